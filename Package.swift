@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms and the laws between them are described in ARCHITECTURE.md: arrows only go down, and a C library is
+// imported by exactly one module.
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict, plugins: plugins)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "upframe",
+    products: [
+        .executable(name: "upframe", targets: ["upframe"]),
+        .library(
+            name: "Upframe",
+            targets: [
+                "Pipeline", "Media", "Weights", "Catalogue", "Network", "Reference", "CPUExecutor", "VulkanExecutor",
+                "Tensor",
+            ]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    ],
+    targets: [
+        // System libraries: a module map and a shim header, nothing else.
+        .systemLibrary(name: "CVulkan", providers: [.apt(["libvulkan-dev"])]),
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+
+        // Numbers and networks: no device, no file, no video.
+        room("Tensor", []),
+        room("Network", ["Tensor"]),
+        room("Planning", ["Network"]),
+        room("Reference", ["Network"]),
+
+        // Executors.
+        .target(name: "CKernels"),
+        room("CPUExecutor", ["Network", "Planning", "COpenBLAS", "CKernels"]),
+        room("Compute", ["CVulkan"]),
+        room("VulkanExecutor", ["Network", "Planning", "Compute"]),
+
+        // Files, models and video.
+        room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
+        room("Catalogue", ["Weights", "CArchive"]),
+        room("Media", ["CFFmpeg"]),
+        room("Pipeline", ["Media", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        .executableTarget(
+            name: "upframe",
+            dependencies: [
+                "Pipeline", "Catalogue", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        // Tests.
+        .target(name: "TestSupport", dependencies: ["Network"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("TensorTests", ["Tensor"]),
+        tests("NetworkTests", ["Network", "Planning"]),
+        tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        tests("ComputeTests", ["Compute"]),
+        tests("WeightsTests", ["Weights", "Catalogue"]),
+        tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        tests("MediaTests", ["Media"]),
+        tests("PipelineTests", ["Pipeline", "Catalogue"]),
+        tests("CommandTests", ["upframe", "Media"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
