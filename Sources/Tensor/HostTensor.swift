@@ -21,7 +21,9 @@ public struct HostTensor: Equatable, Sendable {
     }
 
     /// Lends the elements for writing, without a copy when this is their only owner.
-    public mutating func withUnsafeMutableValues<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+    public mutating func withUnsafeMutableValues<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows
+        -> R
+    {
         try values.withUnsafeMutableBufferPointer { try body($0) }
     }
 
