@@ -24,7 +24,7 @@ public struct SRVGGNetCompact: Architecture {
     /// Factor of the pixel-shuffle.
     public var upscale = 4
     public var activation = Kind.prelu
-    /// Output pixels per input pixel after the final bilinear resize; equal to `upscale` where there is none. The
+    /// Output pixels per input pixel after the final bicubic resize; equal to `upscale` where there is none. The
     /// published ncnn files of animevideov3 x2 and x3 are the x4 network with such a resize.
     public var outputScale = 4
 
@@ -39,7 +39,7 @@ public struct SRVGGNetCompact: Architecture {
 
     public var scale: Int { outputScale }
     public var sizeMultiple: Int { 1 }
-    /// One pixel a convolution, and one more for the resize's second sample.
+    /// One pixel a convolution, and one more for the final resize, whose taps reach at most two output pixels.
     public var receptiveFieldRadius: Int { convolutions + 2 + (outputScale == upscale ? 0 : 1) }
 
     public var problem: String? {
@@ -69,7 +69,7 @@ public struct SRVGGNetCompact: Architecture {
         guard outputScale != upscale else { return y }
         let shape = b.shape(image)
         return b.apply(
-            .resize(height: shape.height * outputScale, width: shape.width * outputScale, .bilinear), y)
+            .resize(height: shape.height * outputScale, width: shape.width * outputScale, .bicubic), y)
     }
 
     public static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? {
