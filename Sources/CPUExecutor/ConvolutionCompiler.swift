@@ -66,10 +66,11 @@ extension PlanCompiler {
             }
         }
 
-        // A block's matrix and results stay in the second-level cache.
+        // A block's matrix and results stay in the second-level cache. The number of threads plays no part: OpenBLAS sums
+        // in an order that depends on the number of rows, and results shall not depend on the machine's cores.
         let total = step.output.batch * step.resultHeight * step.resultWidth
         let fitting = max(8, 96 * 1024 / (depth + lanes))
-        let pixels = max(1, min(fitting, blocks(total, threads)))
+        let pixels = max(1, min(fitting, blocks(total, 16)))
         scratchBytes = max(scratchBytes, (pixels * (depth + lanes) + 64) * MemoryLayout<Float>.stride)
         var job = gathering(step, input: input, output: output, pixels: pixels)
         job.weights = UnsafePointer(packed)
@@ -94,7 +95,7 @@ extension PlanCompiler {
             }
         }
         let total = step.output.batch * step.resultHeight * step.resultWidth
-        let pixels = max(1, min(64, blocks(total, threads)))
+        let pixels = max(1, min(64, blocks(total, 16)))
         scratchBytes = max(scratchBytes, (pixels * Int(output.lanes) + 64) * MemoryLayout<Float>.stride)
         var base = gathering(step, input: input, output: output, pixels: pixels)
         base.weights = UnsafePointer(packed)
