@@ -94,7 +94,8 @@ public struct GraphBuilder {
     }
 
     /// The finished graph, without nodes that no output needs (inputs stay).
-    public func finish(_ outputs: [Value]) -> Graph {
+    /// Mutating only so that the compiler refuses `b.finish([b.apply(…)])`, which would finish a stale copy.
+    public mutating func finish(_ outputs: [Value]) -> Graph {
         var needed = [Bool](repeating: false, count: nodes.count)
         for value in outputs + inputs { needed[value.index] = true }
         for index in nodes.indices.reversed() where needed[index] {
