@@ -19,8 +19,8 @@ import Testing
     static let constant = picture + sound + h264
     /// Frames dropped and times bent, so that no two steps are alike.
     static let variable =
-        picture + sound + ["-vf", "select='not(eq(mod(n,7),3))',setpts='PTS+floor(mod(N*N,5))*200*TB*0.5'"]
-        + ["-fps_mode", "vfr"] + h264
+        picture + sound + ["-vf", "settb=1/90000,select='not(eq(mod(n,7),3))',setpts='PTS+mod(N*N,5)*300'"]
+        + ["-fps_mode", "passthrough", "-enc_time_base", "1/90000"] + h264
     static let late = ["-itsoffset", "1.4"] + picture + ["-itsoffset", "1.4"] + sound + h264
 
     static let clips: [Clip] = [
@@ -48,7 +48,15 @@ import Testing
         let audio = try Tools.packets(input, "a:0")
         #expect(audio.count > 80)
         let copied = try Tools.packets(output, "a:0")
-        #expect(copied.map(\.ptsTime) == audio.map(\.ptsTime))
+        if clip.from == "mkv", clip.to != "mkv" {
+            // Matroska counts milliseconds, mp4 counts samples: 23 ms are 1014.3 samples.
+            for (old, new) in zip(audio, copied) {
+                let (before, after) = (Double(old.ptsTime) ?? .nan, Double(new.ptsTime) ?? .nan)
+                #expect(abs(after - before) <= 0.5 / 44100 + 1e-6)
+            }
+        } else {
+            #expect(copied.map(\.ptsTime) == audio.map(\.ptsTime))
+        }
         #expect(copied.map(\.size) == audio.map(\.size))
         #expect(copied.map(\.hash) == audio.map(\.hash))
         #expect(folder.contents == ["in.\(clip.from)", "out.\(clip.to)"].sorted())
