@@ -140,7 +140,9 @@ internal final class InputFile {
         let isPicture = isStillPicture
         let color = ColorDescription(parameters).resolved(
             height: Int(parameters.height), isRGB: layout.isRGB || layout.isPalette,
-            isFullRangeFormat: layout.isFullRangeFormat, isPicture: codec == "mjpeg")
+            isFullRangeFormat: layout.isFullRangeFormat,
+            isFullRangeByDefault: layout.isGrey && !Self.limitedByDefault.contains(codec),
+            isPhotograph: codec == "mjpeg")
         let timeBase = Rational(s.time_base)
         var seconds: Double? = s.duration > 0 ? Double(s.duration) * timeBase.value : durationSeconds
         if isPicture { seconds = nil }
@@ -159,6 +161,11 @@ internal final class InputFile {
             rotation: Self.rotation(stream), frameCountEstimate: count, durationSeconds: seconds, codec: codec,
             isStillPicture: isPicture)
     }
+
+    /// Codecs that say "limited" by saying nothing, grey included; PNG and its kin store grey over the full range.
+    private static let limitedByDefault: Set<String> = [
+        "h264", "hevc", "av1", "vp8", "vp9", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "prores", "dnxhd",
+    ]
 
     private static func rotation(_ stream: UnsafeMutablePointer<AVStream>) -> Double {
         for position in 0..<uf_side_data_count(stream) {

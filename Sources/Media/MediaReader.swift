@@ -222,7 +222,7 @@ public final class MediaReader {
             }
             if file.context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_STREAM,
                 let declared = file.durationSeconds,
-                furthest - source.startSeconds < declared - max(1, declared / 50)
+                furthest < declared - max(1, declared / 50)
             {
                 return .truncated(path: path, seconds: lastSeconds, reason: "its header promises \(declared) s")
             }

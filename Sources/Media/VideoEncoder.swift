@@ -173,6 +173,8 @@ internal final class VideoEncoder {
             // A photograph's chroma lies in the centre; written without a word it would be taken for the left.
             color.guessed.remove(.chromaLocation)
         }
+        // Full range is never what a player takes for granted.
+        if color.range == .full { color.guessed.remove(.range) }
         // A guess depends on the height. Where players would guess otherwise for the larger picture, say it aloud.
         if color.guessed.contains(.matrix), color.matrix != ColorDescription.guessedMatrix(height: height) {
             color.guessed.remove(.matrix)
