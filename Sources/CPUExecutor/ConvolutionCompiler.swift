@@ -11,6 +11,10 @@ struct ConvolutionOptions: Sendable {
 }
 
 enum ConvolutionKernel: String, Sendable, CaseIterable {
+    /// F(6x6, 3x3): 5.1 times fewer multiplications than directly; errors of a few 1e-6.
+    case winograd6
+    /// F(4x4, 3x3): 4 times fewer; errors below 1e-6.
+    case winograd4
     /// im2col and a matrix product by OpenBLAS: everything with one group.
     case product
     /// Plain loops: everything.
@@ -19,10 +23,29 @@ enum ConvolutionKernel: String, Sendable, CaseIterable {
 
 extension PlanCompiler {
     mutating func compile(_ step: ConvolutionStep) throws(ExecutionError) {
-        if step.groups > 1 {
-            try compileGrouped(step)
-        } else {
-            try compileProduct(step)
+        switch kernel(for: step) {
+        case .winograd6: try compileWinograd(step, tile: 6)
+        case .winograd4: try compileWinograd(step, tile: 4)
+        case .product: try compileProduct(step)
+        case .grouped: try compileGrouped(step)
+        }
+    }
+
+    private func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
+        if let wanted = options.kernel, can(wanted, step) { return wanted }
+        if step.groups > 1 { return .grouped }
+        if !can(.winograd6, step) { return .product }
+        return .winograd6
+    }
+
+    private func can(_ kernel: ConvolutionKernel, _ step: ConvolutionStep) -> Bool {
+        switch kernel {
+        case .grouped: return true
+        case .product: return step.groups == 1
+        case .winograd4, .winograd6:
+            let square = step.weightShape[2] == 3 && step.weightShape[3] == 3
+            return square && step.stride == 1 && step.padding == 1 && step.groups == 1
+                && step.input.physicalChannels.count % 16 == 0
         }
     }
 

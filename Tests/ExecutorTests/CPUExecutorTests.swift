@@ -11,7 +11,41 @@ private let executors: [CPUExecutor] = CPUExecutor.InstructionSet.supported.enum
     CPUExecutor(threads: index + 1, instructionSet: set)
 }
 
+/// Executors that use one kernel for every convolution that it can do.
+private let forced: [CPUExecutor] = ConvolutionKernel.allCases.flatMap { kernel in
+    CPUExecutor.InstructionSet.supported.map { set in
+        CPUExecutor(threads: 2, instructionSet: set, options: ConvolutionOptions(kernel: kernel))
+    }
+}
+
 @Suite struct CPUExecutorTests {
+    /// Every kernel on every convolution, chosen for it or not.
+    @Test(arguments: operationCases.filter { $0.graph.multiplyAdds > 0 } + Self.convolutionShapes)
+    func everyKernel(_ test: OperationCase) throws {
+        try expectAgreement(test, forced, tolerance: 2e-5)
+    }
+
+    /// Sizes around one and two tiles of both Winograd kernels, widths of real networks and of none.
+    static let convolutionShapes: [OperationCase] = {
+        var cases: [OperationCase] = []
+        func add(_ height: Int, _ width: Int, _ input: Int, _ output: Int, batch: Int = 1) {
+            cases.append(
+                OperationCase("3x3 \(batch)x\(height)x\(width) \(input)->\(output)", seed: UInt64(cases.count)) { b in
+                    [b.leakyReLU(b.convolution(b.input("x", .nhwc(batch, height, width, input)), "c", to: output), 0.2)]
+                })
+        }
+        for side in [3, 4, 5, 6, 7, 8, 9, 12, 13] { add(side, 14 - side, 16, 16) }
+        for channels in [1, 3, 4, 16, 20, 24, 48, 64, 192] {
+            add(7, 10, channels, 24)
+            add(7, 10, 20, channels)
+        }
+        add(1, 200, 20, 40)
+        add(200, 1, 20, 40)
+        add(70, 61, 32, 32)
+        add(11, 9, 24, 112, batch: 4)
+        return cases
+    }()
+
     @Test(arguments: operationCases)
     func operation(_ test: OperationCase) throws {
         // fp32 sums of up to 1728 products, and Winograd's transforms, against sums in double precision.

@@ -6,9 +6,12 @@
 #include "finish.h"
 #include "moves.h"
 #include "gather_convolution.h"
+#include "product.h"
+#include "winograd.h"
 
 const ck_kernels CK_NAME(ck_kernels) = {
     .isa = CK_ISA,
+    .panel_lanes = CK_PANEL_LANES,
     .map = CK_NAME(map),
     .gather = CK_NAME(gather),
     .resize = CK_NAME(resize),
@@ -17,6 +20,7 @@ const ck_kernels CK_NAME(ck_kernels) = {
     .upload = CK_NAME(upload),
     .download = CK_NAME(download),
     .grouped = CK_NAME(grouped),
+    .winograd = CK_NAME(winograd),
     .im2col = CK_NAME(im2col),
     .finish = CK_NAME(finish_block),
 };

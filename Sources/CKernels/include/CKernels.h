@@ -128,6 +128,41 @@ typedef struct ck_grouped_job {
     const int32_t *lane_of;
 } ck_grouped_job;
 
+enum { ck_maximum_chunks = 64 };
+
+/// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
+/// on points 0, ±√½, ±√2, both with infinity. One block is `tiles_per_block` tiles.
+///
+/// Scratch: `ck_winograd_scratch` floats.
+typedef struct ck_winograd_job {
+    ck_view input;
+    ck_output output;
+    /// Result pixels along a tile's side, 6 or 4.
+    int32_t tile;
+    int32_t upsampling;
+    /// Physical channels that are read of each input pixel; a multiple of 16.
+    int32_t depth;
+    /// The lanes are done in chunks of at most 64: chunk i is `chunk_lanes[i]` of them, a multiple of 16.
+    int32_t chunks;
+    int32_t chunk_lanes[ck_maximum_chunks];
+    int64_t tiles_y, tiles_x, tiles_per_block;
+    /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is the smaller of the
+    /// chunk and `ck_kernels.panel_lanes`.
+    const float *weights;
+    /// `depth` zeros.
+    const float *zeros;
+} ck_winograd_job;
+
+/// Floats of scratch for one block.
+int64_t ck_winograd_scratch(const ck_winograd_job *job);
+/// Floats of transformed weights.
+int64_t ck_winograd_weights(const ck_winograd_job *job);
+/// Transforms weights `[outputs, inputs, 3, 3]` into `packed`, which is zero before. Input i is physical channel
+/// `channel_of[i]`, output o is lane `lane_of[o]`.
+void ck_winograd_pack(
+    const ck_winograd_job *job, int32_t panel_lanes, const float *weights, int64_t outputs, int64_t inputs,
+    const int32_t *channel_of, const int32_t *lane_of, float *packed);
+
 // MARK: Kernels of one instruction set
 
 /// Does block `block` of a job. `scratch` is this thread's own.
@@ -137,7 +172,9 @@ typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
 
 typedef struct ck_kernels {
     ck_isa isa;
-    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped;
+    /// How many lanes the inner product kernel works on at once; a chunk's lanes when that is fewer.
+    int32_t panel_lanes;
+    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd;
     /// Fills `matrix` with the rows of block `block`.
     void (*im2col)(const ck_im2col_job *job, float *matrix, int64_t block);
     /// Writes the results of block `block`.
