@@ -8,8 +8,11 @@ import Testing
     static func clip(_ folder: TemporaryFolder, _ name: String = "in.mp4", extra: [String] = []) throws -> String {
         let path = folder.file(name)
         try Tools.make(
-            ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=4", "-f", "lavfi", "-i", "sine=duration=4", "-c:v",
-                "libx264", "-preset", "veryfast", "-g", "25"] + extra + [path])
+            [
+                "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=4", "-f", "lavfi", "-i", "sine=duration=4",
+                "-c:v",
+                "libx264", "-preset", "veryfast", "-g", "25",
+            ] + extra + [path])
         return path
     }
 
@@ -91,14 +94,16 @@ import Testing
                 try Self.failure { try open(folder.file(name)) } == .unknownContainer(path: folder.file(name)))
         }
         let target = folder.file("out.mp4")
-        guard case .unknownEncoder("libx263", let known) = try Self.failure({ try open(target, .init(codec: "libx263")) })
+        guard
+            case .unknownEncoder("libx263", let known) = try Self.failure({ try open(target, .init(codec: "libx263")) })
         else {
             Issue.record("libx263 does not exist")
             return
         }
         #expect(known.contains("libx264"))
         #expect(
-            try Self.failure { try open(target, .init(pixelFormat: "yuv999p")) } == .unknownPixelFormat(name: "yuv999p"))
+            try Self.failure { try open(target, .init(pixelFormat: "yuv999p")) } == .unknownPixelFormat(name: "yuv999p")
+        )
         guard
             case .encoderRefusesPixelFormat("libx264", "rgb24", _) = try Self.failure({
                 try open(target, .init(pixelFormat: "rgb24"))
@@ -114,7 +119,9 @@ import Testing
             try Self.failure { try open(target, .init(preset: "hasty")) }
                 == .badEncoderOption(key: "preset", value: "hasty", encoder: "libx264"))
         guard
-            case .badEncoderOption("g", "many", _) = try Self.failure({ try open(target, .init(options: [("g", "many")])) })
+            case .badEncoderOption("g", "many", _) = try Self.failure({
+                try open(target, .init(options: [("g", "many")]))
+            })
         else {
             Issue.record("g=many is no number")
             return

@@ -16,12 +16,14 @@ import Testing
         var testDescription: String { "\(format) \(matrix.rawValue) \(range)" }
     }
 
-    static let planar: [Case] = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "yuv420p16le", "nv12", "p010le", "uyvy422"]
-        .flatMap { format in
-            [ColorDescription.Matrix.smpte170m, .bt709, .bt2020ncl].flatMap { matrix in
-                [ColorDescription.Range.limited, .full].map { Case(format: format, matrix: matrix, range: $0) }
-            }
+    static let planar: [Case] = [
+        "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "yuv420p16le", "nv12", "p010le", "uyvy422",
+    ]
+    .flatMap { format in
+        [ColorDescription.Matrix.smpte170m, .bt709, .bt2020ncl].flatMap { matrix in
+            [ColorDescription.Range.limited, .full].map { Case(format: format, matrix: matrix, range: $0) }
         }
+    }
 
     /// The codes of one RGB colour, by the printed formulas.
     static func codes(_ rgb: (Double, Double, Double), _ matrix: ColorDescription.Matrix, full: Bool, depth: Int)
@@ -47,7 +49,8 @@ import Testing
     /// One flat colour at a time, through every planar format: encoded codes are the formulas' within half a code, and
     /// they come back as the colour within one code.
     @Test(arguments: planar) func flatColours(_ test: Case) throws {
-        let depth = test.format.contains("16") ? 16 : test.format.contains("12") ? 12 : test.format.contains("10") ? 10 : 8
+        let depth =
+            test.format.contains("16") ? 16 : test.format.contains("12") ? 12 : test.format.contains("10") ? 10 : 8
         let color = ColorDescription(matrix: test.matrix, range: test.range, chromaLocation: .left)
         let (width, height) = (6, 4)
         let encode = try PixelConverter(
@@ -104,7 +107,9 @@ import Testing
     }
 
     /// 46,656 colours against FFmpeg's own conversion.
-    @Test(arguments: ["bt709", "smpte170m"], ["tv", "pc"]) func agreesWithFFmpeg(_ matrix: String, _ range: String) throws {
+    @Test(arguments: ["bt709", "smpte170m"], ["tv", "pc"]) func agreesWithFFmpeg(_ matrix: String, _ range: String)
+        throws
+    {
         let folder = try TemporaryFolder()
         let path = folder.file("all.png")
         try Tools.make(["-f", "lavfi", "-i", "haldclutsrc=level=6", "-frames:v", "1", "-pix_fmt", "rgb24", path])
@@ -147,7 +152,9 @@ import Testing
     static func bytes(of frame: VideoFrame, planes: Int, widths: [Int], heights: [Int]) -> [UInt8] {
         (0..<planes).flatMap { plane in
             frame.withPlane(plane) { row, stride in
-                (0..<heights[plane]).flatMap { y in (0..<widths[plane]).map { row.load(fromByteOffset: y * stride + $0, as: UInt8.self) } }
+                (0..<heights[plane]).flatMap { y in
+                    (0..<widths[plane]).map { row.load(fromByteOffset: y * stride + $0, as: UInt8.self) }
+                }
             }
         }
     }
@@ -223,7 +230,8 @@ import Testing
         let (half, quarter) = (name.contains("420") || name.contains("422"), name.contains("411"))
         return (0..<frame.planeCount).map { plane in
             let isChroma = plane > 0 && name.hasPrefix("yuv")
-            let columns = isChroma ? (half ? (frame.width + 1) / 2 : quarter ? (frame.width + 3) / 4 : frame.width) : frame.width
+            let columns =
+                isChroma ? (half ? (frame.width + 1) / 2 : quarter ? (frame.width + 3) / 4 : frame.width) : frame.width
             let rows = isChroma && name.contains("420") ? (frame.height + 1) / 2 : frame.height
             return frame.withPlane(plane) { row, stride in
                 Samples(
