@@ -65,7 +65,7 @@ public final class MediaWriter {
         self.output = output
 
         var made: UnsafeMutablePointer<AVFormatContext>?
-        guard avformat_alloc_output_context2(&made, container.format, nil, nil) >= 0, let muxer = made else {
+        guard avformat_alloc_output_context2(&made, container.format, nil, output.url) >= 0, let muxer = made else {
             fatalError("out of memory")
         }
         self.muxer = muxer

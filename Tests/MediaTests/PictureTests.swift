@@ -96,15 +96,15 @@ import Testing
             "smpte170m", "-qp", "0", "-c:v", "libx264", input,
         ])
         let output = folder.file("out.mp4")
-        try Copier(settings: EncoderSettings(options: [("qp", "0")])).copy(input, output)
+        // Unclamped, luma comes back whatever its chroma does.
+        try Copier(settings: EncoderSettings(options: [("qp", "0")]), clamps: false).copy(input, output)
         let stream = try Tools.stream(output)
         #expect(stream["color_range"] as? String == "pc")
         #expect(stream["color_space"] as? String == "smpte170m")
         let (a, b) = (try Tools.raw(input, "gray"), try Tools.raw(output, "gray"))
         #expect(a.count == b.count)
-        let worst = zip(a, b).map { abs(Int($0) - Int($1)) }.sorted()
-        // Chroma bleeds a little at hard edges and is clamped there; all else is within a code.
-        #expect(worst[worst.count * 95 / 100] <= 1)
+        let worst = zip(a, b).map { abs(Int($0) - Int($1)) }.max()
+        #expect(worst ?? 255 <= 1)
     }
 
     /// Untagged: up to 576 rows players assume 601, above 709. Enlarged across that line, the tag has to be written.
@@ -179,11 +179,12 @@ import Testing
         ])
         try Tools.make(["-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", input])
         let reader = try MediaReader(path: input)
-        #expect(reader.video.rotation == 90)
+        // ffprobe counts anticlockwise.
+        #expect(reader.video.rotation == 270)
         #expect(reader.video.sampleAspectRatio == Rational(4, 3))
         try Copier().copy(input, output)
         let probed = try MediaProbe.describe(path: output)
-        #expect(probed.video?.rotation == 90)
+        #expect(probed.video?.rotation == 270)
         #expect(probed.video?.sampleAspectRatio == Rational(4, 3))
         #expect(probed.metadata["title"] == "A film")
         #expect(probed.chapters.map { $0.metadata["title"] } == ["One", "Two"])
