@@ -84,8 +84,11 @@ import Weights
             let operation = try #require(Self.operation(description), "\(name)")
             let y = try builder.tryApply(operation, operands)
             let plan = try executor.open().compile(builder.finish([y]), parameters: parameters)
-            let difference = largestDifference(try plan.run([x])[0], try golden.file.tensor("output.\(name)"))
-            #expect(difference <= 1e-5, "\(name) differs by \(difference)")
+            let expected = try golden.file.tensor("output.\(name)")
+            let difference = largestDifference(try plan.run([x])[0], expected)
+            // Measured against the size of the numbers: Winograd's sums lose more than plain ones.
+            let size = expected.values.reduce(1) { max($0, abs($1)) }
+            #expect(difference <= 1e-5 * size, "\(name) differs by \(difference)")
         }
     }
 
