@@ -60,7 +60,8 @@ let package = Package(
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
         room("Catalogue", ["Weights", "CArchive"]),
-        room("Media", ["CFFmpeg"]),
+        .target(name: "CPixels"),
+        room("Media", ["CFFmpeg", "CPixels"]),
         room("Pipeline", ["Media", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
         .executableTarget(
             name: "upframe",

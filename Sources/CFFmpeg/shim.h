@@ -2,4 +2,93 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
+#include <libavutil/display.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
+
+// What Swift cannot see (function-like macros), and what moved between FFmpeg 5.1, 6 and 7.
+
+static inline int uf_error_eof(void) { return AVERROR_EOF; }
+static inline int uf_error_again(void) { return AVERROR(EAGAIN); }
+static inline int uf_error_exit(void) { return AVERROR_EXIT; }
+static inline int uf_error_invalid_data(void) { return AVERROR_INVALIDDATA; }
+static inline int uf_error_demuxer_not_found(void) { return AVERROR_DEMUXER_NOT_FOUND; }
+static inline int64_t uf_no_pts(void) { return AV_NOPTS_VALUE; }
+static inline uint32_t uf_tag(char a, char b, char c, char d) { return MKTAG(a, b, c, d); }
+
+static inline int64_t uf_frame_duration(const AVFrame *frame) {
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+    return frame->duration;
+#else
+    return frame->pkt_duration;
+#endif
+}
+
+static inline void uf_frame_set_duration(AVFrame *frame, int64_t duration) {
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+    frame->duration = duration;
+#else
+    frame->pkt_duration = duration;
+#endif
+}
+
+static inline int uf_frame_is_key(const AVFrame *frame) {
+#ifdef AV_FRAME_FLAG_KEY
+    return (frame->flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+    return frame->key_frame;
+#endif
+}
+
+static inline int uf_frame_is_interlaced(const AVFrame *frame) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+    return (frame->flags & AV_FRAME_FLAG_INTERLACED) != 0;
+#else
+    return frame->interlaced_frame;
+#endif
+}
+
+/// The pixel formats of an encoder, ended by AV_PIX_FMT_NONE; null where it does not say.
+static inline const enum AVPixelFormat *uf_encoder_pixel_formats(const AVCodec *codec) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 13, 100)
+    const void *list = NULL;
+    avcodec_get_supported_config(NULL, codec, AV_CODEC_CONFIG_PIX_FORMAT, 0, &list, NULL);
+    return (const enum AVPixelFormat *)list;
+#else
+    return codec->pix_fmts;
+#endif
+}
+
+// Side data of a whole stream lies in the stream up to FFmpeg 6.0 and in its codec parameters since 6.1.
+
+static inline int uf_side_data_count(const AVStream *stream) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
+    return stream->codecpar->nb_coded_side_data;
+#else
+    return stream->nb_side_data;
+#endif
+}
+
+static inline const AVPacketSideData *uf_side_data(const AVStream *stream, int index) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
+    return &stream->codecpar->coded_side_data[index];
+#else
+    return &stream->side_data[index];
+#endif
+}
+
+static inline int uf_add_side_data(AVStream *stream, enum AVPacketSideDataType type, const uint8_t *data, size_t size) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
+    AVPacketSideData *added = av_packet_side_data_new(
+        &stream->codecpar->coded_side_data, &stream->codecpar->nb_coded_side_data, type, size, 0);
+    if (!added) return AVERROR(ENOMEM);
+    memcpy(added->data, data, size);
+#else
+    uint8_t *added = av_stream_new_side_data(stream, type, size);
+    if (!added) return AVERROR(ENOMEM);
+    memcpy(added, data, size);
+#endif
+    return 0;
+}

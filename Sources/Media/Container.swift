@@ -1,0 +1,96 @@
+internal import CFFmpeg
+
+/// The target's container: which it is, what it can hold, what it needs to be told so that times stay the same.
+internal struct Container {
+    let format: UnsafePointer<AVOutputFormat>
+    let name: String
+    /// A file that is one picture: the encoder's packet, and nothing around it.
+    let isPicture: Bool
+
+    /// Encoders of single pictures, by extension. image2 would do the same through a pattern in the file name, and trip
+    /// over a per cent sign in it; concatenating packets, as image2pipe does, is all that one picture needs.
+    static let pictureEncoders: [String: String] = [
+        "png": "png", "jpg": "mjpeg", "jpeg": "mjpeg", "bmp": "bmp", "tif": "tiff", "tiff": "tiff", "webp": "libwebp",
+        "ppm": "ppm", "pgm": "pgm", "pnm": "ppm", "tga": "targa",
+    ]
+
+    init(path: String, named: String?) throws(MediaError) {
+        let ending = FileSystem.fileExtension(of: path)
+        if named == nil, Self.pictureEncoders[ending] != nil {
+            guard let pipe = av_guess_format("image2pipe", nil, nil) else { throw .unknownContainer(path: path) }
+            format = pipe
+            name = "image2pipe"
+            isPicture = true
+            return
+        }
+        guard let guess = named.map({ av_guess_format($0, nil, nil) }) ?? av_guess_format(nil, "x." + ending, nil),
+            guess.pointee.video_codec != AV_CODEC_ID_NONE, guess.pointee.flags & AVFMT_NOFILE == 0
+        else {
+            throw .unknownContainer(path: path)
+        }
+        format = guess
+        name = String(cString: guess.pointee.name)
+        isPicture = false
+    }
+
+    var isMovFamily: Bool { ["mp4", "mov", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"].contains(name) }
+    var isTransportStream: Bool { name == "mpegts" }
+    /// Whether packets may carry times below zero.
+    var keepsNegativeTimes: Bool { format.pointee.flags & AVFMT_TS_NEGATIVE != 0 }
+    var wantsGlobalHeader: Bool { format.pointee.flags & AVFMT_GLOBALHEADER != 0 }
+
+    /// Whether the container has a place for a stream.
+    func holds(_ stream: StreamTemplate) -> Bool {
+        if isPicture { return false }
+        let codec = stream.parameters.pointee.codec_id
+        if stream.isAttachedPicture { return isMovFamily && name != "mov" }
+        switch stream.kind {
+        case .attachment: return name == "matroska"
+        case .unknown, .video: return false
+        case .audio, .subtitle, .data: break
+        }
+        let answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL)
+        if answer >= 0 { return answer == 1 }
+        return Self.undeclared[name]?.contains(String(cString: avcodec_get_name(codec))) ?? false
+    }
+
+    /// What those containers hold that do not tell libav.
+    private static let undeclared: [String: Set<String>] = [
+        "mpegts": [
+            "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "dvb_subtitle",
+            "dvb_teletext", "hdmv_pgs_subtitle", "timed_id3", "klv",
+        ]
+    ]
+
+    /// The tag that the container uses for a copied codec; 0 lets the muxer choose.
+    func tag(for parameters: AVCodecParameters) -> UInt32 {
+        guard let tags = format.pointee.codec_tag else { return parameters.codec_tag }
+        if av_codec_get_id(tags, parameters.codec_tag) == parameters.codec_id { return parameters.codec_tag }
+        return 0
+    }
+
+    /// Options that keep the times what they are.
+    func timingOptions(videoTimeBase: AVRational, audioRates: [Int32], startSeconds: Double) -> [(String, String)] {
+        var options: [(String, String)] = []
+        if isMovFamily {
+            options.append(("video_track_timescale", String(videoTimeBase.den)))
+            // Edit lists, which carry start offsets, count in the movie's ticks: choose those so that every track's
+            // times are whole.
+            let common = audioRates.reduce(Int(videoTimeBase.den)) { Self.leastCommonMultiple($0, Int($1)) }
+            let timescale = common <= 100_000_000 ? max(common, 1000) : max(Int(videoTimeBase.den), 1000)
+            options.append(("movie_timescale", String(timescale)))
+        }
+        if isTransportStream {
+            // Without it the muxer adds a delay of its own to every time.
+            options.append(("mpegts_copyts", "1"))
+        }
+        return options
+    }
+
+    private static func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
+        guard a > 0, b > 0, a < 1 << 31, b < 1 << 31 else { return max(a, b) }
+        var (x, y) = (a, b)
+        while y != 0 { (x, y) = (y, x % y) }
+        return a / x * b
+    }
+}

@@ -1,0 +1,96 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The few questions to the file system that have to be asked before FFmpeg is.
+internal enum FileSystem {
+    struct Identity: Hashable {
+        var device: UInt64
+        var inode: UInt64
+    }
+
+    enum Kind {
+        case missing
+        case folder
+        case regular(Identity)
+        /// A pipe, a device, a socket.
+        case other(Identity)
+    }
+
+    static func kind(_ path: String) -> Kind {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return .missing }
+        let identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: return .folder
+        case S_IFREG: return .regular(identity)
+        default: return .other(identity)
+        }
+    }
+
+    static func identity(_ path: String) -> Identity? {
+        switch kind(path) {
+        case .regular(let identity), .other(let identity): identity
+        case .missing, .folder: nil
+        }
+    }
+
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    static func size(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
+    static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+
+    static var lastError: String { String(cString: strerror(errno)) }
+
+    static func remove(_ path: String) { unlink(path) }
+
+    /// Moves `from` over whatever is at `to`.
+    static func replace(_ from: String, to: String) -> Bool { rename(from, to) == 0 }
+
+    /// Moves `from` to `to` unless something is there: a hard link refuses to replace, `rename` does not. Where the
+    /// file system has no links a look first has to do.
+    static func moveIfAbsent(_ from: String, to: String) -> Bool {
+        if link(from, to) == 0 {
+            unlink(from)
+            return true
+        }
+        guard errno != EEXIST, !exists(to) else { return false }
+        return rename(from, to) == 0
+    }
+
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    static func name(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return path }
+        return String(path[path.index(after: slash)...])
+    }
+
+    /// The extension without its dot, lowercased; empty if there is none.
+    static func fileExtension(of path: String) -> String {
+        let name = name(of: path)
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "" }
+        return name[name.index(after: dot)...].lowercased()
+    }
+
+    /// What libavformat is to open: a path of ours must not be read as a protocol because it has a colon in it.
+    static func url(_ path: String, output: Bool = false) -> String {
+        if path == "-" { return output ? "pipe:1" : "pipe:0" }
+        if path.contains("://") { return path }
+        return "file:" + path
+    }
+}

@@ -1,0 +1,196 @@
+internal import CFFmpeg
+
+/// An opened and probed AVFormatContext. The checks that make a clear message come before libav is asked.
+internal final class InputFile {
+    let path: String
+    let context: UnsafeMutablePointer<AVFormatContext>
+    let interrupter: Interrupter
+
+    init(path: String, format: String?, interrupter: Interrupter) throws(MediaError) {
+        Library.prepare()
+        self.path = path
+        self.interrupter = interrupter
+        try Self.checkExists(path)
+        var named: UnsafePointer<AVInputFormat>?
+        if let format {
+            named = av_find_input_format(format)
+            guard named != nil else { throw .notMedia(path: path, reason: "no input format is called \(format)") }
+        }
+        guard let made = avformat_alloc_context() else { fatalError("out of memory") }
+        made.pointee.interrupt_callback.opaque = Unmanaged.passUnretained(interrupter).toOpaque()
+        made.pointee.interrupt_callback.callback = { opaque in
+            guard let opaque else { return 0 }
+            return Unmanaged<Interrupter>.fromOpaque(opaque).takeUnretainedValue().isInterrupted ? 1 : 0
+        }
+        // A file that is there under its very name is that file, not a pattern for a sequence of pictures.
+        let options = OptionDictionary(FileSystem.exists(path) ? [("pattern_type", "none")] : [])
+        let mark = Library.mark()
+        var opened: UnsafeMutablePointer<AVFormatContext>? = made
+        let code = avformat_open_input(&opened, FileSystem.url(path), named, &options.pointer)
+        guard code >= 0, let opened else {
+            throw Self.openError(path, code, mark, interrupter)
+        }
+        context = opened
+        // A text file is "probed" as a terminal animation or as subtitles by its name alone.
+        let name = Self.formatName(opened)
+        if name == "tty" {
+            throw .notMedia(path: path, reason: "it reads as plain text")
+        }
+        let found = avformat_find_stream_info(opened, nil)
+        if found < 0 {
+            throw Self.openError(path, found, mark, interrupter)
+        }
+    }
+
+    deinit {
+        var pointer: UnsafeMutablePointer<AVFormatContext>? = context
+        avformat_close_input(&pointer)
+    }
+
+    private static func checkExists(_ path: String) throws(MediaError) {
+        guard path != "-", !path.contains("://") else { return }
+        switch FileSystem.kind(path) {
+        case .missing:
+            // frame_%05d.png names many files, and none of them is called so.
+            if !path.contains("%") { throw .missingFile(path: path) }
+        case .folder:
+            throw .isFolder(path: path)
+        case .regular:
+            if !FileSystem.isReadable(path) { throw .unreadable(path: path, reason: FileSystem.lastError) }
+            if FileSystem.size(path) == 0 { throw .notMedia(path: path, reason: "the file is empty") }
+        case .other:
+            break
+        }
+    }
+
+    private static func openError(_ path: String, _ code: Int32, _ mark: Int, _ interrupter: Interrupter) -> MediaError
+    {
+        if interrupter.isInterrupted || code == uf_error_exit() { return .interrupted(path: path) }
+        let reason = Library.reason(code, since: mark)
+        if let line = Library.lastLine(since: mark), line.contains("moov atom not found") {
+            return .truncated(path: path, seconds: nil, reason: "its index, the moov atom, is missing")
+        }
+        if code == uf_error_invalid_data() || code == uf_error_demuxer_not_found() || code == uf_error_eof() {
+            return .notMedia(path: path, reason: reason)
+        }
+        if code == -2 { return .missingFile(path: path) }
+        return .unreadable(path: path, reason: reason)
+    }
+
+    static func formatName(_ context: UnsafeMutablePointer<AVFormatContext>) -> String {
+        String(optionalCString: context.pointee.iformat?.pointee.name) ?? "unknown"
+    }
+
+    var formatName: String { Self.formatName(context) }
+
+    var streamCount: Int { Int(context.pointee.nb_streams) }
+
+    func stream(_ index: Int) -> UnsafeMutablePointer<AVStream> {
+        guard let stream = context.pointee.streams[index] else { preconditionFailure("libav numbers streams densely") }
+        return stream
+    }
+
+    /// Microseconds at which the file begins, or 0.
+    var startTime: Int64 {
+        let start = context.pointee.start_time
+        return start == Library.noTimestamp ? 0 : start
+    }
+
+    var durationSeconds: Double? {
+        let duration = context.pointee.duration
+        return duration == Library.noTimestamp || duration <= 0 ? nil : Double(duration) / Double(AV_TIME_BASE)
+    }
+
+    /// One picture without time: a PNG, a JPEG…, but not a numbered sequence of them.
+    var isStillPicture: Bool {
+        let name = formatName
+        if name.hasSuffix("_pipe") { return true }
+        return name == "image2" && context.pointee.nb_streams == 1 && stream(0).pointee.duration <= 1
+    }
+
+    /// Why there is no picture to work on, for a message.
+    var streamSummary: String {
+        guard streamCount > 0 else { return "no streams at all" }
+        return "only " + (0..<streamCount).map { StreamTemplate(stream($0)).description.label }.joined(separator: ", ")
+    }
+
+    /// The main video stream: covers do not count.
+    func videoIndex() throws(MediaError) -> Int {
+        let best = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
+        guard best >= 0, stream(Int(best)).pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0 else {
+            // Nothing but a name or a chance likeness spoke for this format.
+            if context.pointee.probe_score <= AVPROBE_SCORE_MAX / 4 {
+                throw .notMedia(path: path, reason: "at best it resembles \(formatName)")
+            }
+            throw .noVideo(path: path, streams: streamSummary)
+        }
+        return Int(best)
+    }
+
+    func describeVideo(_ index: Int) throws(MediaError) -> VideoDescription {
+        let stream = stream(index)
+        let s = stream.pointee
+        let parameters = s.codecpar.pointee
+        let codec = String(cString: avcodec_get_name(parameters.codec_id))
+        let format = AVPixelFormat(rawValue: parameters.format)
+        guard parameters.width > 0, parameters.height > 0, let layout = PixelLayout(format) else {
+            if avcodec_find_decoder(parameters.codec_id) == nil { throw .noDecoder(path: path, codec: codec) }
+            throw .corrupt(path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
+        }
+        let isPicture = isStillPicture
+        let color = ColorDescription(parameters).resolved(
+            height: Int(parameters.height), isRGB: layout.isRGB || layout.isPalette,
+            isFullRangeFormat: layout.isFullRangeFormat,
+            isFullRangeByDefault: layout.isGrey && !Self.limitedByDefault.contains(codec),
+            isPhotograph: codec == "mjpeg")
+        let timeBase = Rational(s.time_base)
+        var seconds: Double? = s.duration > 0 ? Double(s.duration) * timeBase.value : durationSeconds
+        if isPicture { seconds = nil }
+        let rate = Rational(s.avg_frame_rate)
+        let count: Int? =
+            isPicture
+            ? 1
+            : s.nb_frames > 0
+                ? Int(s.nb_frames) : rate.isKnown ? seconds.map { Int(($0 * rate.value).rounded()) } : nil
+        let aspect = av_guess_sample_aspect_ratio(context, stream, nil)
+        return VideoDescription(
+            width: Int(parameters.width), height: Int(parameters.height), pixelFormat: layout.name,
+            bitDepth: min(max(layout.depth, 8), 16), hasAlpha: layout.hasAlpha, isRGB: layout.isRGB || layout.isPalette,
+            timeBase: timeBase, averageFrameRate: rate,
+            sampleAspectRatio: aspect.num > 0 && aspect.den > 0 ? Rational(aspect) : Rational(1, 1), color: color,
+            rotation: Self.rotation(stream), frameCountEstimate: count, durationSeconds: seconds, codec: codec,
+            isStillPicture: isPicture)
+    }
+
+    /// Codecs that say "limited" by saying nothing, grey included; PNG and its kin store grey over the full range.
+    private static let limitedByDefault: Set<String> = [
+        "h264", "hevc", "av1", "vp8", "vp9", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "prores", "dnxhd",
+    ]
+
+    private static func rotation(_ stream: UnsafeMutablePointer<AVStream>) -> Double {
+        for position in 0..<uf_side_data_count(stream) {
+            guard let side = uf_side_data(stream, position), side.pointee.type == AV_PKT_DATA_DISPLAYMATRIX,
+                side.pointee.size >= 36, let data = side.pointee.data
+            else { continue }
+            let counterclockwise = data.withMemoryRebound(to: Int32.self, capacity: 9) { av_display_rotation_get($0) }
+            guard counterclockwise.isFinite else { return 0 }
+            let clockwise = (-counterclockwise).truncatingRemainder(dividingBy: 360)
+            return clockwise < 0 ? clockwise + 360 : clockwise + 0
+        }
+        return 0
+    }
+
+    var chapters: [Chapter] {
+        (0..<Int(context.pointee.nb_chapters)).compactMap { position in
+            guard let chapter = context.pointee.chapters[position]?.pointee else { return nil }
+            return Chapter(
+                id: Int64(chapter.id), timeBase: Rational(chapter.time_base), start: chapter.start, end: chapter.end,
+                metadata: Dictionary(
+                    OptionDictionary.entries(of: chapter.metadata), uniquingKeysWith: { first, _ in first }))
+        }
+    }
+
+    var metadata: [String: String] {
+        Dictionary(OptionDictionary.entries(of: context.pointee.metadata), uniquingKeysWith: { first, _ in first })
+    }
+}

@@ -1,0 +1,122 @@
+/// What can go wrong between a file and its pixels. `description` is one line: the thing by name, then what to do.
+public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
+    case missingFile(path: String)
+    case isFolder(path: String)
+    case unreadable(path: String, reason: String)
+    /// The bytes are of no container or picture format that FFmpeg knows.
+    case notMedia(path: String, reason: String)
+    case noVideo(path: String, streams: String)
+    case noDecoder(path: String, codec: String)
+    /// The data end before the file says that they do. Every frame before the gap was delivered.
+    case truncated(path: String, seconds: Double?, reason: String)
+    /// The decoder refused a packet. Every frame before it was delivered.
+    case corrupt(path: String, seconds: Double?, packet: Int, reason: String)
+    case readFailed(path: String, reason: String)
+    /// `MediaReader.interrupt()` or `Interrupter.interrupt()` was called.
+    case interrupted(path: String)
+
+    case outputExists(path: String)
+    case outputIsInput(path: String)
+    case outputIsFolder(path: String)
+    case folderMissing(path: String, folder: String)
+    case folderNotWritable(path: String, folder: String, reason: String)
+    case unknownContainer(path: String)
+    case unknownEncoder(name: String, known: [String])
+    case unknownPixelFormat(name: String)
+    case encoderRefusesPixelFormat(encoder: String, pixelFormat: String, accepted: [String])
+    case encoderRefuses(encoder: String, reason: String)
+    case unknownEncoderOption(key: String, encoder: String)
+    case badEncoderOption(key: String, value: String, encoder: String)
+    case containerRefuses(path: String, reason: String)
+    case encodeFailed(path: String, seconds: Double?, reason: String)
+    case writeFailed(path: String, reason: String)
+    /// A picture file was to take a second frame.
+    case onePictureOnly(path: String)
+    case nothingWritten(path: String)
+    /// Somebody else made the target while it was being written; the result lies at `keptAt`.
+    case targetAppeared(path: String, keptAt: String)
+
+    /// A frame is not of the format or size that was agreed upon.
+    case wrongFrame(expected: String, got: String)
+    case unsupportedConversion(pixelFormat: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .missingFile(let path):
+            "\(path): no such file; check the name."
+        case .isFolder(let path):
+            "\(path): is a folder, not a video; name a file inside it."
+        case .unreadable(let path, let reason):
+            "\(path): cannot be opened (\(reason)); check its permissions."
+        case .notMedia(let path, let reason):
+            "\(path): not a media file\(Self.bracketed(reason)); give a video or a picture that ffprobe can read."
+        case .noVideo(let path, let streams):
+            "\(path): holds no video (\(streams)); give a file with a video stream or a picture."
+        case .noDecoder(let path, let codec):
+            "\(path): this FFmpeg has no decoder for \(codec); install a fuller FFmpeg or convert the file first."
+        case .truncated(let path, let seconds, let reason):
+            "\(path): the data end early\(Self.moment(seconds))\(Self.bracketed(reason)); get a complete copy of it."
+        case .corrupt(let path, let seconds, let packet, let reason):
+            "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason));"
+                + " get a sound copy, or stop before it with --duration."
+        case .readFailed(let path, let reason):
+            "\(path): reading failed (\(reason)); check the disk or the connection."
+        case .interrupted(let path):
+            "\(path): reading was interrupted."
+        case .outputExists(let path):
+            "\(path): exists already; choose another name or pass --overwrite."
+        case .outputIsInput(let path):
+            "\(path): is the input itself; choose another output name."
+        case .outputIsFolder(let path):
+            "\(path): is a folder; name the output file, for example \(path.hasSuffix("/") ? path : path + "/")out.mp4."
+        case .folderMissing(let path, let folder):
+            "\(path): the folder \(folder) does not exist; make it first."
+        case .folderNotWritable(let path, let folder, let reason):
+            "\(path): cannot write in the folder \(folder) (\(reason)); choose another folder or mend its permissions."
+        case .unknownContainer(let path):
+            "\(path): no container is known by this extension; end the name in .mp4, .mkv, .mov, .webm, .png or .jpg."
+        case .unknownEncoder(let name, let known):
+            "no video encoder is called \(name); try one of: \(known.joined(separator: ", "))."
+        case .unknownPixelFormat(let name):
+            "no pixel format is called \(name); `ffmpeg -pix_fmts` lists them."
+        case .encoderRefusesPixelFormat(let encoder, let pixelFormat, let accepted):
+            "the encoder \(encoder) does not take \(pixelFormat); use --pixel-format with one of: "
+                + accepted.joined(separator: ", ") + "."
+        case .encoderRefuses(let encoder, let reason):
+            "the encoder \(encoder) cannot be opened (\(reason)); change its options, or choose another --video-codec."
+        case .unknownEncoderOption(let key, let encoder):
+            "neither the encoder \(encoder) nor the container has an option \(key);"
+                + " `ffmpeg -h encoder=\(encoder)` lists them."
+        case .badEncoderOption(let key, let value, let encoder):
+            "the encoder \(encoder) does not take \(value) for its option \(key);"
+                + " `ffmpeg -h encoder=\(encoder)` lists what it takes."
+        case .containerRefuses(let path, let reason):
+            "\(path): the container cannot hold this video (\(reason)); choose .mkv or another --video-codec."
+        case .encodeFailed(let path, let seconds, let reason):
+            "\(path): encoding failed\(Self.moment(seconds)) (\(reason)); try another --video-codec."
+        case .writeFailed(let path, let reason):
+            "\(path): writing failed (\(reason)); check for free space."
+        case .onePictureOnly(let path):
+            "\(path): a picture holds one frame only; name a video file, or choose the frame with --start and --duration."
+        case .nothingWritten(let path):
+            "\(path): there was no frame to write; check --start and --duration."
+        case .targetAppeared(let path, let keptAt):
+            "\(path): was made by somebody else meanwhile; the result is kept at \(keptAt)."
+        case .wrongFrame(let expected, let got):
+            "a frame of \(got) came where \(expected) was agreed upon; the source changes in mid-stream."
+        case .unsupportedConversion(let pixelFormat, let reason):
+            "cannot convert pixels of \(pixelFormat) (\(reason)); choose another --pixel-format."
+        }
+    }
+
+    private static func bracketed(_ reason: String) -> String {
+        reason.isEmpty ? "" : " (\(reason))"
+    }
+
+    private static func moment(_ seconds: Double?) -> String {
+        guard let seconds else { return "" }
+        let thousandths = Int((seconds * 1000).rounded())
+        let fraction = String(1000 + abs(thousandths) % 1000).dropFirst()
+        return " at \(thousandths < 0 ? "-" : "")\(abs(thousandths) / 1000).\(fraction) s"
+    }
+}

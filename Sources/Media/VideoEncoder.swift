@@ -1,0 +1,334 @@
+internal import CFFmpeg
+
+/// An opened AVCodecContext for encoding, and the decisions that led to it.
+internal final class VideoEncoder {
+    let context: UnsafeMutablePointer<AVCodecContext>
+    let name: String
+    let layout: PixelLayout
+    /// What the frames mean, resolved.
+    let color: ColorDescription
+    let timeBase: AVRational
+    let notes: [String]
+    /// Options that the encoder does not know; the container may.
+    let leftoverOptions: [(String, String)]
+
+    private let path: String
+    private let sourceTimeBase: AVRational
+    /// How long each frame that is inside the encoder lasts, by its time there: encoders that reorder lose it.
+    private var durations: [Int64: Int64] = [:]
+    private var lastTime: Int64?
+
+    init(
+        path: String, source: SourceDescription, width: Int, height: Int, settings: EncoderSettings,
+        container: Container
+    ) throws(MediaError) {
+        self.path = path
+        sourceTimeBase = source.video.timeBase.av
+        let codec = try Self.find(settings.codec, path: path, container: container)
+        name = String(cString: codec.pointee.name)
+        guard let sourceLayout = PixelLayout(named: source.video.pixelFormat) else {
+            preconditionFailure("a reader describes formats by libav's names")
+        }
+        let choice = FormatChoice(codec: codec, source: sourceLayout)
+        let wanted = try choice.layout(named: settings.pixelFormat)
+
+        var notes: [String] = []
+        var candidates = [wanted]
+        let isOdd = (wanted.chromaWidthShift > 0 && width % 2 != 0) || (wanted.chromaHeightShift > 0 && height % 2 != 0)
+        // Some encoders take odd sizes with subsampled chroma and some do not; asking is the only way to know.
+        if isOdd, settings.pixelFormat == nil, let full = choice.withoutSubsampling(wanted) { candidates.append(full) }
+        var timeBases = [sourceTimeBase]
+        // MPEG-4 Part 2 and older have 16 bits or less for the clock.
+        let rate = source.videoTemplate.averageFrameRate
+        if rate.num > 0, rate.den > 0 { timeBases.append(AVRational(num: rate.den, den: rate.num)) }
+
+        var failure: MediaError?
+        var opened: Opened?
+        search: for timeBase in timeBases {
+            for layout in candidates {
+                let plan = Plan(
+                    codec: codec, layout: layout,
+                    color: Self.color(for: layout, source: source.video, height: height, codec: codec),
+                    timeBase: timeBase, width: width, height: height)
+                do {
+                    opened = try Self.open(plan, source: source, settings: settings, container: container)
+                    break search
+                } catch {
+                    if case .badEncoderOption = error { throw error }
+                    failure = failure ?? error
+                }
+            }
+        }
+        guard let opened else {
+            throw failure ?? .encoderRefuses(encoder: String(cString: codec.pointee.name), reason: "no reason given")
+        }
+        if opened.plan.layout != wanted {
+            notes.append(
+                "\(name) takes no odd sizes in \(wanted.name), so \(width)x\(height) is written as "
+                    + "\(opened.plan.layout.name).")
+        }
+        if settings.pixelFormat == nil, source.video.isRGB, !opened.plan.layout.isRGB, opened.plan.layout.isSubsampled,
+            !container.isPicture
+        {
+            notes.append(
+                "RGB is written as \(opened.plan.layout.name), which plays everywhere; "
+                    + "--pixel-format yuv444p keeps the full colour resolution.")
+        }
+        if av_cmp_q(opened.plan.timeBase, sourceTimeBase) != 0 {
+            notes.append("\(name) cannot count in \(source.video.timeBase) s; times are rounded to its frame rate.")
+        }
+        context = opened.context
+        layout = opened.plan.layout
+        color = opened.plan.color
+        timeBase = opened.plan.timeBase
+        leftoverOptions = opened.leftover
+        self.notes = notes
+    }
+
+    deinit {
+        var pointer: UnsafeMutablePointer<AVCodecContext>? = context
+        avcodec_free_context(&pointer)
+    }
+
+    private struct Plan {
+        var codec: UnsafePointer<AVCodec>
+        var layout: PixelLayout
+        var color: ColorDescription
+        var timeBase: AVRational
+        var width: Int
+        var height: Int
+    }
+
+    private struct Opened {
+        var context: UnsafeMutablePointer<AVCodecContext>
+        var plan: Plan
+        var leftover: [(String, String)]
+    }
+
+    private static func find(_ name: String?, path: String, container: Container) throws(MediaError)
+        -> UnsafePointer<AVCodec>
+    {
+        if let name {
+            if let codec = avcodec_find_encoder_by_name(name), codec.pointee.type == AVMEDIA_TYPE_VIDEO { return codec }
+            if let descriptor = avcodec_descriptor_get_by_name(name), descriptor.pointee.type == AVMEDIA_TYPE_VIDEO,
+                let codec = avcodec_find_encoder(descriptor.pointee.id)
+            {
+                return codec
+            }
+            throw .unknownEncoder(name: name, known: knownEncoders)
+        }
+        if container.isPicture {
+            let encoder = Container.pictureEncoders[FileSystem.fileExtension(of: path)] ?? "png"
+            guard let codec = avcodec_find_encoder_by_name(encoder) else {
+                throw .unknownEncoder(name: encoder, known: knownEncoders)
+            }
+            return codec
+        }
+        // H.264 wherever it fits, since it plays everywhere; else what the container prefers.
+        if avformat_query_codec(container.format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL) != 0,
+            let codec = avcodec_find_encoder_by_name("libx264") ?? avcodec_find_encoder(AV_CODEC_ID_H264)
+        {
+            return codec
+        }
+        if let codec = avcodec_find_encoder(container.format.pointee.video_codec) { return codec }
+        throw .unknownEncoder(name: String(cString: avcodec_get_name(container.format.pointee.video_codec)), known: knownEncoders)
+    }
+
+    /// The encoders of this FFmpeg that people ask for, for a message.
+    private static var knownEncoders: [String] {
+        [
+            "libx264", "libx265", "libsvtav1", "libaom-av1", "libvpx-vp9", "prores_ks", "dnxhd", "ffv1", "mpeg4",
+            "mjpeg", "png",
+        ].filter { avcodec_find_encoder_by_name($0) != nil }
+    }
+
+    /// What the source's colours become in the target's format.
+    private static func color(
+        for layout: PixelLayout, source: VideoDescription, height: Int, codec: UnsafePointer<AVCodec>
+    ) -> ColorDescription {
+        var color = source.color
+        if layout.isRGB {
+            color.matrix = .rgb
+            color.range = .full
+            color.chromaLocation = .unspecified
+            color.guessed = []
+            return color
+        }
+        if codec.pointee.id == AV_CODEC_ID_MJPEG {
+            // JFIF knows one kind of colour: 601, full range, chroma in the centre.
+            color.matrix = .bt470bg
+            color.range = .full
+            color.chromaLocation = .center
+            color.guessed = []
+            return color
+        }
+        if source.isRGB {
+            color.matrix = ColorDescription.guessedMatrix(height: height)
+            color.range = .limited
+            color.chromaLocation = .left
+            color.guessed = [.chromaLocation]
+            return color
+        }
+        if source.codec == "mjpeg", codec.pointee.id != AV_CODEC_ID_MJPEG, color.guessed.contains(.chromaLocation) {
+            // A photograph's chroma lies in the centre; written without a word it would be taken for the left.
+            color.guessed.remove(.chromaLocation)
+        }
+        // Full range is never what a player takes for granted.
+        if color.range == .full { color.guessed.remove(.range) }
+        // A guess depends on the height. Where players would guess otherwise for the larger picture, say it aloud.
+        if color.guessed.contains(.matrix), color.matrix != ColorDescription.guessedMatrix(height: height) {
+            color.guessed.remove(.matrix)
+        }
+        return color
+    }
+
+    private static func open(
+        _ plan: Plan, source: SourceDescription, settings: EncoderSettings, container: Container
+    ) throws(MediaError) -> Opened {
+        guard let context = avcodec_alloc_context3(plan.codec) else { fatalError("out of memory") }
+        var isKept = false
+        defer {
+            if !isKept {
+                var pointer: UnsafeMutablePointer<AVCodecContext>? = context
+                avcodec_free_context(&pointer)
+            }
+        }
+        let tags = plan.color.tagged
+        context.pointee.width = Int32(clamping: plan.width)
+        context.pointee.height = Int32(clamping: plan.height)
+        context.pointee.pix_fmt = plan.layout.format
+        context.pointee.time_base = plan.timeBase
+        context.pointee.framerate = source.videoTemplate.averageFrameRate
+        context.pointee.sample_aspect_ratio = source.video.sampleAspectRatio.av
+        context.pointee.colorspace = tags.avMatrix
+        context.pointee.color_range = tags.avRange
+        context.pointee.chroma_sample_location = tags.avLocation
+        // A picture file with these would be re-rendered by whoever honours them, though it came without.
+        if !container.isPicture || source.video.isStillPicture {
+            context.pointee.color_primaries = tags.avPrimaries
+            context.pointee.color_trc = tags.avTransfer
+        }
+        context.pointee.thread_count = Int32(clamping: max(0, settings.threads))
+        if container.wantsGlobalHeader { context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER }
+        if container.isMovFamily, plan.codec.pointee.id == AV_CODEC_ID_HEVC {
+            // hev1, the muxer's choice, does not play on Apple's machines.
+            context.pointee.codec_tag = uf_tag(0x68, 0x76, 0x63, 0x31)
+        }
+        let name = String(cString: plan.codec.pointee.name)
+        let options = OptionDictionary()
+        try setQuality(settings.crf, in: options, context: context, encoder: name)
+        if let preset = settings.preset {
+            guard has("preset", context) else { throw .unknownEncoderOption(key: "preset", encoder: name) }
+            options.set("preset", preset)
+        }
+        if name == "png" { options.set("pred", "paeth") }
+        for (key, value) in settings.options { options.set(key, value) }
+
+        let mark = Library.mark()
+        let code = avcodec_open2(context, plan.codec, &options.pointer)
+        guard code >= 0 else {
+            let reason = Library.reason(code, since: mark)
+            // libav names the option that it choked on in its log only: "Unable to parse option value "x"", or the
+            // encoder's own words. Where an option of the user's is named there, the message names it too.
+            if let (key, value) = blamed(reason, settings) {
+                throw .badEncoderOption(key: key, value: value, encoder: name)
+            }
+            throw .encoderRefuses(encoder: name, reason: reason)
+        }
+        isKept = true
+        return Opened(context: context, plan: plan, leftover: options.entries)
+    }
+
+    private static func blamed(_ reason: String, _ settings: EncoderSettings) -> (String, String)? {
+        var given = settings.options
+        if let preset = settings.preset { given.append(("preset", preset)) }
+        return given.first { key, value in
+            reason.contains("\"\(value)\"") || reason.contains("'\(value)'") || reason.contains("\(key)=\(value)")
+                || (key == "preset" && reason.contains("preset"))
+        }
+    }
+
+    private static func has(_ option: String, _ context: UnsafeMutablePointer<AVCodecContext>) -> Bool {
+        guard let priv = context.pointee.priv_data else { return false }
+        return av_opt_find(priv, option, nil, 0, 0) != nil
+    }
+
+    /// Constant quality: by `crf` where the encoder has one, by the quantiser scale where that is all it has.
+    private static func setQuality(
+        _ crf: Double?, in options: OptionDictionary, context: UnsafeMutablePointer<AVCodecContext>, encoder: String
+    ) throws(MediaError) {
+        if has("crf", context) {
+            let value = crf ?? 18
+            options.set("crf", value == value.rounded() ? String(Int(value)) : String(value))
+            return
+        }
+        let scaled = ["mjpeg", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv", "msmpeg4", "libxvid"]
+        guard scaled.contains(encoder) else {
+            if crf != nil { throw .unknownEncoderOption(key: "crf", encoder: encoder) }
+            return
+        }
+        // The quantiser runs from 2 to 31 and doubles where crf gains six; 18 is its best.
+        var quantiser = 2.0
+        var exponent = ((crf ?? 18) - 18) / 6
+        while exponent >= 1 {
+            quantiser *= 2
+            exponent -= 1
+        }
+        if exponent > 0 { quantiser *= 1 + exponent }
+        context.pointee.flags |= AV_CODEC_FLAG_QSCALE
+        context.pointee.global_quality = FF_QP2LAMBDA * Int32(min(31, max(2, quantiser.rounded())))
+    }
+
+    /// Gives a frame, timed in the source's ticks.
+    func send(_ frame: VideoFrame, at timestamp: Int64) throws(MediaError) {
+        guard let reference = av_frame_clone(frame.frame) else { fatalError("out of memory") }
+        defer {
+            var pointer: UnsafeMutablePointer<AVFrame>? = reference
+            av_frame_free(&pointer)
+        }
+        var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
+        if let lastTime, time <= lastTime { time = lastTime + 1 }
+        lastTime = time
+        let duration = av_rescale_q(frame.duration, sourceTimeBase, timeBase)
+        durations[time] = duration
+        reference.pointee.pts = time
+        uf_frame_set_duration(reference, duration)
+        // A decoder's choice of picture type is not to be the encoder's.
+        reference.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        if context.pointee.flags & AV_CODEC_FLAG_QSCALE != 0 { reference.pointee.quality = context.pointee.global_quality }
+        try give(reference, at: timestamp)
+    }
+
+    /// No more frames will come; `receive` then gives what is left.
+    func finish() throws(MediaError) {
+        try give(nil, at: nil)
+    }
+
+    private func give(_ frame: UnsafeMutablePointer<AVFrame>?, at timestamp: Int64?) throws(MediaError) {
+        let mark = Library.mark()
+        let code = avcodec_send_frame(context, frame)
+        // Everything was received before, so "again" cannot be; the end may be told twice.
+        guard code >= 0 || code == uf_error_eof() else {
+            throw .encodeFailed(
+                path: path, seconds: timestamp.map { Double($0) * Rational(sourceTimeBase).value },
+                reason: Library.reason(code, since: mark))
+        }
+    }
+
+    /// The next packet, timed in `timeBase`; the caller owns it. Nil when there is none for now.
+    func receive() throws(MediaError) -> UnsafeMutablePointer<AVPacket>? {
+        guard let packet = av_packet_alloc() else { fatalError("out of memory") }
+        let mark = Library.mark()
+        let code = avcodec_receive_packet(context, packet)
+        if code >= 0 {
+            if let duration = durations.removeValue(forKey: packet.pointee.pts), duration > 0 {
+                packet.pointee.duration = duration
+            }
+            return packet
+        }
+        var pointer: UnsafeMutablePointer<AVPacket>? = packet
+        av_packet_free(&pointer)
+        if code == uf_error_again() || code == uf_error_eof() { return nil }
+        throw .encodeFailed(path: path, seconds: nil, reason: Library.reason(code, since: mark))
+    }
+}
