@@ -118,21 +118,29 @@ public final class Device: Sendable {
     /// Hands a recorded command buffer to the queue and returns the timeline's value that says it is done. Does not
     /// block. Submissions run in order.
     func submit(_ commands: VkCommandBuffer) throws(ComputeError) -> UInt64 {
-        let scratch = Scratch()
+        // Nested instead of placed in a `Scratch`: this is called for every frame, and allocates nothing.
         let outcome = queue.withLock { queue -> (VkResult, UInt64) in
             let value = timeline.next()
-            var timelineInfo = VkTimelineSemaphoreSubmitInfo()
-            timelineInfo.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO
-            timelineInfo.signalSemaphoreValueCount = 1
-            timelineInfo.pSignalSemaphoreValues = UnsafePointer(scratch.place(value))
-            var info = VkSubmitInfo()
-            info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO
-            info.pNext = UnsafeRawPointer(scratch.place(timelineInfo))
-            info.commandBufferCount = 1
-            info.pCommandBuffers = UnsafePointer(scratch.place(VkCommandBuffer?.some(commands)))
-            info.signalSemaphoreCount = 1
-            info.pSignalSemaphores = UnsafePointer(scratch.place(VkSemaphore?.some(timeline.handle)))
-            let result = functions.queueSubmit(queue.handle, 1, &info, nil)
+            let result = withUnsafePointer(to: value) { value in
+                var timelineInfo = VkTimelineSemaphoreSubmitInfo()
+                timelineInfo.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO
+                timelineInfo.signalSemaphoreValueCount = 1
+                timelineInfo.pSignalSemaphoreValues = value
+                return withUnsafePointer(to: timelineInfo) { timelineInfo in
+                    withUnsafePointer(to: VkCommandBuffer?.some(commands)) { commands in
+                        withUnsafePointer(to: VkSemaphore?.some(timeline.handle)) { semaphore in
+                            var info = VkSubmitInfo()
+                            info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO
+                            info.pNext = UnsafeRawPointer(timelineInfo)
+                            info.commandBufferCount = 1
+                            info.pCommandBuffers = commands
+                            info.signalSemaphoreCount = 1
+                            info.pSignalSemaphores = semaphore
+                            return functions.queueSubmit(queue.handle, 1, &info, nil)
+                        }
+                    }
+                }
+            }
             if result != VK_SUCCESS { timeline.takeBack() }
             return (result, value)
         }

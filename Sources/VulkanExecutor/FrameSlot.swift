@@ -94,7 +94,8 @@ final class FrameSlot {
                 let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
                 try recorder.dispatch(
                     pipeline, FrameSlot.bindings(launch, piece, memory, input, output, word),
-                    pushConstants: launch.pushConstants(piece), groups: launch.groups(piece.rows.count, piece.images.count))
+                    pushConstants: launch.pushConstants(piece),
+                    groups: launch.groups(piece.rows.count, piece.images.count))
                 labels.append(launch.label)
             }
         }
