@@ -52,7 +52,10 @@ let package = Package(
         .target(name: "CKernels"),
         room("CPUExecutor", ["Network", "Planning", "COpenBLAS", "CKernels"]),
         room("Compute", ["CVulkan"]),
-        room("VulkanExecutor", ["Network", "Planning", "Compute"]),
+        // Shaders/ is compiled at build (glslang-tools) and embedded in VulkanExecutor.
+        .executableTarget(name: "ShaderCompiler"),
+        .plugin(name: "CompileShaders", capability: .buildTool(), dependencies: ["ShaderCompiler"]),
+        room("VulkanExecutor", ["Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
 
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
@@ -77,7 +80,7 @@ let package = Package(
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
         tests("PipelineTests", ["Pipeline", "Catalogue"]),
-        tests("CommandTests", ["upframe", "Media"]),
+        tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]
 )

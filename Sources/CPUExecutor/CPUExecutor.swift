@@ -1,1 +1,131 @@
-// CPUExecutor
+// CPUExecutor: graphs on the processor's cores, for machines without a GPU and for everything that must be checked.
+//
+// A plan is a list of steps, each cut into blocks that any thread can do; the threads take blocks from a counter and meet
+// once per step. Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
+// few kernels, chosen when the plan is compiled: Winograd for 3x3, a narrow direct kernel for pictures, and a matrix
+// product by OpenBLAS for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of the
+// convolution's own reading and writing.
+//
+// The parts: `CPUExecutor` (threads and instruction set), `CPUPlan` (memory and running), `PlanCompiler` (steps to kernel
+// jobs), `ConvolutionCompiler` (choice and packing of convolutions). The inner loops are C, in `CKernels`, compiled for
+// several instruction sets; no C type leaves this module.
+//
+// It allocates nothing while running, reads no files, knows no models, and computes in fp32 only.
+internal import CKernels
+internal import COpenBLAS
+public import Network
+internal import Planning
+internal import Tensor
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Runs graphs on the processor.
+///
+/// Sharing one executor is right: its threads run one plan at a time, so two plans that run at once take turns.
+public final class CPUExecutor: Executor {
+    /// What the inner loops are compiled for.
+    public enum InstructionSet: String, Sendable, CaseIterable {
+        /// Vectors of four floats, on any processor.
+        case portable
+        case avx2 = "AVX2"
+        case avx512 = "AVX-512"
+
+        /// Whether this machine has it.
+        public var isSupported: Bool { ck_supports(code) }
+        /// The sets that this machine has, the fastest last.
+        public static var supported: [InstructionSet] { allCases.filter(\.isSupported) }
+
+        var code: ck_isa {
+            switch self {
+            case .portable: CK_PORTABLE
+            case .avx2: CK_AVX2
+            case .avx512: CK_AVX512
+            }
+        }
+    }
+
+    public let instructionSet: InstructionSet
+    /// Threads that work on a step, the caller's included.
+    public let threads: Int
+    let pool: ThreadPool
+    private let options: ConvolutionOptions
+
+    public var name: String { "CPU (\(instructionSet.rawValue), \(threads) \(threads == 1 ? "thread" : "threads"))" }
+
+    /// - Parameters:
+    ///   - threads: how many threads work, the caller's included; as many as there are cores when nil.
+    ///   - instructionSet: the fastest that the machine has when nil.
+    /// - Precondition: `threads` is at least 1 and the machine has the instruction set.
+    public convenience init(threads: Int? = nil, instructionSet: InstructionSet? = nil) {
+        self.init(threads: threads, instructionSet: instructionSet, options: ConvolutionOptions())
+    }
+
+    init(threads: Int?, instructionSet: InstructionSet?, options: ConvolutionOptions) {
+        let set = instructionSet ?? InstructionSet.supported.last!
+        precondition(set.isSupported, "this machine has no \(set.rawValue)")
+        let count = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        precondition(count >= 1, "an executor needs at least one thread, not \(count)")
+        self.instructionSet = set
+        self.pool = ThreadPool(threads: count)
+        self.threads = pool.threads
+        self.options = options
+        // The work is split here; threads below these would only fight for the same cores.
+        openblas_set_num_threads(1)
+    }
+
+    public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
+        try compilePlan(graph, parameters: parameters)
+    }
+
+    /// As `compile`, for callers that want to ask the plan for its timings.
+    public func compilePlan(_ graph: Graph, parameters: Parameters) throws -> CPUPlan {
+        try graph.check(parameters)
+        let program = Planner.plan(graph)
+        let memory = PlanMemory(device: name)
+        var compiler = try PlanCompiler(
+            program: program, parameters: parameters, memory: memory, kernels: ck_kernels_for(instructionSet.code),
+            threads: threads, options: options)
+        return try CPUPlan(compiler.compile(), pool: pool, memory: memory)
+    }
+}
+
+/// The executor's threads.
+final class ThreadPool: @unchecked Sendable {
+    // Unchecked: the pool's own locks guard it.
+    private let pool: OpaquePointer
+    let threads: Int
+
+    /// As many of `threads` threads as the system grants.
+    init(threads: Int) {
+        var count = threads
+        var pool = ck_pool_create(Int32(count))
+        while pool == nil && count > 1 {
+            count -= 1
+            pool = ck_pool_create(Int32(count))
+        }
+        guard let pool else { preconditionFailure("no memory for a thread pool") }
+        self.pool = pool
+        self.threads = count
+    }
+
+    deinit { ck_pool_destroy(pool) }
+
+    /// Keeps other plans out while `body` runs its steps.
+    func exclusively<R>(_ body: () throws -> R) rethrows -> R {
+        ck_pool_lock(pool)
+        defer { ck_pool_unlock(pool) }
+        return try body()
+    }
+
+    func run(
+        _ steps: UnsafeBufferPointer<ck_step>, scratch: UnsafePointer<UnsafeMutableRawPointer?>,
+        counters: UnsafeMutableRawPointer, seconds: UnsafeMutablePointer<Double>? = nil
+    ) {
+        guard let base = steps.baseAddress else { return }
+        ck_pool_run(pool, base, Int64(steps.count), scratch, counters, seconds)
+    }
+}

@@ -1,1 +1,6 @@
-// Reference
+// Reference: the definition of right.
+//
+// `ReferenceExecutor` interprets a graph node by node in scalar loops that say what each operation means, sums in
+// double precision and rounds once per node. Fast executors are tested against it; it is tested against independent
+// implementations (Tests/Golden). It fuses nothing, plans nothing, uses one thread, and refuses to be made fast where
+// that would make it less obvious.

@@ -4,10 +4,9 @@
 /// only in files and on devices; they are converted at those doors.
 public struct HostTensor: Equatable, Sendable {
     public let shape: Shape
-    /// The elements, last axis fastest. The count always equals `shape.count`.
-    public var values: [Float] {
-        didSet { precondition(values.count == shape.count, "\(values.count) values for shape \(shape)") }
-    }
+    /// The elements, last axis fastest; always `shape.count` of them. (No observer checks that: it would copy the array at
+    /// every write.)
+    public var values: [Float]
 
     /// - Precondition: `values.count == shape.count`.
     public init(_ shape: Shape, _ values: [Float]) {
@@ -21,7 +20,9 @@ public struct HostTensor: Equatable, Sendable {
     }
 
     /// Lends the elements for writing, without a copy when this is their only owner.
-    public mutating func withUnsafeMutableValues<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+    public mutating func withUnsafeMutableValues<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows
+        -> R
+    {
         try values.withUnsafeMutableBufferPointer { try body($0) }
     }
 

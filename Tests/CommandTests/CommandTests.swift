@@ -1,1 +1,1 @@
-// CommandTests
+// placeholder, not committed

@@ -1,1 +1,224 @@
+// The CPU executor's inner loops, in C for the sake of several instruction sets in one binary.
+//
+// Everything here works on tables that the executor has filled in when it compiled a plan: a *job* describes one step, a
+// *kernel* does one block of it. Kernels allocate nothing, keep no state and touch only what the job names and the
+// scratch memory they are lent; different blocks of a job may run at the same time on different threads.
+//
+// Pixels are rows of `pitch` floats. Memory that a view covers may be read past a pixel's logical channels, up to the
+// next multiple of 16 floats, so arenas end with some slack. Those channels hold finite numbers of no meaning.
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+// MARK: Data
+
+/// `[batch, height, width]` pixels, row-major, `pitch` floats apart; `data` is the first pixel's first channel.
+typedef struct ck_view {
+    float *data;
+    int64_t batch, height, width, pitch;
+    /// Logical channels, and how many may be written (those past `channels` with any finite number).
+    int32_t channels, extent;
+} ck_view;
+
+typedef enum ck_stage_kind {
+    /// `x < 0 ? a * x : x`
+    CK_LEAKY_RELU,
+    CK_SIGMOID,
+    CK_SILU,
+    CK_TANH,
+    /// `x < 0 ? vector[c] * x : x`
+    CK_PRELU,
+    /// `x * a + b`
+    CK_AFFINE,
+    /// `min(max(x, a), b)`
+    CK_CLAMP,
+    CK_ADD_VECTOR,
+    CK_MULTIPLY_VECTOR,
+    CK_ADD,
+    CK_MULTIPLY,
+} ck_stage_kind;
+
+/// One pointwise operation on a result that is still in registers.
+typedef struct ck_stage {
+    ck_stage_kind kind;
+    int32_t upsampling;
+    float a, b;
+    /// One number per lane of `ck_output`, padded to its `lanes`.
+    const float *vector;
+    /// Another activation, read at (y / upsampling, x / upsampling).
+    ck_view operand;
+} ck_stage;
+
+enum { ck_maximum_stages = 8 };
+
+/// Where and how a result is written.
+///
+/// A kernel computes `lanes` numbers (a multiple of 16) for every pixel (y, x) of its own grid. Lane
+/// `(dy * shuffle + dx) * group + c` goes to channel `c` of pixel (y * shuffle + dy, x * shuffle + dx) of `view`; lanes
+/// of sub-pixels that do not exist are dropped. `group` is 4 or a multiple of 16 and at most `view.extent`.
+typedef struct ck_output {
+    ck_view view;
+    int32_t shuffle, group, lanes;
+    int32_t stage_count;
+    /// `lanes` numbers, added before the stages; NULL for none.
+    const float *bias;
+    ck_stage stages[ck_maximum_stages];
+} ck_output;
+
+// MARK: Jobs
+
+/// Stages on an activation. One block is `rows` rows of the flattened `[batch * height]`.
+typedef struct ck_map_job {
+    ck_view input;
+    ck_output output;
+    int64_t rows;
+} ck_map_job;
+
+/// `output(y, x) = input(row_index[y], column_index[x])`, or zero where an index is negative.
+typedef struct ck_gather_job {
+    ck_view input, output;
+    const int32_t *row_index, *column_index;
+    int64_t rows;
+} ck_gather_job;
+
+/// Weighted sums of `taps` rows and columns (2 or 4): `row_index[y * taps + i]`, `row_weight` likewise.
+typedef struct ck_resize_job {
+    ck_view input, output;
+    int32_t taps;
+    const int32_t *row_index, *column_index;
+    const float *row_weight, *column_weight;
+    int64_t rows;
+} ck_resize_job;
+
+/// Pixel shuffle (`output` larger) or its inverse (`output` smaller); rows are the output's.
+typedef struct ck_shuffle_job {
+    ck_view input, output;
+    int32_t factor;
+    int64_t rows;
+} ck_shuffle_job;
+
+/// Between dense host pixels of `dense_channels` floats and `view.channels` channels of a view. The channels of the view
+/// past them are zeroed on the way in.
+typedef struct ck_transfer_job {
+    float *dense;
+    int64_t dense_channels;
+    ck_view view;
+    int64_t rows;
+} ck_transfer_job;
+
+/// Any convolution as a matrix product, one block of `pixels` result pixels at a time. The product itself is the
+/// caller's: `ck_kernels.im2col` fills a matrix `[pixels, depth]`, `ck_kernels.finish` takes `[pixels, lanes]`.
+typedef struct ck_im2col_job {
+    ck_view input;
+    ck_output output;
+    int32_t upsampling, stride, padding, kernel_height, kernel_width;
+    /// Physical channels that are read of each input pixel; depth is `kernel_height * kernel_width * channels`.
+    int32_t channels;
+    int64_t result_height, result_width;
+    int64_t pixels;
+    /// `[depth, lanes]`
+    const float *weights;
+    const struct ck_kernels *kernels;
+} ck_im2col_job;
+
+/// A convolution with several groups, plainly. Weights `[O, kH, kW, I/groups]`; `lane_of[o]` places output channel o.
+typedef struct ck_grouped_job {
+    ck_im2col_job base;
+    int32_t groups, group_inputs, group_outputs;
+    const int32_t *lane_of;
+} ck_grouped_job;
+
+enum { ck_maximum_chunks = 64 };
+
+/// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
+/// on points 0, ±√½, ±√2, both with infinity. One block is `tiles_per_block` tiles.
+///
+/// Scratch: `ck_winograd_scratch` floats.
+typedef struct ck_winograd_job {
+    ck_view input;
+    ck_output output;
+    /// Result pixels along a tile's side, 6 or 4.
+    int32_t tile;
+    int32_t upsampling;
+    /// Physical channels that are read of each input pixel; a multiple of 16.
+    int32_t depth;
+    /// The lanes are done in chunks of at most 64: chunk i is `chunk_lanes[i]` of them, a multiple of 16.
+    int32_t chunks;
+    int32_t chunk_lanes[ck_maximum_chunks];
+    int64_t tiles_y, tiles_x, tiles_per_block;
+    /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is the smaller of the
+    /// chunk and `ck_kernels.panel_lanes`.
+    const float *weights;
+    /// `depth` zeros.
+    const float *zeros;
+} ck_winograd_job;
+
+/// Floats of scratch for one block.
+int64_t ck_winograd_scratch(const ck_winograd_job *job);
+/// Floats of transformed weights.
+int64_t ck_winograd_weights(const ck_winograd_job *job);
+/// Transforms weights `[outputs, inputs, 3, 3]` into `packed`, which is zero before. Input i is physical channel
+/// `channel_of[i]`, output o is lane `lane_of[o]`.
+void ck_winograd_pack(
+    const ck_winograd_job *job, int32_t panel_lanes, const float *weights, int64_t outputs, int64_t inputs,
+    const int32_t *channel_of, const int32_t *lane_of, float *packed);
+
+// MARK: Kernels of one instruction set
+
+/// Does block `block` of a job. `scratch` is this thread's own.
+typedef void (*ck_kernel)(const void *job, void *scratch, int64_t block);
+
+typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
+
+typedef struct ck_kernels {
+    ck_isa isa;
+    /// How many lanes the inner product kernel works on at once; a chunk's lanes when that is fewer.
+    int32_t panel_lanes;
+    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd;
+    /// Fills `matrix` with the rows of block `block`.
+    void (*im2col)(const ck_im2col_job *job, float *matrix, int64_t block);
+    /// Writes the results of block `block`.
+    void (*finish)(const ck_im2col_job *job, const float *results, int64_t block);
+} ck_kernels;
+
+/// Whether this machine can run them.
+bool ck_supports(ck_isa isa);
+/// - Precondition: `ck_supports(isa)`.
+const ck_kernels *ck_kernels_for(ck_isa isa);
+
+// MARK: Threads
+
+/// A step of a program: blocks `0 ..< blocks`, in any order, on all threads.
+typedef struct ck_step {
+    ck_kernel run;
+    const void *job;
+    int64_t blocks;
+} ck_step;
+
+typedef struct ck_pool ck_pool;
+
+/// A pool of `threads` threads in all, the caller of `ck_pool_run` being one of them. NULL when threads cannot be made.
+ck_pool *ck_pool_create(int32_t threads);
+/// Ends and joins the threads.
+void ck_pool_destroy(ck_pool *pool);
+/// Bytes of a counter array for `steps` steps.
+int64_t ck_pool_counter_bytes(int64_t steps);
+/// Keeps other callers of `ck_pool_run` out until `ck_pool_unlock`.
+void ck_pool_lock(ck_pool *pool);
+void ck_pool_unlock(ck_pool *pool);
+/// Runs steps one after the other; every step ends before the next begins.
+///
+/// - scratch: one pointer per thread.
+/// - counters: memory of `ck_pool_counter_bytes(count)` that nobody else uses meanwhile.
+/// - seconds: receives the time of every step; may be NULL.
+///
+/// The pool must be locked by the caller.
+void ck_pool_run(
+    ck_pool *pool, const ck_step *steps, int64_t count, void *const *scratch, void *counters, double *seconds);
+
+// MARK: Memory
+
+/// `bytes` of zeroed memory aligned to 64 bytes (2 MiB and huge pages where it is large), or NULL when there is no room:
+/// also when it is more than the machine has.
+void *ck_allocate(int64_t bytes);
+void ck_free(void *memory);

@@ -1,0 +1,163 @@
+// The end of every step: bias, stages, pixel shuffle and the write, on results that are still in registers.
+
+enum { CK_RUN = 8 };
+
+/// Where lanes `lane ..< lane + CK_WIDTH` of result pixels (y, x...) of one image lie in an activation of the output's
+/// size, `upsampling` times coarser.
+typedef struct {
+    const ck_view *view;
+    int64_t image, y, x;
+    int32_t shuffle, group, upsampling;
+} CK_NAME(place);
+
+/// The address of the four or more lanes from `lane` on at result pixel x + i; NULL past the last sub-pixel.
+CK_INLINE float *CK_NAME(address)(const CK_NAME(place) *p, int lane, int i) {
+    const ck_view *v = p->view;
+    int64_t y = p->y, x = p->x + i, channel = lane;
+    if (p->shuffle > 1 || lane >= p->group) {
+        int sub = lane / p->group;
+        if (sub >= p->shuffle * p->shuffle) return NULL;
+        channel = lane - sub * p->group;
+        y = y * p->shuffle + sub / p->shuffle;
+        x = x * p->shuffle + sub % p->shuffle;
+    }
+    if (p->upsampling > 1) {
+        y = (int32_t)y / p->upsampling;
+        x = (int32_t)x / p->upsampling;
+    }
+    return v->data + ((p->image * v->height + y) * v->width + x) * v->pitch + channel;
+}
+
+/// Loads an operand's lanes for `n` pixels.
+CK_INLINE void CK_NAME(operand)(const CK_NAME(place) *p, int lane, vf *v, int n) {
+    if (p->group % CK_WIDTH == 0) {
+        const float *base = CK_NAME(address)(p, lane, 0);
+        if (p->upsampling == 1 || p->upsampling == p->shuffle) {
+            // The same sub-pixel of neighbouring results: a constant distance.
+            int64_t stride = p->view->pitch * (p->upsampling == 1 ? p->shuffle : 1);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_load(base + i * stride);
+        } else {
+            for (int i = 0; i < n; i++) v[i] = vf_load(CK_NAME(address)(p, lane, i));
+        }
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        float lanes[CK_WIDTH];
+        for (int quarter = 0; quarter < CK_WIDTH; quarter += 4) {
+            const float *from = CK_NAME(address)(p, lane + quarter, i);
+            v4_store(lanes + quarter, from ? v4_load(from) : (v4)0.0f);
+        }
+        v[i] = vf_load(lanes);
+    }
+}
+
+/// Writes lanes for `n` pixels.
+CK_INLINE void CK_NAME(write)(const CK_NAME(place) *p, int lane, const vf *v, int n) {
+    if (p->group % CK_WIDTH == 0) {
+        float *base = CK_NAME(address)(p, lane, 0);
+        int64_t stride = p->view->pitch * p->shuffle;
+        CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * stride, v[i]);
+        return;
+    }
+    if (p->shuffle * 4 == CK_WIDTH && p->view->pitch == 4) {
+        // A vector is a whole row of sub-pixels, and those lie side by side.
+        float *base = CK_NAME(address)(p, lane, 0);
+        CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * CK_WIDTH, v[i]);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        float lanes[CK_WIDTH];
+        vf_store(lanes, v[i]);
+        for (int quarter = 0; quarter < CK_WIDTH; quarter += 4) {
+            float *to = CK_NAME(address)(p, lane + quarter, i);
+            if (to) v4_store(to, v4_load(lanes + quarter));
+        }
+    }
+}
+
+/// Ends the results `v[0 ..< n]` of pixels (y, x ..< x + n), lanes from `lane` on. `n` is a constant where speed matters.
+CK_INLINE void CK_NAME(finish)(
+    const ck_output *o, vf *v, int n, int64_t image, int64_t y, int64_t x, int lane) {
+    if (lane >= o->group * o->shuffle * o->shuffle) return;
+    if (o->bias) {
+        vf bias = vf_load(o->bias + lane);
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] += bias;
+    }
+    CK_NAME(place) place = {&o->view, image, y, x, o->shuffle, o->group, 1};
+    for (int index = 0; index < o->stage_count; index++) {
+        const ck_stage *s = &o->stages[index];
+        switch (s->kind) {
+        case CK_LEAKY_RELU: {
+            vf slope = vf_all(s->a);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] < 0 ? v[i] * slope : v[i];
+            break;
+        }
+        case CK_PRELU: {
+            vf slope = vf_load(s->vector + lane);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] < 0 ? v[i] * slope : v[i];
+            break;
+        }
+        case CK_SIGMOID:
+            for (int i = 0; i < n; i++) v[i] = vf_sigmoid(v[i]);
+            break;
+        case CK_SILU:
+            for (int i = 0; i < n; i++) v[i] *= vf_sigmoid(v[i]);
+            break;
+        case CK_TANH:
+            for (int i = 0; i < n; i++) v[i] = 2.0f * vf_sigmoid(2.0f * v[i]) - 1.0f;
+            break;
+        case CK_AFFINE: {
+            vf a = vf_all(s->a), b = vf_all(s->b);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * a + b;
+            break;
+        }
+        case CK_CLAMP: {
+            vf a = vf_all(s->a), b = vf_all(s->b);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_min(vf_max(v[i], a), b);
+            break;
+        }
+        case CK_ADD_VECTOR: {
+            vf w = vf_load(s->vector + lane);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] += w;
+            break;
+        }
+        case CK_MULTIPLY_VECTOR: {
+            vf w = vf_load(s->vector + lane);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] *= w;
+            break;
+        }
+        case CK_ADD:
+        case CK_MULTIPLY: {
+            vf w[CK_RUN];
+            CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
+            CK_NAME(operand)(&from, lane, w, n);
+            if (s->kind == CK_ADD) {
+                CK_UNROLL for (int i = 0; i < n; i++) v[i] += w[i];
+            } else {
+                CK_UNROLL for (int i = 0; i < n; i++) v[i] *= w[i];
+            }
+            break;
+        }
+        }
+    }
+    CK_NAME(write)(&place, lane, v, n);
+}
+
+/// Ends a row of results that lie in memory, `stride` floats a pixel.
+CK_INLINE void CK_NAME(finish_row)(
+    const ck_output *o, const float *results, int64_t stride, int64_t image, int64_t y, int64_t x, int64_t count) {
+    for (int64_t done = 0; done < count; done += CK_RUN) {
+        int n = count - done < CK_RUN ? (int)(count - done) : CK_RUN;
+        for (int lane = 0; lane < o->lanes; lane += CK_WIDTH) {
+            vf v[CK_RUN];
+            const float *from = results + done * stride + lane;
+            if (n == CK_RUN) {
+                CK_UNROLL for (int i = 0; i < CK_RUN; i++) v[i] = vf_load(from + i * stride);
+                CK_NAME(finish)(o, v, CK_RUN, image, y, x + done, lane);
+            } else {
+                for (int i = 0; i < n; i++) v[i] = vf_load(from + i * stride);
+                CK_NAME(finish)(o, v, n, image, y, x + done, lane);
+            }
+        }
+    }
+}

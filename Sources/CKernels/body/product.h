@@ -1,0 +1,89 @@
+// Matrix products of small blocks: rows of A in cache, B packed in panels.
+//
+// A register tile of R rows by V vectors is accumulated over the whole depth: every step loads V vectors of B, broadcasts
+// R numbers of A straight from memory and does R * V multiply-adds. V is as wide as a panel, R as large as the registers
+// allow; R * V independent sums hide the multiply-add's latency.
+
+#if CK_WIDTH == 16
+// 32 registers: V 4 x R 6, 3 x 9, 2 x 14, 1 x 14.
+enum { CK_NAME(rows_1) = 14, CK_NAME(rows_2) = 14, CK_NAME(rows_3) = 9, CK_NAME(rows_4) = 6 };
+#define CK_PANEL_LANES 64
+#else
+// 16 registers: V 2 x R 6.
+enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1, CK_NAME(rows_4) = 1 };
+#define CK_PANEL_LANES (2 * CK_WIDTH)
+#endif
+
+/// C[R, V] = A[R, depth] B[depth, V].
+CK_INLINE void CK_NAME(product_tile)(
+    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth, const int R,
+    const int V) {
+    vf sums[14][4];
+    CK_UNROLL for (int r = 0; r < R; r++) {
+        CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] = vf_all(0);
+    }
+    for (int64_t k = 0; k < depth; k++, b += V * CK_WIDTH) {
+        vf row[4];
+        CK_UNROLL for (int v = 0; v < V; v++) row[v] = vf_load(b + v * CK_WIDTH);
+        CK_UNROLL for (int r = 0; r < R; r++) {
+            vf x = vf_all(a[r * a_stride + k]);
+            CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] += x * row[v];
+        }
+    }
+    CK_UNROLL for (int r = 0; r < R; r++) {
+        CK_UNROLL for (int v = 0; v < V; v++) vf_store(c + r * c_stride + v * CK_WIDTH, sums[r][v]);
+    }
+}
+
+#define CK_TILE(R, V)                                                               \
+    case R:                                                                         \
+        if (R <= CK_NAME(rows_##V)) {                                               \
+            CK_NAME(product_tile)(a, a_stride, b, c, c_stride, depth, R, V);        \
+        }                                                                           \
+        break;
+
+/// C[rows, panel] = A[rows, depth] B[depth, panel], the rows in tiles of nearly equal height.
+#define CK_PRODUCT(V)                                                                                         \
+    static void CK_NAME(product_##V)(                                                                         \
+        const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth,          \
+        int64_t rows) {                                                                                       \
+        int64_t parts = (rows + CK_NAME(rows_##V) - 1) / CK_NAME(rows_##V);                                   \
+        while (parts > 0) {                                                                                   \
+            int64_t height = (rows + parts - 1) / parts;                                                      \
+            switch (height) {                                                                                 \
+                CK_TILE(1, V) CK_TILE(2, V) CK_TILE(3, V) CK_TILE(4, V) CK_TILE(5, V) CK_TILE(6, V)           \
+                CK_TILE(7, V) CK_TILE(8, V) CK_TILE(9, V) CK_TILE(10, V) CK_TILE(11, V) CK_TILE(12, V)        \
+                CK_TILE(13, V) CK_TILE(14, V)                                                                 \
+            }                                                                                                 \
+            a += height * a_stride;                                                                           \
+            c += height * c_stride;                                                                           \
+            rows -= height;                                                                                   \
+            parts--;                                                                                          \
+        }                                                                                                     \
+    }
+
+CK_PRODUCT(2)
+#if CK_WIDTH == 16
+CK_PRODUCT(1)
+CK_PRODUCT(3)
+CK_PRODUCT(4)
+#endif
+
+/// C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`.
+static void CK_NAME(product)(
+    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows,
+    int64_t lanes) {
+#if CK_WIDTH == 16
+    switch (lanes) {
+    case 16: CK_NAME(product_1)(a, a_stride, b, c, c_stride, depth, rows); break;
+    case 32: CK_NAME(product_2)(a, a_stride, b, c, c_stride, depth, rows); break;
+    case 48: CK_NAME(product_3)(a, a_stride, b, c, c_stride, depth, rows); break;
+    default: CK_NAME(product_4)(a, a_stride, b, c, c_stride, depth, rows); break;
+    }
+#else
+    for (int64_t lane = 0; lane < lanes; lane += CK_PANEL_LANES) {
+        CK_NAME(product_2)(a, a_stride, b, c + lane, c_stride, depth, rows);
+        b += depth * CK_PANEL_LANES;
+    }
+#endif
+}

@@ -1,0 +1,42 @@
+// Vectors of CK_WIDTH floats in clang's vector extension; loads and stores need no alignment.
+#define CK_INLINE static inline __attribute__((always_inline))
+#define CK_UNROLL _Pragma("clang loop unroll(full)")
+
+typedef float vf __attribute__((ext_vector_type(CK_WIDTH)));
+typedef int32_t vi __attribute__((ext_vector_type(CK_WIDTH)));
+typedef float vf_unaligned __attribute__((ext_vector_type(CK_WIDTH), aligned(4)));
+typedef float v4 __attribute__((ext_vector_type(4)));
+typedef float v4_unaligned __attribute__((ext_vector_type(4), aligned(4)));
+
+CK_INLINE vf vf_load(const float *p) { return *(const vf_unaligned *)p; }
+CK_INLINE void vf_store(float *p, vf x) { *(vf_unaligned *)p = x; }
+CK_INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
+CK_INLINE void v4_store(float *p, v4 x) { *(v4_unaligned *)p = x; }
+CK_INLINE vf vf_all(float x) { return (vf)x; }
+CK_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
+CK_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
+
+/// e^x to about 1 ulp; 0 below -87 and finite above 88.
+CK_INLINE vf vf_exp(vf x) {
+    x = vf_min(vf_max(x, vf_all(-87.0f)), vf_all(88.0f));
+    // x = n ln2 + r, |r| <= ln2 / 2; the large constant rounds to an integer and leaves it in the low bits.
+    const vf shifter = vf_all(12582912.0f);
+    vf shifted = x * 1.44269504f + shifter;
+    vf n = shifted - shifter;
+    vf r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    vf p = vf_all(1.0f / 5040.0f);
+    p = p * r + 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+    vf power;
+    memcpy(&power, &exponent, sizeof power);
+    return p * power;
+}
+
+CK_INLINE vf vf_sigmoid(vf x) { return 1.0f / (1.0f + vf_exp(-x)); }

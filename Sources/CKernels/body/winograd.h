@@ -1,0 +1,209 @@
+// 3x3 convolutions by Winograd's method (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016).
+//
+// A block of tiles goes through three phases that leave nothing outside the second-level cache but the input's and the
+// output's pixels: the tiles' transforms, `[xi, tile, depth]`; for each chunk of lanes one small matrix product per xi,
+// `[xi, tile, lane]`; and the inverse transform, which hands rows of pixels to `finish` while they are in registers.
+// Each transform is done along rows, then along columns, on vectors of channels.
+
+// MARK: One-dimensional transforms
+
+/// Eight samples to eight products' operands: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity.
+CK_INLINE void CK_NAME(forward_6)(const vf *d, vf *t) {
+    t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
+    vf even = (d[6] + d[2]) - 4.25f * d[4], odd = (d[5] + d[1]) - 4.25f * d[3];
+    t[1] = even + odd;
+    t[2] = even - odd;
+    even = (d[6] - 1.25f * d[4]) + 0.25f * d[2];
+    odd = (d[5] - 1.25f * d[3]) + 0.25f * d[1];
+    t[3] = even + 2.0f * odd;
+    t[4] = even - 2.0f * odd;
+    even = (d[6] - 5.0f * d[4]) + 4.0f * d[2];
+    odd = (d[5] - 5.0f * d[3]) + 4.0f * d[1];
+    t[5] = even + 0.5f * odd;
+    t[6] = even - 0.5f * odd;
+    t[7] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
+}
+
+/// Eight products to six results.
+CK_INLINE void CK_NAME(inverse_6)(const vf *m, vf *y) {
+    vf s1 = m[1] + m[2], d1 = m[1] - m[2];
+    vf s2 = m[3] + m[4], d2 = m[3] - m[4];
+    vf s3 = m[5] + m[6], d3 = m[5] - m[6];
+    y[0] = (m[0] + s1) + (s2 + s3);
+    y[1] = (d1 + 2.0f * d2) + 0.5f * d3;
+    y[2] = (s1 + 4.0f * s2) + 0.25f * s3;
+    y[3] = (d1 + 8.0f * d2) + 0.125f * d3;
+    y[4] = (s1 + 16.0f * s2) + 0.0625f * s3;
+    y[5] = (d1 + m[7]) + 32.0f * d2 + 0.03125f * d3;
+}
+
+/// Six samples: points 0, √½, -√½, √2, -√2, infinity.
+CK_INLINE void CK_NAME(forward_4)(const vf *d, vf *t) {
+    t[0] = (d[4] + d[0]) - 2.5f * d[2];
+    vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
+    t[1] = even + 0.70710678f * odd;
+    t[2] = even - 0.70710678f * odd;
+    even = d[4] - 0.5f * d[2];
+    odd = d[3] - 0.5f * d[1];
+    t[3] = even + 1.41421356f * odd;
+    t[4] = even - 1.41421356f * odd;
+    t[5] = (d[5] + d[1]) - 2.5f * d[3];
+}
+
+CK_INLINE void CK_NAME(inverse_4)(const vf *m, vf *y) {
+    vf s1 = m[1] + m[2], d1 = m[1] - m[2];
+    vf s2 = m[3] + m[4], d2 = m[3] - m[4];
+    y[0] = m[0] + (s1 + s2);
+    y[1] = 0.70710678f * d1 + 1.41421356f * d2;
+    y[2] = 0.5f * s1 + 2.0f * s2;
+    y[3] = (m[5] + 0.35355339f * d1) + 2.82842712f * d2;
+}
+
+CK_INLINE void CK_NAME(forward)(const vf *d, vf *t, const int tile) {
+    if (tile == 6) {
+        CK_NAME(forward_6)(d, t);
+    } else {
+        CK_NAME(forward_4)(d, t);
+    }
+}
+
+CK_INLINE void CK_NAME(inverse)(const vf *m, vf *y, const int tile) {
+    if (tile == 6) {
+        CK_NAME(inverse_6)(m, y);
+    } else {
+        CK_NAME(inverse_4)(m, y);
+    }
+}
+
+// MARK: Tiles
+
+typedef struct {
+    /// The tile's first result pixel.
+    int64_t image, y, x;
+} CK_NAME(tile);
+
+CK_INLINE CK_NAME(tile) CK_NAME(tile_at)(const ck_winograd_job *job, int64_t index, const int tile) {
+    int64_t row = index / job->tiles_x, column = index % job->tiles_x;
+    return (CK_NAME(tile)){row / job->tiles_y, row % job->tiles_y * tile, column * tile};
+}
+
+/// Transforms one tile's samples into `to[xi * xi_stride + channel]`.
+CK_INLINE void CK_NAME(transform_tile)(
+    const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, const int tile) {
+    const int size = tile + 2;
+    const ck_view *in = &job->input;
+    const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
+    const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
+    const float *corner = in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch;
+    const int64_t row_stride = in->width * in->pitch;
+
+    // Samples outside the picture are zeros, samples of an upsampling repeat: then every sample has its address.
+    const float *samples[64];
+    if (!inside) {
+        for (int i = 0; i < size; i++) {
+            int64_t y = at.y - 1 + i;
+            for (int j = 0; j < size; j++) {
+                int64_t x = at.x - 1 + j;
+                if (y < 0 || x < 0 || y >= height || x >= width) {
+                    samples[i * size + j] = job->zeros;
+                } else {
+                    int64_t sy = job->upsampling == 1 ? y : (int32_t)y / job->upsampling;
+                    int64_t sx = job->upsampling == 1 ? x : (int32_t)x / job->upsampling;
+                    samples[i * size + j] = in->data + ((at.image * in->height + sy) * in->width + sx) * in->pitch;
+                }
+            }
+        }
+    }
+
+    for (int64_t c = 0; c < job->depth; c += CK_WIDTH) {
+        vf rows[8][8];
+        if (inside) {
+            CK_UNROLL for (int i = 0; i < size; i++) {
+                vf d[8];
+                const float *from = corner + i * row_stride + c;
+                CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(from + j * in->pitch);
+                CK_NAME(forward)(d, rows[i], tile);
+            }
+        } else {
+            for (int i = 0; i < size; i++) {
+                vf d[8];
+                CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(samples[i * size + j] + c);
+                CK_NAME(forward)(d, rows[i], tile);
+            }
+        }
+        CK_UNROLL for (int j = 0; j < size; j++) {
+            vf d[8], t[8];
+            CK_UNROLL for (int i = 0; i < size; i++) d[i] = rows[i][j];
+            CK_NAME(forward)(d, t, tile);
+            CK_UNROLL for (int i = 0; i < size; i++) vf_store(to + (i * size + j) * xi_stride + c, t[i]);
+        }
+    }
+}
+
+/// Transforms one tile's products back and ends its pixels.
+CK_INLINE void CK_NAME(restore_tile)(
+    const ck_winograd_job *job, CK_NAME(tile) at, const float *from, int64_t xi_stride, int first_lane, int lanes,
+    const int tile) {
+    const int size = tile + 2;
+    const int64_t height = job->input.height * job->upsampling, width = job->input.width * job->upsampling;
+    const int rows = height - at.y < tile ? (int)(height - at.y) : tile;
+    const int columns = width - at.x < tile ? (int)(width - at.x) : tile;
+    for (int c = 0; c < lanes; c += CK_WIDTH) {
+        vf half[6][8];
+        CK_UNROLL for (int j = 0; j < size; j++) {
+            vf m[8], y[6];
+            CK_UNROLL for (int i = 0; i < size; i++) m[i] = vf_load(from + (i * size + j) * xi_stride + c);
+            CK_NAME(inverse)(m, y, tile);
+            CK_UNROLL for (int i = 0; i < tile; i++) half[i][j] = y[i];
+        }
+        for (int i = 0; i < rows; i++) {
+            vf v[CK_RUN];
+            CK_NAME(inverse)(half[i], v, tile);
+            if (columns == tile) {
+                CK_NAME(finish)(&job->output, v, tile, at.image, at.y + i, at.x, first_lane + c);
+            } else {
+                CK_NAME(finish)(&job->output, v, columns, at.image, at.y + i, at.x, first_lane + c);
+            }
+        }
+    }
+}
+
+CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratch, int64_t block, const int tile) {
+    const int products = (tile + 2) * (tile + 2);
+    const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
+    const int64_t first = block * job->tiles_per_block;
+    const int64_t tiles = total - first < job->tiles_per_block ? total - first : job->tiles_per_block;
+    const int64_t depth = job->depth;
+    // The 16 floats keep the addresses of one tile's products from falling into one set of the cache.
+    const int64_t xi_stride = job->tiles_per_block * depth + 16;
+    float *transformed = scratch, *results = scratch + products * xi_stride;
+
+    for (int64_t t = 0; t < tiles; t++) {
+        CK_NAME(transform_tile)(job, CK_NAME(tile_at)(job, first + t, tile), transformed + t * depth, xi_stride, tile);
+    }
+    const float *weights = job->weights;
+    int lane = 0;
+    for (int chunk = 0; chunk < job->chunks; chunk++) {
+        const int lanes = job->chunk_lanes[chunk];
+        const int64_t result_stride = job->tiles_per_block * lanes + 16;
+        for (int xi = 0; xi < products; xi++) {
+            CK_NAME(product)(
+                transformed + xi * xi_stride, depth, weights, results + xi * result_stride, lanes, depth, tiles, lanes);
+            weights += depth * lanes;
+        }
+        for (int64_t t = 0; t < tiles; t++) {
+            CK_NAME(restore_tile)(
+                job, CK_NAME(tile_at)(job, first + t, tile), results + t * lanes, result_stride, lane, lanes, tile);
+        }
+        lane += lanes;
+    }
+}
+
+static void CK_NAME(winograd)(const void *argument, void *scratch, int64_t block) {
+    const ck_winograd_job *job = argument;
+    if (job->tile == 6) {
+        CK_NAME(winograd_block)(job, scratch, block, 6);
+    } else {
+        CK_NAME(winograd_block)(job, scratch, block, 4);
+    }
+}

@@ -1,0 +1,5 @@
+// Vectors of four floats: what every 64-bit processor has.
+#define CK_ISA CK_PORTABLE
+#define CK_WIDTH 4
+#define CK_NAME(name) name##_portable
+#include "body/kernels.h"

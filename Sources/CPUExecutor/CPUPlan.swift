@@ -1,0 +1,105 @@
+internal import CKernels
+public import Network
+public import Tensor
+
+/// What one step of a plan did and how long it took.
+public struct LayerTiming: Sendable {
+    /// "convolution 64->64 320x180 winograd 6x6"
+    public let name: String
+    /// In the latest run.
+    public let milliseconds: Double
+    /// Multiply-adds counted as direct convolution; 0 for other steps.
+    public let multiplyAdds: Int
+
+    /// Effective rate: two operations a multiply-add, whatever the kernel really did.
+    public var gigaflops: Double { milliseconds > 0 ? Double(multiplyAdds) * 2e-6 / milliseconds : 0 }
+}
+
+/// A graph compiled for the processor. Owned by one thread at a time.
+public final class CPUPlan: Plan {
+    public let inputShapes: [Shape]
+    public let outputShapes: [Shape]
+    public var memoryBytes: Int { memory.bytes }
+
+    private let compiled: CompiledProgram
+    private let pool: ThreadPool
+    private let memory: PlanMemory
+    private let steps: UnsafeBufferPointer<ck_step>
+    private let scratch: UnsafePointer<UnsafeMutableRawPointer?>
+    private let counters: UnsafeMutableRawPointer
+    private let seconds: UnsafeMutablePointer<Double>
+
+    init(_ compiled: CompiledProgram, pool: ThreadPool, memory: PlanMemory) throws(ExecutionError) {
+        self.compiled = compiled
+        self.pool = pool
+        self.memory = memory
+        inputShapes = compiled.inputs.map(\.shape)
+        outputShapes = compiled.outputs.map(\.shape)
+        let count = compiled.steps.count
+        steps = UnsafeBufferPointer(start: try memory.store(compiled.steps.map(\.step)), count: count)
+        seconds = try memory.allocate(Double.self, count: count)
+        // Transfers use the same counters, one job a segment.
+        let largest = ([count] + (compiled.inputs + compiled.outputs).map(\.jobs.count)).max()!
+        counters = UnsafeMutableRawPointer(
+            try memory.allocate(UInt8.self, count: Int(ck_pool_counter_bytes(Int64(largest)))))
+        var perThread: [UnsafeMutableRawPointer?] = []
+        for _ in 0..<pool.threads {
+            perThread.append(UnsafeMutableRawPointer(try memory.allocate(UInt8.self, count: compiled.scratchBytes)))
+        }
+        scratch = UnsafePointer(try memory.allocate(UnsafeMutableRawPointer?.self, count: pool.threads))
+        UnsafeMutablePointer(mutating: scratch).update(from: perThread, count: pool.threads)
+    }
+
+    public func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws {
+        checkShapes(inputs, outputs)
+        pool.exclusively {
+            for (index, transfer) in compiled.inputs.enumerated() {
+                inputs[index].withUnsafeValues { values in
+                    // The kernel only reads it on this way.
+                    self.transfer(transfer, UnsafeMutablePointer(mutating: values.baseAddress))
+                }
+            }
+            pool.run(steps, scratch: scratch, counters: counters, seconds: seconds)
+            for (index, transfer) in compiled.outputs.enumerated() {
+                outputs[index].withUnsafeMutableValues { self.transfer(transfer, $0.baseAddress) }
+            }
+        }
+    }
+
+    private func transfer(_ transfer: Transfer, _ values: UnsafeMutablePointer<Float>?) {
+        guard let values else { return }
+        for (index, start) in transfer.starts.enumerated() { transfer.jobs[index].dense = values + start }
+        pool.run(UnsafeBufferPointer(transfer.steps), scratch: scratch, counters: counters)
+    }
+
+    /// The steps of the latest run, in order.
+    public var layerTimings: [LayerTiming] {
+        compiled.steps.enumerated().map { index, step in
+            LayerTiming(name: step.name, milliseconds: seconds[index] * 1000, multiplyAdds: step.multiplyAdds)
+        }
+    }
+}
+
+/// What `PlanCompiler` makes.
+struct CompiledProgram {
+    var steps: [CompiledStep]
+    var inputs: [Transfer]
+    var outputs: [Transfer]
+    /// Bytes that each thread needs for its blocks.
+    var scratchBytes: Int
+}
+
+struct CompiledStep {
+    var name: String
+    var step: ck_step
+    var multiplyAdds = 0
+}
+
+/// The way between a caller's tensor and an activation: one job for each segment of channels.
+struct Transfer {
+    var shape: Shape
+    var jobs: UnsafeMutableBufferPointer<ck_transfer_job>
+    var steps: UnsafeMutableBufferPointer<ck_step>
+    /// The first channel of each job's segment.
+    var starts: [Int]
+}

@@ -1,0 +1,220 @@
+internal import CKernels
+internal import Network
+internal import Planning
+internal import Tensor
+
+/// Turns a program's steps into jobs for the kernels.
+struct PlanCompiler {
+    let program: Program
+    let parameters: Parameters
+    let memory: PlanMemory
+    let kernels: UnsafePointer<ck_kernels>
+    let threads: Int
+    let options: ConvolutionOptions
+    private let arena: UnsafeMutablePointer<Float>
+    var steps: [CompiledStep] = []
+    var scratchBytes = 0
+
+    /// Kernels may read a vector or two past the last pixel.
+    private static let slack = 1024
+
+    init(
+        program: Program, parameters: Parameters, memory: PlanMemory, kernels: UnsafePointer<ck_kernels>, threads: Int,
+        options: ConvolutionOptions
+    ) throws(ExecutionError) {
+        (self.program, self.parameters, self.memory) = (program, parameters, memory)
+        (self.kernels, self.threads, self.options) = (kernels, threads, options)
+        arena = try memory.allocate(Float.self, count: program.arenaElements + Self.slack)
+    }
+
+    mutating func compile() throws(ExecutionError) -> CompiledProgram {
+        for step in program.steps {
+            switch step {
+            case .convolution(let step): try compile(step)
+            case .map(let step): try compile(step)
+            case .move(let step): try compile(step)
+            }
+        }
+        var inputs: [Transfer] = []
+        for view in program.inputs { inputs.append(try transfer(view, kernels.pointee.upload)) }
+        var outputs: [Transfer] = []
+        for view in program.outputs { outputs.append(try transfer(view, kernels.pointee.download)) }
+        return CompiledProgram(steps: steps, inputs: inputs, outputs: outputs, scratchBytes: scratchBytes)
+    }
+
+    // MARK: Jobs
+
+    mutating func append<Job: BitwiseCopyable>(
+        _ name: String, _ kernel: ck_kernel?, _ job: Job, blocks: Int, multiplyAdds: Int = 0
+    ) throws(ExecutionError) {
+        let stored = try memory.store([job])
+        let step = ck_step(run: kernel, job: stored, blocks: Int64(blocks))
+        steps.append(CompiledStep(name: name, step: step, multiplyAdds: multiplyAdds))
+    }
+
+    /// How many of `count` rows of `elements` floats make a block: large enough to be worth a counter's increment, small
+    /// enough that threads end together.
+    func rowsPerBlock(_ count: Int, elements: Int) -> Int {
+        let fair = max(1, count / (threads * 8))
+        let worthwhile = max(1, 16384 / max(1, elements))
+        return min(max(fair, 1), max(worthwhile, 1))
+    }
+
+    // MARK: Views
+
+    func pointer(_ view: View) -> UnsafeMutablePointer<Float> {
+        arena + program.buffers[view.buffer].offset + view.segments[0].offset
+    }
+
+    /// The view with all channels from its first segment to its last one, gaps included.
+    func physical(_ view: View) -> ck_view {
+        ck_view(
+            data: pointer(view), batch: Int64(view.batch), height: Int64(view.height), width: Int64(view.width),
+            pitch: Int64(view.pitch), channels: Int32(view.physicalChannels.count),
+            extent: Int32(view.physicalChannels.count))
+    }
+
+    /// The view with its logical channels side by side; where they are not, they are copied together first.
+    mutating func contiguous(_ view: View) throws(ExecutionError) -> ck_view {
+        var result = physical(view)
+        result.channels = Int32(view.channels)
+        if view.channelMap == Array(0..<view.channels) { return result }
+
+        let pitch = (view.channels + 15) / 16 * 16
+        let packed = try memory.allocate(Float.self, count: view.pixels * pitch + Self.slack)
+        var start = 0
+        for segment in view.segments {
+            let rows = rowsPerBlock(view.batch * view.height, elements: view.width * segment.count)
+            let job = ck_transfer_job(
+                dense: packed + start, dense_channels: Int64(pitch), view: self.segment(segment, of: view),
+                rows: Int64(rows))
+            try append(
+                "gather \(view.height)x\(view.width)", kernels.pointee.download, job,
+                blocks: blocks(view.batch * view.height, rows))
+            start += segment.count
+        }
+        result.data = packed
+        result.pitch = Int64(pitch)
+        result.extent = Int32(pitch)
+        return result
+    }
+
+    private func segment(_ segment: ChannelSegment, of view: View) -> ck_view {
+        var part = view
+        part.segments = [segment]
+        var result = physical(part)
+        result.channels = Int32(segment.count)
+        result.extent = Int32(segment.extent)
+        return result
+    }
+
+    func blocks(_ count: Int, _ perBlock: Int) -> Int { (count + perBlock - 1) / perBlock }
+
+    // MARK: Inputs and outputs
+
+    private func transfer(_ view: View, _ kernel: ck_kernel?) throws(ExecutionError) -> Transfer {
+        var jobs: [ck_transfer_job] = []
+        var starts: [Int] = []
+        var start = 0
+        let rows = rowsPerBlock(view.batch * view.height, elements: view.width * view.channels)
+        for segment in view.segments {
+            jobs.append(
+                ck_transfer_job(
+                    dense: nil, dense_channels: Int64(view.channels), view: self.segment(segment, of: view),
+                    rows: Int64(rows)))
+            starts.append(start)
+            start += segment.count
+        }
+        let storedJobs = try memory.store(jobs)
+        var steps: [ck_step] = []
+        for index in jobs.indices {
+            steps.append(
+                ck_step(
+                    run: kernel, job: storedJobs + index, blocks: Int64(blocks(view.batch * view.height, rows))))
+        }
+        return Transfer(
+            shape: view.shape, jobs: UnsafeMutableBufferPointer(start: storedJobs, count: jobs.count),
+            steps: UnsafeMutableBufferPointer(start: try memory.store(steps), count: steps.count), starts: starts)
+    }
+
+    // MARK: Results
+
+    /// A result's way into `view`, with stages. `laneOf` tells for each logical channel of the result before the pixel
+    /// shuffle which lane a kernel has to compute it in.
+    mutating func output(
+        _ view: View, shuffle: Int = 1, bias: String? = nil, stages: [PointwiseStage]
+    ) throws(ExecutionError) -> (output: ck_output, laneOf: [Int]) {
+        precondition(view.segments.count == 1, "a step writes one run of channels")
+        precondition(stages.count <= Int(ck_maximum_stages), "\(stages.count) stages in one step")
+        let target = physical(view)
+        let group = Int(target.extent)
+        let channels = view.channels
+        let lanes = (group * shuffle * shuffle + 15) / 16 * 16
+
+        var result = ck_output()
+        result.view = target
+        result.view.channels = Int32(channels)
+        (result.shuffle, result.group, result.lanes) = (Int32(shuffle), Int32(group), Int32(lanes))
+
+        // Channel c of sub-pixel s stands in channel c * shuffle² + s before the shuffle.
+        let subs = shuffle * shuffle
+        let laneOf = (0..<channels * subs).map { $0 % subs * group + $0 / subs }
+        if let bias {
+            var padded = [Float](repeating: 0, count: lanes)
+            for (index, value) in parameters[bias]!.values.enumerated() { padded[laneOf[index]] = value }
+            result.bias = UnsafePointer(try memory.store(padded))
+        }
+        for (index, stage) in stages.enumerated() {
+            let compiled = try compile(stage, group: group, subs: subs, lanes: lanes)
+            withUnsafeMutableBytes(of: &result.stages) { bytes in
+                bytes.assumingMemoryBound(to: ck_stage.self)[index] = compiled
+            }
+        }
+        result.stage_count = Int32(stages.count)
+        return (result, laneOf)
+    }
+
+    private mutating func compile(
+        _ stage: PointwiseStage, group: Int, subs: Int, lanes: Int
+    ) throws(ExecutionError) -> ck_stage {
+        var result = ck_stage()
+        result.upsampling = 1
+        func vector(_ name: String) throws(ExecutionError) -> UnsafePointer<Float> {
+            let values = parameters[name]!.values
+            var padded = [Float](repeating: 0, count: lanes)
+            for sub in 0..<subs {
+                // A vector of one number holds for all channels; `prelu` may name such.
+                for channel in 0..<group where channel < values.count || values.count == 1 {
+                    padded[sub * group + channel] = values.count == 1 ? values[0] : values[channel]
+                }
+            }
+            return UnsafePointer(try memory.store(padded))
+        }
+        switch stage {
+        case .activation(.leakyReLU(let slope)): (result.kind, result.a) = (CK_LEAKY_RELU, slope)
+        case .activation(.sigmoid): result.kind = CK_SIGMOID
+        case .activation(.silu): result.kind = CK_SILU
+        case .activation(.tanh): result.kind = CK_TANH
+        case .prelu(let name, _): (result.kind, result.vector) = (CK_PRELU, try vector(name))
+        case .affine(let scale, let offset): (result.kind, result.a, result.b) = (CK_AFFINE, scale, offset)
+        case .clamp(let low, let high): (result.kind, result.a, result.b) = (CK_CLAMP, low, high)
+        case .addVector(let name): (result.kind, result.vector) = (CK_ADD_VECTOR, try vector(name))
+        case .multiplyVector(let name): (result.kind, result.vector) = (CK_MULTIPLY_VECTOR, try vector(name))
+        case .add(let view, let upsampling):
+            (result.kind, result.operand, result.upsampling) = (CK_ADD, try contiguous(view), Int32(upsampling))
+        case .multiply(let view, let upsampling):
+            (result.kind, result.operand, result.upsampling) = (CK_MULTIPLY, try contiguous(view), Int32(upsampling))
+        }
+        return result
+    }
+
+    private mutating func compile(_ step: MapStep) throws(ExecutionError) {
+        let input = try contiguous(step.input)
+        let (output, _) = try output(step.output, stages: step.stages)
+        let count = step.output.batch * step.output.height
+        let rows = rowsPerBlock(count, elements: step.output.width * Int(output.lanes))
+        try append(
+            "map \(step.output.channels) \(step.output.width)x\(step.output.height)", kernels.pointee.map,
+            ck_map_job(input: input, output: output, rows: Int64(rows)), blocks: blocks(count, rows))
+    }
+}

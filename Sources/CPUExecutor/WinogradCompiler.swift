@@ -1,0 +1,76 @@
+internal import CKernels
+internal import Network
+internal import Planning
+internal import Tensor
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+extension PlanCompiler {
+    /// A 3x3 convolution by Winograd's method on tiles of `tile` x `tile` result pixels.
+    mutating func compileWinograd(_ step: ConvolutionStep, tile: Int) throws(ExecutionError) {
+        let input = physical(step.input)
+        let (output, laneOf) = try output(
+            step.output, shuffle: step.pixelShuffle, bias: step.bias, stages: step.stages)
+        let (outputs, inputs) = (step.weightShape[0], step.weightShape[1])
+        let (tilesY, tilesX) = (blocks(step.resultHeight, tile), blocks(step.resultWidth, tile))
+
+        var job = ck_winograd_job()
+        (job.input, job.output) = (input, output)
+        (job.tile, job.upsampling, job.depth) = (Int32(tile), Int32(step.inputUpsampling), input.extent)
+        (job.tiles_y, job.tiles_x) = (Int64(tilesY), Int64(tilesX))
+        let chunks = Self.chunks(Int(output.lanes))
+        job.chunks = Int32(chunks.count)
+        withUnsafeMutableBytes(of: &job.chunk_lanes) { bytes in
+            for (index, lanes) in chunks.enumerated() {
+                bytes.storeBytes(of: Int32(lanes), toByteOffset: index * 4, as: Int32.self)
+            }
+        }
+        let total = step.output.batch * tilesY * tilesX
+        let perBlock = tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
+        job.tiles_per_block = Int64(perBlock)
+
+        let packed = try memory.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
+        parameters[step.weight]!.withUnsafeValues { weights in
+            ck_winograd_pack(
+                &job, kernels.pointee.panel_lanes, weights.baseAddress, Int64(outputs), Int64(inputs),
+                step.input.channelMap.map { Int32($0) }, laneOf.map { Int32($0) }, packed)
+        }
+        job.weights = UnsafePointer(packed)
+        job.zeros = UnsafePointer(try memory.allocate(Float.self, count: Int(input.extent)))
+        scratchBytes = max(scratchBytes, Int(ck_winograd_scratch(&job)) * MemoryLayout<Float>.stride)
+        try append(
+            title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks(total, perBlock),
+            multiplyAdds: step.multiplyAdds)
+    }
+
+    /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
+    private static func chunks(_ lanes: Int) -> [Int] {
+        let vectors = lanes / 16
+        let count = (vectors + 3) / 4
+        return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
+    }
+
+    /// As many tiles as half of the second-level cache holds, transformed and multiplied, and so many blocks that the
+    /// threads end together.
+    private func tilesPerBlock(_ total: Int, tile: Int, depth: Int, lanes: Int) -> Int {
+        let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
+        let fitting = max(6, Self.cacheBytes / 2 / bytes)
+        var count = blocks(total, fitting)
+        if count < 8 * threads { count = blocks(count, threads) * threads }
+        return max(1, blocks(total, count))
+    }
+
+    /// The second-level cache's size, within reason.
+    private static let cacheBytes: Int = {
+        #if os(Linux)
+            let size = Int(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
+        #else
+            let size = 0
+        #endif
+        return size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
+    }()
+}

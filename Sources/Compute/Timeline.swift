@@ -1,0 +1,62 @@
+internal import CVulkan
+internal import Synchronization
+
+/// A timeline semaphore that counts a queue's submissions: submission n is done when the value has reached n. Safe to
+/// share between threads.
+public final class Timeline: Sendable {
+    nonisolated(unsafe) let handle: VkSemaphore
+    private nonisolated(unsafe) let device: VkDevice
+    private let functions: DeviceFunctions
+    private let deviceName: String
+    private let last = Atomic<UInt64>(0)
+
+    init(_ functions: DeviceFunctions, _ device: VkDevice, deviceName: String) throws(ComputeError) {
+        let scratch = Scratch()
+        var type = VkSemaphoreTypeCreateInfo()
+        type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO
+        type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE
+        var info = VkSemaphoreCreateInfo()
+        info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO
+        info.pNext = UnsafeRawPointer(scratch.place(type))
+        var semaphore: VkSemaphore?
+        try functions.createSemaphore(device, &info, nil, &semaphore).check("vkCreateSemaphore", device: deviceName)
+        handle = semaphore!
+        self.device = device
+        self.functions = functions
+        self.deviceName = deviceName
+    }
+
+    /// Called by the device, which owns this, before it goes.
+    func destroy() { functions.destroySemaphore(device, handle, nil) }
+
+    /// The number of the next submission. Called under the queue's lock.
+    func next() -> UInt64 { last.wrappingAdd(1, ordering: .relaxed).newValue }
+    /// The submission that was to get the last number failed.
+    func takeBack() { last.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// The last submission that is done.
+    public func reached() throws(ComputeError) -> UInt64 {
+        var value: UInt64 = 0
+        try functions.getSemaphoreValue(device, handle, &value)
+            .check("vkGetSemaphoreCounterValue", device: deviceName)
+        return value
+    }
+
+    /// Blocks until submission `value` is done.
+    ///
+    /// - Throws: `ComputeError.deviceLost`, and `.timeout` after `seconds`.
+    public func wait(for value: UInt64, seconds: Double = 600) throws(ComputeError) {
+        let result = withUnsafePointer(to: VkSemaphore?.some(handle)) { semaphore in
+            withUnsafePointer(to: value) { value in
+                var info = VkSemaphoreWaitInfo()
+                info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO
+                info.semaphoreCount = 1
+                info.pSemaphores = semaphore
+                info.pValues = value
+                return functions.waitSemaphores(device, &info, UInt64(seconds * 1e9))
+            }
+        }
+        if result == VK_TIMEOUT { throw .timeout(device: deviceName, seconds: seconds) }
+        try result.check("vkWaitSemaphores", device: deviceName)
+    }
+}

@@ -1,0 +1,94 @@
+public import Tensor
+
+/// The trained tensors of a network by state-dict name.
+public typealias Parameters = [String: HostTensor]
+
+/// How numbers are stored between operations on a device. Arithmetic accumulates in fp32 either way.
+public enum StoragePrecision: String, Sendable, Codable, CaseIterable {
+    case fp32, fp16
+}
+
+/// Something that can run graphs: the reference interpreter, the CPU, a Vulkan device.
+///
+/// Safe to share between threads; the plans that it makes are not.
+public protocol Executor: Sendable {
+    /// For people: "CPU (AVX-512, 2 threads)", "Vulkan: NVIDIA H200".
+    var name: String { get }
+
+    /// Compiles `graph` for its shapes. Everything that can be done once is done here: fusion, memory placement, weight
+    /// packing, command recording.
+    ///
+    /// - Throws: `ExecutionError` when parameters are missing or have other shapes, or the device lacks memory.
+    func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan
+}
+
+/// A graph compiled for one executor. Owned by one thread at a time.
+public protocol Plan: AnyObject {
+    /// The shapes of inputs and outputs, in the graph's order.
+    var inputShapes: [Shape] { get }
+    var outputShapes: [Shape] { get }
+    /// Bytes of working memory that the plan holds, weights included.
+    var memoryBytes: Int { get }
+
+    /// Runs the graph once and blocks until the outputs are written.
+    ///
+    /// - Parameters:
+    ///   - inputs: one tensor per graph input, of its shape.
+    ///   - outputs: one tensor per graph output, of its shape; overwritten in place, so that a caller's buffers are
+    ///     used again for every frame.
+    /// - Throws: `ExecutionError` when the device fails. Outputs are then undefined.
+    func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws
+}
+
+extension Plan {
+    /// Runs the graph once into new tensors.
+    public func run(_ inputs: [HostTensor]) throws -> [HostTensor] {
+        var outputs = outputShapes.map { HostTensor($0) }
+        try run(inputs, into: &outputs)
+        return outputs
+    }
+
+    /// Traps when a caller hands over tensors of other shapes; every plan calls it first.
+    public func checkShapes(_ inputs: [HostTensor], _ outputs: [HostTensor]) {
+        precondition(inputs.map(\.shape) == inputShapes, "inputs are \(inputs.map(\.shape)), expected \(inputShapes)")
+        precondition(
+            outputs.map(\.shape) == outputShapes, "outputs are \(outputs.map(\.shape)), expected \(outputShapes)")
+    }
+}
+
+/// What a caller of an executor cannot foresee. Descriptions are one line and name the remedy.
+public enum ExecutionError: Error, CustomStringConvertible {
+    case missingParameter(name: String)
+    case parameterShape(name: String, found: Shape, expected: Shape)
+    case outOfMemory(device: String, bytes: Int)
+    case deviceLost(device: String)
+    /// Anything else that a device reports, in its own words.
+    case device(device: String, message: String)
+
+    public var description: String {
+        switch self {
+        case .missingParameter(let name):
+            "the weights lack the tensor '\(name)': the file does not fit the network"
+        case .parameterShape(let name, let found, let expected):
+            "the tensor '\(name)' is \(found), the network expects \(expected)"
+        case .outOfMemory(let device, let bytes):
+            "\(device) has no room for \(bytes >> 20) MiB: use smaller tiles (--tile 256)"
+        case .deviceLost(let device):
+            "\(device) was lost while computing: update its driver, or use --device cpu"
+        case .device(let device, let message):
+            "\(device): \(message)"
+        }
+    }
+}
+
+extension Graph {
+    /// Checks that `parameters` holds every tensor that this graph names, with its shape. Every executor calls it first.
+    public func check(_ parameters: Parameters) throws(ExecutionError) {
+        for (name, shape) in self.parameters {
+            guard let tensor = parameters[name] else { throw .missingParameter(name: name) }
+            guard tensor.shape == shape else {
+                throw .parameterShape(name: name, found: tensor.shape, expected: shape)
+            }
+        }
+    }
+}

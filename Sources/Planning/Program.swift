@@ -1,0 +1,170 @@
+public import Network
+public import Tensor
+
+/// A run of channels inside a pixel: `count` logical channels from physical channel `offset` on. Up to `extent` physical
+/// channels belong to it; those past `count` hold finite numbers of no meaning.
+public struct ChannelSegment: Hashable, Sendable {
+    public var offset: Int
+    public var count: Int
+    public var extent: Int
+}
+
+/// An activation in a buffer: pixels `[N, H, W]`, row-major, `pitch` physical channels apart, of which `segments` are the
+/// logical channels in order. All offsets are in elements.
+///
+/// A value that is no concatenation has one segment. The segments of a concatenation follow one another without a gap,
+/// each starting at a multiple of the planner's channel alignment.
+public struct View: Hashable, Sendable {
+    /// Index into `Program.buffers`.
+    public var buffer: Int
+    public var batch: Int
+    public var height: Int
+    public var width: Int
+    public var pitch: Int
+    public var segments: [ChannelSegment]
+
+    public var channels: Int { segments.reduce(0) { $0 + $1.count } }
+    public var pixels: Int { batch * height * width }
+    public var shape: Shape { .nhwc(batch, height, width, channels) }
+    /// The physical channels from the first segment's start to the last one's end, padding included.
+    public var physicalChannels: Range<Int> { segments[0].offset..<(segments.last!.offset + segments.last!.extent) }
+    /// For every logical channel its distance from `physicalChannels.lowerBound`; for packing weights.
+    public var channelMap: [Int] {
+        segments.flatMap { segment in (0..<segment.count).map { segment.offset - segments[0].offset + $0 } }
+    }
+}
+
+/// A piece of the arena.
+public struct Buffer: Hashable, Sendable {
+    /// Size in elements.
+    public var elements: Int
+    /// Place in the arena in elements; a multiple of `PlanningOptions.bufferAlignment`.
+    public var offset: Int
+    /// The indices of the first and the last step that touch it; -1 for inputs (written before the first step),
+    /// `steps.count` for outputs (read after the last).
+    public var firstStep: Int
+    public var lastStep: Int
+}
+
+/// One pointwise operation on a value that is still in registers.
+public enum PointwiseStage: Hashable, Sendable {
+    case activation(Activation)
+    /// `x < 0 ? w * x : x`, w `[C]` or `[1]`.
+    case prelu(parameter: String, perChannel: Bool)
+    case affine(scale: Float, offset: Float)
+    case clamp(low: Float, high: Float)
+    /// A parameter `[C]` added to or multiplied into every pixel.
+    case addVector(parameter: String)
+    case multiplyVector(parameter: String)
+    /// Another activation added or multiplied, read at (y / upsampling, x / upsampling): nearest upsampling for free.
+    case add(View, upsampling: Int)
+    case multiply(View, upsampling: Int)
+
+    /// The activation that this stage reads, if any.
+    public var operand: View? {
+        switch self {
+        case .add(let view, _), .multiply(let view, _): view
+        default: nil
+        }
+    }
+}
+
+/// A convolution with all that is fused into it.
+public struct ConvolutionStep: Hashable, Sendable {
+    public var input: View
+    /// The convolution sees the input with each pixel repeated so many times along both sides (1: as it is).
+    public var inputUpsampling: Int
+    /// Parameter `[O, I/groups, kH, kW]`.
+    public var weight: String
+    public var weightShape: Shape
+    /// Parameter `[O]`.
+    public var bias: String?
+    public var stride: Int
+    public var padding: Int
+    public var groups: Int
+    /// After the bias, the O channels are rearranged by a pixel shuffle of this factor (1: none).
+    public var pixelShuffle: Int
+    /// Applied in order to every element of the output as it lies in `output` (so after the pixel shuffle).
+    public var stages: [PointwiseStage]
+    public var output: View
+
+    /// The size that the convolution sees.
+    public var sourceHeight: Int { input.height * inputUpsampling }
+    public var sourceWidth: Int { input.width * inputUpsampling }
+    /// The size before the pixel shuffle.
+    public var resultHeight: Int { output.height / pixelShuffle }
+    public var resultWidth: Int { output.width / pixelShuffle }
+    /// Multiply-adds, counted as direct convolution.
+    public var multiplyAdds: Int { output.batch * resultHeight * resultWidth * weightShape.count }
+}
+
+/// Pointwise stages on an activation of the output's shape; without stages, a copy.
+public struct MapStep: Hashable, Sendable {
+    public var input: View
+    public var stages: [PointwiseStage]
+    public var output: View
+}
+
+/// An operation that only moves or resamples pixels or channels: `sliceChannels`, `upsampleNearest`, `pixelShuffle`,
+/// `pixelUnshuffle`, `resize`, `pad`, `crop`.
+public struct MoveStep: Hashable, Sendable {
+    public var operation: Operation
+    public var input: View
+    public var output: View
+}
+
+public enum Step: Hashable, Sendable {
+    case convolution(ConvolutionStep)
+    case map(MapStep)
+    case move(MoveStep)
+
+    public var output: View {
+        switch self {
+        case .convolution(let step): step.output
+        case .map(let step): step.output
+        case .move(let step): step.output
+        }
+    }
+
+    /// Every activation that the step reads.
+    public var reads: [View] {
+        switch self {
+        case .convolution(let step): [step.input] + step.stages.compactMap(\.operand)
+        case .map(let step): [step.input] + step.stages.compactMap(\.operand)
+        case .move(let step): [step.input]
+        }
+    }
+}
+
+/// A graph made ready to run.
+public struct Program: Sendable {
+    public var steps: [Step]
+    public var buffers: [Buffer]
+    /// Where the caller's inputs are written before, and its outputs read after the steps.
+    public var inputs: [View]
+    public var outputs: [View]
+    /// The arena's size in elements.
+    public var arenaElements: Int
+    /// Every parameter's name and shape.
+    public var parameters: [String: Shape]
+}
+
+/// What executors differ in.
+public struct PlanningOptions: Hashable, Sendable {
+    /// Physical channels of a value are rounded up to a multiple of this, but those of up to 4 channels (pictures) to 4.
+    public var channelAlignment = 16
+    /// Buffers start at multiples of so many elements.
+    public var bufferAlignment = 64
+    /// Activations that the stages of one step may read, so that a kernel binds a fixed number of them.
+    public var maximumOperands = 2
+    /// Stages of one step.
+    public var maximumStages = 8
+    /// Whether a convolution reads through a nearest upsampling; otherwise that is a step of its own.
+    public var fusesInputUpsampling = true
+
+    public init() {}
+
+    func physicalChannels(_ count: Int) -> Int {
+        count <= 4 ? 4 : (count + channelAlignment - 1) / channelAlignment * channelAlignment
+    }
+}

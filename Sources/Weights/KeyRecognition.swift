@@ -1,0 +1,38 @@
+internal import Network
+internal import Tensor
+
+// A state dict's keys as the field writes them: the network's names, often within containers ("params_ema.") and behind
+// prefixes that training code leaves ("module.").
+
+/// Containers of a state dict within a checkpoint, the best first: an averaged generator before the plain one.
+private let containers = [
+    "params_ema.", "params-ema.", "params.", "model_state_dict.", "state_dict.", "generator.", "netG.", "net_g.",
+    "module.",
+    "model.", "net.", "_orig_mod.",
+]
+
+/// An architecture found in a state dict; its `keys` are whole, container included.
+struct RecognisedState {
+    var found: RecognisedArchitecture
+    /// What stands before every key of the network.
+    var container: String
+}
+
+/// Finds an architecture in `shapes`, looking into containers where the keys as they stand say nothing.
+func recogniseState(_ shapes: [String: Shape], depth: Int = 0) -> RecognisedState? {
+    if let found = recogniseArchitecture(shapes) { return RecognisedState(found: found, container: "") }
+    // Real files nest two or three deep.
+    guard depth < 4 else { return nil }
+    for container in containers {
+        var inner: [String: Shape] = [:]
+        for (key, shape) in shapes where key.hasPrefix(container) {
+            inner[String(key.dropFirst(container.count))] = shape
+        }
+        guard !inner.isEmpty, let state = recogniseState(inner, depth: depth + 1) else { continue }
+        let keys = state.found.keys.mapValues { container + $0 }
+        return RecognisedState(
+            found: RecognisedArchitecture(architecture: state.found.architecture, keys: keys),
+            container: container + state.container)
+    }
+    return nil
+}

@@ -1,0 +1,152 @@
+internal import FoundationEssentials
+internal import Network
+
+/// What a weight file says of itself beside the network.
+public struct ModelMetadata: Codable, Hashable, Sendable {
+    /// Where the weights came from.
+    public struct Provenance: Codable, Hashable, Sendable {
+        public var name: String?
+        /// For people: a package and version, a file, an address.
+        public var source: String?
+        /// SPDX identifier or text.
+        public var licence: String?
+        public var credit: String?
+
+        public init(name: String? = nil, source: String? = nil, licence: String? = nil, credit: String? = nil) {
+            (self.name, self.source, self.licence, self.credit) = (name, source, licence, credit)
+        }
+    }
+
+    /// How the weights were trained.
+    public struct Training: Codable, Hashable, Sendable {
+        /// SHA-256 of the recipe.
+        public var recipeHash: String?
+        public var iterations: Int?
+        public var dataset: String?
+        public var metrics: [String: Double]?
+
+        public init(
+            recipeHash: String? = nil, iterations: Int? = nil, dataset: String? = nil, metrics: [String: Double]? = nil
+        ) {
+            (self.recipeHash, self.iterations) = (recipeHash, iterations)
+            (self.dataset, self.metrics) = (dataset, metrics)
+        }
+    }
+
+    public var provenance: Provenance?
+    public var training: Training?
+
+    public init(provenance: Provenance? = nil, training: Training? = nil) {
+        (self.provenance, self.training) = (provenance, training)
+    }
+}
+
+/// The JSON text under `upframe` in a file's `__metadata__`.
+struct MetadataEntry: Codable {
+    static let key = "upframe"
+
+    var architecture: any Architecture
+    var metadata: ModelMetadata
+    /// See `SafetensorsFile.tensors`.
+    var sha256: String
+
+    enum CodingKeys: String, CodingKey {
+        case format, architecture, hyperparameters, scale, colour, receptiveFieldRadius, provenance, training, sha256
+    }
+
+    init(architecture: any Architecture, metadata: ModelMetadata, sha256: String) {
+        (self.architecture, self.metadata, self.sha256) = (architecture, metadata, sha256)
+    }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let format = try values.decode(Int.self, forKey: .format)
+        guard format == 1 else {
+            throw MetadataProblem("its entry 'upframe' has format \(format); a newer upframe wrote it")
+        }
+        let name = try values.decode(String.self, forKey: .architecture)
+        guard let type = architectures.first(where: { $0.name == name }) else {
+            throw MetadataProblem("its entry 'upframe' names the architecture '\(name)', which is not known")
+        }
+        func decode<A: Architecture>(_ type: A.Type) throws -> any Architecture {
+            try values.decode(A.self, forKey: .hyperparameters)
+        }
+        architecture = try decode(type)
+        if let problem = architecture.problem { throw MetadataProblem(problem) }
+        guard try values.decode(Int.self, forKey: .scale) == architecture.scale else {
+            throw MetadataProblem("its entry 'upframe' contradicts itself in the scale")
+        }
+        let colour = try values.decode(String.self, forKey: .colour)
+        guard colour == architecture.descriptor.colour.rawValue else {
+            throw MetadataProblem("its entry 'upframe' assumes the colours '\(colour)', which are not known")
+        }
+        metadata = ModelMetadata(
+            provenance: try values.decodeIfPresent(ModelMetadata.Provenance.self, forKey: .provenance),
+            training: try values.decodeIfPresent(ModelMetadata.Training.self, forKey: .training))
+        sha256 = try values.decode(String.self, forKey: .sha256)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        let descriptor = architecture.descriptor
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(1, forKey: .format)
+        try values.encode(descriptor.architecture, forKey: .architecture)
+        try architecture.encode(to: values.superEncoder(forKey: .hyperparameters))
+        try values.encode(descriptor.scale, forKey: .scale)
+        try values.encode(descriptor.colour, forKey: .colour)
+        try values.encode(descriptor.receptiveFieldRadius, forKey: .receptiveFieldRadius)
+        try values.encodeIfPresent(metadata.provenance, forKey: .provenance)
+        try values.encodeIfPresent(metadata.training, forKey: .training)
+        try values.encode(sha256, forKey: .sha256)
+    }
+
+    /// The entry in a file's metadata, or nil when it has none.
+    init?(_ texts: [String: String], path: String) throws(WeightError) {
+        guard let text = texts[Self.key] else { return nil }
+        do {
+            try Self.checkNumbers(text)
+            let decoder = JSONDecoder()
+            decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+                positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+            self = try decoder.decode(MetadataEntry.self, from: Data(text.utf8))
+        } catch let problem as MetadataProblem {
+            throw .corruptHeader(path: path, reason: problem.reason)
+        } catch {
+            throw .corruptHeader(path: path, reason: "its entry 'upframe' is not what upframe writes")
+        }
+    }
+
+    /// Hyperparameters are small: a graph is built from them before they are compared with the tensors, so that absurd
+    /// ones must not get there.
+    private static func checkNumbers(_ text: String) throws {
+        guard let json = try? JSONText(Array(text.utf8)), case .object(let members) = json else {
+            throw MetadataProblem("its entry 'upframe' is no JSON object")
+        }
+        guard case .object(let values)? = members.first(where: { $0.key == "hyperparameters" })?.value else {
+            throw MetadataProblem("its entry 'upframe' has no 'hyperparameters'")
+        }
+        for (name, value) in values {
+            guard case .number = value else { continue }
+            guard let number = value.count, number <= 4096 else {
+                throw MetadataProblem("its entry 'upframe' has an impossible hyperparameter '\(name)'")
+            }
+        }
+    }
+
+    var text: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // The values are plain; only a non-finite metric could fail, and is written as text.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        do { return String(decoding: try encoder.encode(self), as: UTF8.self) } catch {
+            preconditionFailure("metadata cannot be encoded: \(error)")
+        }
+    }
+}
+
+/// Why an `upframe` entry cannot be used.
+struct MetadataProblem: Error {
+    let reason: String
+    init(_ reason: String) { self.reason = reason }
+}

@@ -1,0 +1,267 @@
+internal import Network
+internal import Tensor
+
+/// An ncnn model as operations of `Network`, for a picture of 8x12 pixels: enough to tell networks apart.
+struct NcnnGraph {
+    /// The picture's size; sides that differ, so that they cannot be mistaken for one another.
+    static let picture = (height: 8, width: 12)
+    /// Bounds on intermediate shapes, so that shape arithmetic cannot overflow whatever a file asks for.
+    private static let largestSide = 1 << 16
+    private static let mostChannels = 1 << 20
+
+    struct Record {
+        let operation: Operation
+        let operands: [Value]
+        let shape: Shape
+        /// The layer that it came from.
+        let layer: String
+    }
+
+    /// What stands in the .bin file, in its order.
+    enum Blob {
+        /// Preceded by a flag that tells how it is stored.
+        case flagged(name: String, Shape)
+        /// Plain 32-bit floats.
+        case plain(name: String, Shape)
+    }
+
+    private(set) var records: [Record] = []
+    private(set) var blobs: [Blob] = []
+    private(set) var output = Value(index: 0)
+    let path: String
+    private var builder = GraphBuilder()
+    private var values: [String: Value] = [:]
+
+    init(_ param: NcnnParam) throws(WeightError) {
+        path = param.path
+        guard let first = param.layers.first(where: { $0.type == "Convolution" }) else {
+            throw .unknownArchitecture(path: path, keys: param.layers.map { "\($0.type) \($0.name)" })
+        }
+        var consumed: Set<String> = []
+        for layer in param.layers {
+            var reader = NcnnReader(layer, path: path)
+            var operands: [Value] = []
+            for input in layer.inputs {
+                guard let value = values[input] else {
+                    throw reader.problem("its input '\(input)' comes from no layer above")
+                }
+                operands.append(value)
+                consumed.insert(input)
+            }
+            let results: [Value]
+            switch layer.type {
+            case "Input":
+                guard layer.inputs.isEmpty,
+                    !records.contains(where: { if case .input = $0.operation { true } else { false } })
+                else { throw reader.problem("is a second input") }
+                results = [try input(layer, channels: try Self.inputChannels(first, path: path))]
+            case "Split":
+                guard operands.count == 1 else { throw reader.problem("has \(operands.count) inputs, not 1") }
+                results = [Value](repeating: operands[0], count: layer.outputs.count)
+            default:
+                guard let convert = Self.converters[layer.type] else {
+                    throw reader.problem("no known network has such a layer")
+                }
+                results = [try convert(&self, &reader, operands)]
+                try reader.finish()
+            }
+            guard results.count == layer.outputs.count else {
+                throw reader.problem("has \(layer.outputs.count) outputs, not \(results.count)")
+            }
+            for (name, value) in zip(layer.outputs, results) {
+                guard values.updateValue(value, forKey: name) == nil else {
+                    throw reader.problem("its output '\(name)' is also another layer's")
+                }
+            }
+        }
+        let outputs = values.keys.filter { !consumed.contains($0) }.sorted(by: precedesInBytes)
+        guard outputs.count == 1 else {
+            throw .corruptHeader(path: path, reason: "the network has \(outputs.count) outputs, not 1")
+        }
+        output = values[outputs[0]]!
+    }
+
+    // MARK: Building
+
+    /// How many channels a convolution reads: ncnn states it through the number of weights.
+    private static func inputChannels(_ layer: NcnnLayer, path: String) throws(WeightError) -> Int {
+        var reader = NcnnReader(layer, path: path)
+        let (outputs, width) = (try reader.integer(0, default: 0), try reader.integer(1, default: 0))
+        let (height, weights) = (try reader.integer(11, default: width), try reader.integer(6, default: 0))
+        guard outputs >= 1, width >= 1, height >= 1, max(outputs, width, height) <= mostChannels else {
+            throw reader.problem("its sizes are not valid")
+        }
+        let each = outputs * width * height
+        guard weights >= each, weights % each == 0, weights / each <= mostChannels else {
+            throw reader.problem("\(weights) weights do not divide among \(outputs) outputs of \(height)x\(width)")
+        }
+        return weights / each
+    }
+
+    private mutating func record(_ value: Value, _ operation: Operation, _ operands: [Value], _ layer: NcnnLayer)
+        -> Value
+    {
+        precondition(value.index == records.count, "every value of the builder is recorded")
+        records.append(
+            Record(
+                operation: operation, operands: operands, shape: builder.shape(value),
+                layer: "\(layer.type) \(layer.name)"))
+        return value
+    }
+
+    private mutating func input(_ layer: NcnnLayer, channels: Int) throws(WeightError) -> Value {
+        let value = builder.input("image", .nhwc(1, Self.picture.height, Self.picture.width, channels))
+        return record(value, .input(name: "image"), [], layer)
+    }
+
+    mutating func parameter(_ layer: NcnnLayer, _ part: String, _ shape: Shape, flagged: Bool = false) -> Value {
+        // Lines are unique where layers' names need not be.
+        let name = "\(layer.line).\(part)"
+        blobs.append(flagged ? .flagged(name: name, shape) : .plain(name: name, shape))
+        return record(builder.parameter(name, shape), .parameter(name: name), [], layer)
+    }
+
+    mutating func apply(_ operation: Operation, _ operands: [Value], _ reader: NcnnReader) throws(WeightError) -> Value
+    {
+        do {
+            let value = try builder.tryApply(operation, operands)
+            let shape = builder.shape(value)
+            guard shape.height <= Self.largestSide, shape.width <= Self.largestSide, shape.channels <= Self.mostChannels
+            else { throw reader.problem("its result \(shape) is too large") }
+            return record(value, operation, operands, reader.layer)
+        } catch let error as GraphError {
+            throw reader.problem(error.description)
+        } catch {
+            throw error as? WeightError ?? reader.problem("\(error)")
+        }
+    }
+
+    func shape(_ value: Value) -> Shape { builder.shape(value) }
+
+    // MARK: Layers
+
+    typealias Converter = @Sendable (inout NcnnGraph, inout NcnnReader, [Value]) throws(WeightError) -> Value
+
+    private static let converters: [String: Converter] = [
+        "Convolution": { (g, r, x) throws(WeightError) in try g.convolution(&r, x) },
+        "PReLU": { (g, r, x) throws(WeightError) in
+            let slopes = try r.integer(0, default: 0)
+            guard slopes >= 1, slopes <= mostChannels else { throw r.problem("has \(slopes) slopes") }
+            return try g.apply(.prelu, x + [g.parameter(r.layer, "slope", [slopes])], r)
+        },
+        "ReLU": { (g, r, x) throws(WeightError) in
+            try g.apply(.activation(.leakyReLU(slope: r.float(0, default: 0))), x, r)
+        },
+        "Sigmoid": { (g, r, x) throws(WeightError) in try g.apply(.activation(.sigmoid), x, r) },
+        "TanH": { (g, r, x) throws(WeightError) in try g.apply(.activation(.tanh), x, r) },
+        "Swish": { (g, r, x) throws(WeightError) in try g.apply(.activation(.silu), x, r) },
+        "Concat": { (g, r, x) throws(WeightError) in
+            try r.expect(0, 0, "concatenation along another axis than channels")
+            return try g.apply(.concatenate, x, r)
+        },
+        "PixelShuffle": { (g, r, x) throws(WeightError) in
+            try r.expect(1, 0, "another order of channels")
+            return try g.apply(.pixelShuffle(factor: try g.factor(r, r.integer(0, default: 1))), x, r)
+        },
+        "BinaryOp": { (g, r, x) throws(WeightError) in try g.binary(&r, x) },
+        "Eltwise": { (g, r, x) throws(WeightError) in try g.eltwise(&r, x) },
+        "Interp": { (g, r, x) throws(WeightError) in try g.interp(&r, x) },
+    ]
+
+    private func factor(_ reader: NcnnReader, _ value: Int) throws(WeightError) -> Int {
+        guard (1...16).contains(value) else { throw reader.problem("its factor is \(value)") }
+        return value
+    }
+
+    private mutating func convolution(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
+        guard x.count == 1 else { throw r.problem("has \(x.count) inputs, not 1") }
+        let inputs = try Self.inputChannels(r.layer, path: path)
+        let (outputs, width) = (try r.integer(0, default: 0), try r.integer(1, default: 0))
+        let height = try r.integer(11, default: width)
+        _ = try r.integer(6, default: 0)
+        let stride = try r.integer(3, default: 1)
+        let padding = try r.integer(4, default: 0)
+        try r.expect(2, 1, "dilation")
+        try r.expect(12, 1, "dilation")
+        try r.expect(13, stride, "a stride that differs along x and y")
+        for key in [14, 15, 16] { try r.expect(key, padding, "padding that differs between sides") }
+        try r.expect(8, 0, "8-bit weights")
+        try r.expect(18, 0, "padding with another value than 0")
+        try r.expect(19, 0, "weights that are not in the file")
+        guard (1...16).contains(stride), (0...64).contains(padding), width <= 64, height <= 64 else {
+            throw r.problem("stride \(stride), padding \(padding), kernel \(height)x\(width) is not supported")
+        }
+        let weight = parameter(r.layer, "weight", [outputs, inputs, height, width], flagged: true)
+        var operands = [x[0], weight]
+        if try r.integer(5, default: 0) != 0 { operands.append(parameter(r.layer, "bias", [outputs])) }
+        let y = try apply(.convolution(stride: stride, padding: padding, groups: 1), operands, r)
+
+        let kind = try r.integer(9, default: 0)
+        let values = try r.floats(10)
+        switch (kind, values.count) {
+        case (0, _): return y
+        case (1, _): return try apply(.activation(.relu), [y], r)
+        case (2, 1): return try apply(.activation(.leakyReLU(slope: values[0])), [y], r)
+        case (4, _): return try apply(.activation(.sigmoid), [y], r)
+        default: throw r.problem("its activation (type \(kind)) is not supported")
+        }
+    }
+
+    private mutating func binary(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
+        let operation = try r.integer(0, default: 0)
+        let withScalar = try r.integer(1, default: 0) != 0
+        let scalar = try r.float(2, default: 0)
+        switch (operation, withScalar) {
+        case (0, false): return try apply(.add, x, r)
+        case (2, false): return try apply(.multiply, x, r)
+        case (0, true): return try apply(.affine(scale: 1, offset: scalar), x, r)
+        case (2, true): return try apply(.affine(scale: scalar, offset: 0), x, r)
+        default: throw r.problem("its operation (type \(operation)) is not supported")
+        }
+    }
+
+    /// A product, or a sum with a coefficient for each operand.
+    private mutating func eltwise(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
+        let operation = try r.integer(0, default: 0)
+        let coefficients = try r.floats(1)
+        guard x.count == 2 else { throw r.problem("has \(x.count) inputs, not 2") }
+        guard operation == 1 else {
+            guard operation == 0, coefficients.isEmpty else {
+                throw r.problem("its operation (type \(operation)) is not supported")
+            }
+            return try apply(.multiply, x, r)
+        }
+        guard coefficients.isEmpty || coefficients.count == 2 else {
+            throw r.problem("has \(coefficients.count) coefficients for 2 inputs")
+        }
+        var terms = x
+        for (index, coefficient) in coefficients.enumerated() where coefficient != 1 {
+            terms[index] = try apply(.affine(scale: coefficient, offset: 0), [x[index]], r)
+        }
+        return try apply(.add, terms, r)
+    }
+
+    private mutating func interp(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
+        let kind = try r.integer(0, default: 0)
+        let (vertical, horizontal) = (try r.float(1, default: 1), try r.float(2, default: 1))
+        try r.expect(3, 0, "a resize to a fixed height")
+        try r.expect(4, 0, "a resize to a fixed width")
+        try r.expect(5, 0, "a resize to another blob's size")
+        try r.expect(6, 0, "a resize with aligned corners")
+        guard x.count == 1 else { throw r.problem("has \(x.count) inputs, not 1") }
+        guard vertical == horizontal, vertical > 0, vertical <= 16 else {
+            throw r.problem("a resize by \(horizontal)x\(vertical) is not supported")
+        }
+        if kind == 1 {
+            guard vertical.rounded() == vertical else {
+                throw r.problem("a nearest resize by \(vertical) is not supported")
+            }
+            return try apply(.upsampleNearest(factor: Int(vertical)), x, r)
+        }
+        guard kind == 2 || kind == 3 else { throw r.problem("its filter (type \(kind)) is not supported") }
+        let shape = shape(x[0])
+        let height = Int(Float(shape.height) * vertical)
+        let width = Int(Float(shape.width) * horizontal)
+        return try apply(.resize(height: height, width: width, kind == 2 ? .bilinear : .bicubic), x, r)
+    }
+}

@@ -1,0 +1,88 @@
+import Network
+import Planning
+import Tensor
+import TestSupport
+import Testing
+
+@Suite struct ArchitectureTests {
+    private func shapes(_ architecture: any Architecture) -> [String: Shape] {
+        let graph = architecture.graph(.nhwc(1, 8, 8, architecture.inputChannels))
+        return Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
+    }
+
+    private func count(_ architecture: any Architecture) -> Int {
+        shapes(architecture).values.reduce(0) { $0 + $1.count }
+    }
+
+    /// The published parameter counts.
+    @Test func parameterCounts() {
+        #expect(count(RRDBNet()) == 16_697_987)
+        #expect(count(RRDBNet(blocks: 6)) == 4_467_779)
+        #expect(count(RRDBNet(unshuffle: 2)) == 16_703_171)
+        #expect(count(SRVGGNetCompact()) == 621_424)
+        #expect(count(SRVGGNetCompact(convolutions: 32)) == 1_213_296)
+    }
+
+    @Test func workPerPixel() {
+        let compact = SRVGGNetCompact().graph(.nhwc(1, 10, 10, 3)).multiplyAdds
+        #expect(abs(Double(compact) / 100 - 0.62e6) < 0.01e6)
+        let large = RRDBNet().graph(.nhwc(1, 10, 10, 3)).multiplyAdds
+        #expect(abs(Double(large) / 100 - 17.9e6) < 0.1e6)
+    }
+
+    static let variants: [any Architecture] = [
+        RRDBNet(blocks: 1), RRDBNet(features: 20, growth: 12, blocks: 3, unshuffle: 2),
+        RRDBNet(features: 8, growth: 4, blocks: 2, unshuffle: 4),
+        RRDBNet(features: 8, growth: 4, blocks: 1, upsamplings: 1),
+        RRDBNet(features: 8, growth: 4, blocks: 1, upsamplings: 0),
+        RRDBNet(features: 8, growth: 4, blocks: 1, upsamplings: 3),
+        SRVGGNetCompact(), SRVGGNetCompact(features: 24, convolutions: 8, upscale: 2),
+        SRVGGNetCompact(features: 7, convolutions: 0, upscale: 1),
+        SRVGGNetCompact(features: 64, convolutions: 3, upscale: 3, activation: .relu),
+    ]
+
+    /// Hyperparameters come back from keys and shapes alone.
+    @Test(arguments: variants.indices) func recognisedFromItsOwnShapes(_ index: Int) throws {
+        let architecture = Self.variants[index]
+        let shapes = shapes(architecture)
+        let found = try #require(recogniseArchitecture(shapes))
+        #expect("\(found.architecture)" == "\(architecture)")
+        #expect(found.keys == Dictionary(uniqueKeysWithValues: shapes.keys.map { ($0, $0) }))
+    }
+
+    @Test func anotherNetworkIsNotRecognised() {
+        #expect(recogniseArchitecture([:]) == nil)
+        #expect(recogniseArchitecture(["layer1.0.conv1.weight": [64, 64, 3, 3], "fc.weight": [10, 512]]) == nil)
+        #expect(recogniseArchitecture(["body.0.weight": [64, 3, 3, 3], "body.2.weight": [47, 64, 3, 3]]) == nil)
+    }
+
+    /// An input pixel reaches no output pixel beyond the stated radius: counted on the graph by walking back.
+    @Test func receptiveFields() {
+        #expect(SRVGGNetCompact().receptiveFieldRadius == 18)
+        #expect(RRDBNet(blocks: 0, upsamplings: 0).receptiveFieldRadius == 4)
+        #expect(RRDBNet(blocks: 23).receptiveFieldRadius == 349)
+        #expect(RRDBNet(blocks: 1, unshuffle: 2).receptiveFieldRadius == 37)
+    }
+
+    @Test func shapesOfEverySize() {
+        for (height, width) in [(1, 1), (1, 5), (3, 2), (7, 9)] {
+            for architecture in Self.variants {
+                let graph = architecture.graph(.nhwc(1, height, width, 3))
+                let expected = Shape.nhwc(1, height * architecture.scale, width * architecture.scale, 3)
+                #expect(graph.shape(graph.outputs[0]) == expected)
+            }
+        }
+    }
+
+    @Test func aMistakeInAGraphSaysWhatAndWhy() {
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 4, 4, 3))
+        let weight = b.parameter("w", [8, 4, 3, 3])
+        #expect { try b.tryApply(.convolution(stride: 1, padding: 1, groups: 1), [x, weight]) } throws: {
+            "\($0)".contains("4 channels") && "\($0)".contains("convolution")
+        }
+        #expect(throws: GraphError.self) { try b.tryApply(.pixelShuffle(factor: 2), [x]) }
+        #expect(throws: GraphError.self) { try b.tryApply(.crop(Margins(top: 4)), [x]) }
+        #expect(throws: GraphError.self) { try b.tryApply(.add, [x, weight]) }
+    }
+}
