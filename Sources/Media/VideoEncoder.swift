@@ -308,9 +308,13 @@ internal final class VideoEncoder {
             av_frame_free(&pointer)
         }
         var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
-        if let lastTime, time <= lastTime { time = lastTime + 1 }
+        let previous = lastTime
+        if let previous, time <= previous { time = previous + 1 }
         lastTime = time
         let duration = av_rescale_q(frame.duration, sourceTimeBase, timeBase)
+        // A frame lasts until the next one; what the file said of it was, at best, counted in decoding order. Only the
+        // last frame's own word stands.
+        if let previous, durations[previous] != nil { durations[previous] = time - previous }
         durations[time] = duration
         reference.pointee.pts = time
         uf_frame_set_duration(reference, duration)

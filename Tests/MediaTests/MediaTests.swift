@@ -33,6 +33,7 @@ import Testing
         Clip(name: "variable", from: "mp4", to: "mp4", arguments: variable),
         Clip(name: "variable", from: "mkv", to: "mkv", arguments: variable),
         Clip(name: "variable", from: "mkv", to: "mp4", arguments: variable),
+        Clip(name: "constant", from: "mp4", to: "mkv", arguments: constant),
         Clip(name: "constant", from: "ts", to: "mkv", arguments: constant),
         Clip(name: "late", from: "mp4", to: "mp4", arguments: late),
         Clip(name: "late", from: "mp4", to: "mov", arguments: late),
@@ -48,7 +49,23 @@ import Testing
         let before = try Tools.frameTimes(input)
         #expect(before.count > 40)
         #expect(outcome.frames == before.count)
-        #expect(try Tools.frameTimes(output) == before)
+        let after = try Tools.frameTimes(output)
+        if clip.from != "mkv", clip.to == "mkv" {
+            // Matroska counts milliseconds.
+            #expect(after.count == before.count)
+            for (old, new) in zip(before, after) {
+                #expect(abs((Double(old) ?? .nan) - (Double(new) ?? .nan)) < 0.00051)
+            }
+            let (old, new) = (try Tools.packets(input, "a:0"), try Tools.packets(output, "a:0"))
+            for (before, after) in zip(old, new) {
+                #expect(abs((Double(before.ptsTime) ?? .nan) - (Double(after.ptsTime) ?? .nan)) < 0.00051)
+            }
+            // Each packet of a transport stream loses the seven bytes that make it a stream of its own.
+            let framing = clip.from == "ts" ? 7 : 0
+            #expect(new.map { (Int($0.size) ?? 0) + framing } == old.map { Int($0.size) ?? 0 })
+            return
+        }
+        #expect(after == before)
         let audio = try Tools.packets(input, "a:0")
         #expect(audio.count > 80)
         let copied = try Tools.packets(output, "a:0")
@@ -98,11 +115,14 @@ import Testing
                 + tones.enumerated().flatMap { ["-metadata:s:a:\($0.offset)", "language=\($0.element)"] }
                 + ["-c:v", "libx264", "-c:a:0", "aac", "-c:a:1", "libopus", "-c:a:2", "flac", input])
         try Copier().copy(input, output)
+        #expect(try Tools.frameTimes(output) == Tools.frameTimes(input))
         let streams = try MediaProbe.describe(path: output).streams.filter { $0.kind == .audio }
         #expect(streams.map(\.language) == tones)
         #expect(streams.map(\.codec) == ["aac", "opus", "flac"])
         for track in tones.indices {
-            #expect(try Tools.packets(output, "a:\(track)") == Tools.packets(input, "a:\(track)"))
+            let (old, new) = (try Tools.packets(input, "a:\(track)"), try Tools.packets(output, "a:\(track)"))
+            #expect(old.count == new.count)
+            #expect(zip(old, new).first { $0 != $1 }.map { "\($0) became \($1)" } == nil)
         }
     }
 
