@@ -80,7 +80,7 @@ let package = Package(
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
         tests("PipelineTests", ["Pipeline", "Catalogue"]),
-        tests("CommandTests", ["upframe", "Media"]),
+        tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The few questions to the file system that have to be asked before FFmpeg is.
@@ -47,6 +47,16 @@ internal enum FileSystem {
     static func size(_ path: String) -> Int? {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    /// The first bytes of a file, fewer where it is shorter.
+    static func head(_ path: String, count: Int) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = read(descriptor, &bytes, count)
+        return Array(bytes.prefix(max(0, got)))
     }
 
     static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }

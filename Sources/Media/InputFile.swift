@@ -67,7 +67,7 @@ internal final class InputFile {
     {
         if interrupter.isInterrupted || code == uf_error_exit() { return .interrupted(path: path) }
         let reason = Library.reason(code, since: mark)
-        if let line = Library.lastLine(since: mark), line.contains("moov atom not found") {
+        if let line = Library.lastLine(since: mark), line.contains("moov atom not found"), beginsAsMovie(path) {
             return .truncated(path: path, seconds: nil, reason: "its index, the moov atom, is missing")
         }
         if code == uf_error_invalid_data() || code == uf_error_demuxer_not_found() || code == uf_error_eof() {
@@ -75,6 +75,13 @@ internal final class InputFile {
         }
         if code == -2 { return .missingFile(path: path) }
         return .unreadable(path: path, reason: reason)
+    }
+
+    /// Whether the file begins with a box of the mp4 family; the extension alone makes libav look for an index.
+    private static func beginsAsMovie(_ path: String) -> Bool {
+        let head = FileSystem.head(path, count: 8)
+        guard head.count == 8 else { return false }
+        return ["ftyp", "mdat", "wide", "free", "skip"].contains(String(decoding: head[4...], as: UTF8.self))
     }
 
     static func formatName(_ context: UnsafeMutablePointer<AVFormatContext>) -> String {
@@ -135,7 +142,8 @@ internal final class InputFile {
         let format = AVPixelFormat(rawValue: parameters.format)
         guard parameters.width > 0, parameters.height > 0, let layout = PixelLayout(format) else {
             if avcodec_find_decoder(parameters.codec_id) == nil { throw .noDecoder(path: path, codec: codec) }
-            throw .corrupt(path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
+            throw .corrupt(
+                path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
         }
         let isPicture = isStillPicture
         let color = ColorDescription(parameters).resolved(

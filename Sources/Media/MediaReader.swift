@@ -268,12 +268,13 @@ public final class MediaReader {
 
     /// Gives a decoded frame its time, and drops it if it lies outside what was asked for.
     private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> MediaEvent? {
-        let duration = uf_frame_duration(frame)
+        var duration = uf_frame_duration(frame)
         var time = frame.pointee.best_effort_timestamp
         if time == Library.noTimestamp {
             // Elementary streams carry no time at all; then the rate has to do.
             time = lastTimestamp.map { $0 + max(lastDuration, 1) } ?? 0
         }
+        if let rest = restOfStream(after: time) { duration = rest }
         lastTimestamp = time
         lastDuration = duration > 0 ? duration : frameTicks
         guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: source.video.timeBase) else {
@@ -288,6 +289,17 @@ public final class MediaReader {
             VideoFrame(
                 owning: frame, timestamp: time - trim.shift(source.video.timeBase), duration: max(duration, 0),
                 isKey: uf_frame_is_key(frame) != 0))
+    }
+
+    /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
+    /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
+    private func restOfStream(after time: Int64) -> Int64? {
+        let stream = file.stream(videoIndex).pointee
+        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0, deliveredFrames + 1 == Int(stream.nb_frames),
+            stream.duration > 0, stream.start_time != Library.noTimestamp
+        else { return nil }
+        let rest = stream.start_time + stream.duration - time
+        return rest > 0 && Double(rest) * source.video.timeBase.value < 60 ? rest : nil
     }
 
     private var frameTicks: Int64 {

@@ -45,12 +45,15 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     public func open(precision: StoragePrecision? = nil, threads: Int? = nil) throws -> any Executor {
         switch self {
         case .automatic:
+            if let gpu = try? VulkanExecutor.devices().first(where: { !$0.isSoftware }) {
+                return try VulkanExecutor(device: gpu.index, precision: precision ?? .fp16, allowSoftware: false)
+            }
             return try Device.cpu.open(precision: precision, threads: threads)
         case .cpu:
             return threads.map { CPUExecutor(threads: $0) } ?? CPUExecutor()
         case .vulkan(let index):
-            throw VulkanUnavailable(
-                description: "vulkan:\(index ?? 0): the Vulkan executor is not in this build yet; use --device cpu")
+            // A software driver only when its index is named.
+            return try VulkanExecutor(device: index, precision: precision ?? .fp16, allowSoftware: index != nil)
         case .reference:
             return ReferenceExecutor()
         }
@@ -72,6 +75,11 @@ public struct VulkanUnavailable: Error, CustomStringConvertible {
 extension Device {
     /// Every Vulkan device that the drivers show.
     public static func vulkanDevices() -> Result<[VulkanDeviceDescription], VulkanUnavailable> {
-        return .failure(VulkanUnavailable(description: "the Vulkan executor is not in this build yet"))
+        do {
+            return .success(
+                try VulkanExecutor.devices().map {
+                    VulkanDeviceDescription(index: $0.index, name: $0.name, isSoftware: $0.isSoftware)
+                })
+        } catch { return .failure(VulkanUnavailable(description: "\(error)")) }
     }
 }

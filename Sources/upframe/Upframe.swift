@@ -37,15 +37,16 @@ struct Upframe: ParsableCommand {
             standardError("upframe: \(error.message)\n")
             terminate(error.code)
         } catch {
+            if let status = error as? ExitCode { terminate(status.rawValue) }
             // ArgumentParser's own: help and version are no errors, the rest is a wrong command line.
             let status = exitCode(for: error)
-            if let status = error as? ExitCode { terminate(status.rawValue) }
             if status == .success {
                 print(fullMessage(for: error))
                 terminate(0)
             }
             if status == .validationFailure {
-                standardError(fullMessage(for: error) + "\n")
+                let line = message(for: error).split(separator: "\n").joined(separator: " ")
+                standardError("upframe: \(line); see 'upframe --help'\n")
                 terminate(2)
             }
             standardError("upframe: \(error)\n")

@@ -4,6 +4,7 @@ import Reference
 import Tensor
 import TestSupport
 import Testing
+import VulkanExecutor
 
 /// One suite, many executors: every operation and network case, against the reference.
 @Suite struct ConformanceTests {
@@ -31,5 +32,22 @@ import Testing
 
     @Test(arguments: [1, 3]) func cpuThreads(_ threads: Int) throws {
         for test in networkCases { try Self.compare(CPUExecutor(threads: threads), test, tolerance: 2e-5) }
+    }
+}
+
+/// The same cases on a Vulkan device: the GPU if there is one, else the software driver.
+@Suite(.serialized) struct VulkanConformanceTests {
+    static func executor(_ precision: StoragePrecision) throws -> VulkanExecutor {
+        try VulkanExecutor(device: nil, precision: precision, allowSoftware: true, validation: true)
+    }
+
+    @Test(arguments: [StoragePrecision.fp32, .fp16]) func vulkan(_ precision: StoragePrecision) throws {
+        let executor = try Self.executor(precision)
+        // Half precision keeps 11 bits; a chain of layers loses a few more.
+        let tolerance: Float = precision == .fp32 ? 2e-5 : 1e-2
+        for test in operationCases + networkCases {
+            try ConformanceTests.compare(executor, test, tolerance: tolerance)
+        }
+        #expect(executor.validationMessages == [])
     }
 }

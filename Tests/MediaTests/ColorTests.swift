@@ -16,12 +16,14 @@ import Testing
         var testDescription: String { "\(format) \(matrix.rawValue) \(range)" }
     }
 
-    static let planar: [Case] = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "yuv420p16le", "nv12", "p010le", "uyvy422"]
-        .flatMap { format in
-            [ColorDescription.Matrix.smpte170m, .bt709, .bt2020ncl].flatMap { matrix in
-                [ColorDescription.Range.limited, .full].map { Case(format: format, matrix: matrix, range: $0) }
-            }
+    static let planar: [Case] = [
+        "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "yuv420p16le", "nv12", "p010le", "uyvy422",
+    ]
+    .flatMap { format in
+        [ColorDescription.Matrix.smpte170m, .bt709, .bt2020ncl].flatMap { matrix in
+            [ColorDescription.Range.limited, .full].map { Case(format: format, matrix: matrix, range: $0) }
         }
+    }
 
     /// The codes of one RGB colour, by the printed formulas.
     static func codes(_ rgb: (Double, Double, Double), _ matrix: ColorDescription.Matrix, full: Bool, depth: Int)
@@ -47,7 +49,7 @@ import Testing
     /// One flat colour at a time, through every planar format: encoded codes are the formulas' within half a code, and
     /// they come back as the colour within one code.
     @Test(arguments: planar) func flatColours(_ test: Case) throws {
-        let depth = test.format.contains("16") ? 16 : test.format.contains("12") ? 12 : test.format.contains("10") ? 10 : 8
+        let depth = [10, 12, 16].first { test.format.hasSuffix("\($0)le") } ?? 8
         let color = ColorDescription(matrix: test.matrix, range: test.range, chromaLocation: .left)
         let (width, height) = (6, 4)
         let encode = try PixelConverter(
@@ -104,7 +106,9 @@ import Testing
     }
 
     /// 46,656 colours against FFmpeg's own conversion.
-    @Test(arguments: ["bt709", "smpte170m"], ["tv", "pc"]) func agreesWithFFmpeg(_ matrix: String, _ range: String) throws {
+    @Test(arguments: ["bt709", "smpte170m"], ["tv", "pc"]) func agreesWithFFmpeg(_ matrix: String, _ range: String)
+        throws
+    {
         let folder = try TemporaryFolder()
         let path = folder.file("all.png")
         try Tools.make(["-f", "lavfi", "-i", "haldclutsrc=level=6", "-frames:v", "1", "-pix_fmt", "rgb24", path])
@@ -136,6 +140,40 @@ import Testing
         #expect(worst ?? 255 <= 1)
     }
 
+    /// Opacity is read, written, and full where there is none.
+    @Test(arguments: ["rgba", "yuva420p", "rgba64be", "yuva444p10le"]) func alpha(_ format: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("in.nut")
+        try Tools.make([
+            "-f", "lavfi", "-i", "color=red:size=64x8,format=rgba,geq=r=200:g=100:b=50:a=4*X", "-frames:v", "1", "-c:v",
+            "rawvideo", "-pix_fmt", format, path,
+        ])
+        let reader = try MediaReader(path: path)
+        let frame = try #require(try Self.frames(reader).first)
+        #expect(frame.pixelFormat == format && reader.video.hasAlpha)
+        let decode = PixelConverter(decoding: reader.video)
+        var (pixels, opacity) = ([Float](repeating: 0, count: 64 * 8 * 3), [Float](repeating: -1, count: 64 * 8))
+        try pixels.withUnsafeMutableBufferPointer { try decode.rgb(from: frame, into: $0) }
+        try opacity.withUnsafeMutableBufferPointer { try decode.alpha(from: frame, into: $0) }
+        // FFmpeg widens eight bits to ten by a shift, which falls short of full by three parts in a thousand.
+        for x in 0..<64 { #expect(abs(opacity[64 * 3 + x] - Float(4 * x) / 255) < 1.0 / 255) }
+        let encode = try PixelConverter(
+            encodingWidth: 64, height: 8, pixelFormat: format, color: reader.video.color)
+        let made = try pixels.withUnsafeBufferPointer { pixels in
+            try opacity.withUnsafeBufferPointer {
+                try encode.frame(fromRGB: pixels, alpha: $0, width: 64, height: 8, timestamp: 0, duration: 0)
+            }
+        }
+        var back = [Float](repeating: -1, count: 64 * 8)
+        try back.withUnsafeMutableBufferPointer { try decode.alpha(from: made, into: $0) }
+        #expect(back == opacity)
+        let opaque = try pixels.withUnsafeBufferPointer {
+            try encode.frame(fromRGB: $0, width: 64, height: 8, timestamp: 0, duration: 0)
+        }
+        try back.withUnsafeMutableBufferPointer { try decode.alpha(from: opaque, into: $0) }
+        #expect(back.allSatisfy { $0 == 1 })
+    }
+
     static func frames(_ reader: MediaReader) throws -> [VideoFrame] {
         var frames: [VideoFrame] = []
         while let event = try reader.next() {
@@ -147,7 +185,9 @@ import Testing
     static func bytes(of frame: VideoFrame, planes: Int, widths: [Int], heights: [Int]) -> [UInt8] {
         (0..<planes).flatMap { plane in
             frame.withPlane(plane) { row, stride in
-                (0..<heights[plane]).flatMap { y in (0..<widths[plane]).map { row.load(fromByteOffset: y * stride + $0, as: UInt8.self) } }
+                (0..<heights[plane]).flatMap { y in
+                    (0..<widths[plane]).map { row.load(fromByteOffset: y * stride + $0, as: UInt8.self) }
+                }
             }
         }
     }
@@ -156,16 +196,18 @@ import Testing
     /// ramp everywhere.
     @Test(
         arguments: [
-            "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv411p", "gbrp",
+            "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv411p", "gbrp",
             "gray", "gbrp10le", "rgb24", "bgra", "rgb48be", "pal8",
-        ], ["ramp", "bars"])
+        ], ["ramp", "bars", "super"])
     func identity(_ format: String, _ pattern: String) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("in.nut")
+        // The SMPTE bars go below black and outside RGB, which only unclamped floats carry.
+        let clamps = pattern != "super"
         let source =
             pattern == "ramp"
             ? ["-f", "lavfi", "-i", "color=size=256x32,format=gray,geq=lum=X"]
-            : ["-f", "lavfi", "-i", "smptehdbars=size=320x180"]
+            : ["-f", "lavfi", "-i", pattern == "bars" ? "pal100bars=size=320x180" : "smptehdbars=size=320x180"]
         try Tools.make(source + ["-frames:v", "1", "-c:v", "rawvideo", "-pix_fmt", format, path])
         let reader = try MediaReader(path: path)
         let frame = try #require(try Self.frames(reader).first)
@@ -173,12 +215,12 @@ import Testing
         let (width, height) = (frame.width, frame.height)
         var pixels = [Float](repeating: 0, count: width * height * 3)
         try pixels.withUnsafeMutableBufferPointer {
-            try PixelConverter(decoding: reader.video).rgb(from: frame, into: $0)
+            try PixelConverter(decoding: reader.video, clamps: clamps).rgb(from: frame, into: $0)
         }
         // swscale makes no palettes.
         let target = format == "pal8" ? "rgb24" : format
         let encode = try PixelConverter(
-            encodingWidth: width, height: height, pixelFormat: target, color: reader.video.color)
+            encodingWidth: width, height: height, pixelFormat: target, color: reader.video.color, clamps: clamps)
         let made = try pixels.withUnsafeBufferPointer {
             try encode.frame(fromRGB: $0, width: width, height: height, timestamp: 0, duration: 0)
         }
@@ -202,7 +244,7 @@ import Testing
             }
         }
         #expect(worst <= 1)
-        #expect(compared > width * height / 4)
+        #expect(compared > width * height / 10)
     }
 
     /// One component's samples, with the number of luma columns and rows that one of them covers.
@@ -223,7 +265,8 @@ import Testing
         let (half, quarter) = (name.contains("420") || name.contains("422"), name.contains("411"))
         return (0..<frame.planeCount).map { plane in
             let isChroma = plane > 0 && name.hasPrefix("yuv")
-            let columns = isChroma ? (half ? (frame.width + 1) / 2 : quarter ? (frame.width + 3) / 4 : frame.width) : frame.width
+            let columns =
+                isChroma ? (half ? (frame.width + 1) / 2 : quarter ? (frame.width + 3) / 4 : frame.width) : frame.width
             let rows = isChroma && name.contains("420") ? (frame.height + 1) / 2 : frame.height
             return frame.withPlane(plane) { row, stride in
                 Samples(

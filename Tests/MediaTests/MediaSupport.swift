@@ -14,13 +14,6 @@ struct ProbedPacket: Hashable, CustomStringConvertible {
     var description: String { "\(pts) \(ptsTime) \(durationTime) \(size) \(hash.suffix(8))" }
 }
 
-/// A decoded frame as ffprobe sees it.
-struct ProbedFrame: Hashable, CustomStringConvertible {
-    var time: String
-    var duration: String
-    var description: String { time }
-}
-
 enum Tools {
     static func make(_ arguments: [String]) throws {
         try runChecked("ffmpeg", ["-v", "error", "-y", "-nostdin"] + arguments)

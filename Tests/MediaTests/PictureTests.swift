@@ -7,7 +7,9 @@ import Testing
 @Suite struct PictureTests {
     static func still(_ folder: TemporaryFolder, _ name: String, _ size: String, _ format: String) throws -> String {
         let path = folder.file(name)
-        try Tools.make(["-f", "lavfi", "-i", "testsrc2=size=\(size)", "-frames:v", "1", "-pix_fmt", format, "-q:v", "2", path])
+        try Tools.make([
+            "-f", "lavfi", "-i", "testsrc2=size=\(size)", "-frames:v", "1", "-pix_fmt", format, "-q:v", "2", path,
+        ])
         return path
     }
 
@@ -70,8 +72,10 @@ import Testing
         let folder = try TemporaryFolder()
         let input = folder.file("in.mkv")
         try Tools.make([
-            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=0.5", "-pix_fmt", "yuv420p10le", "-c:v", "libx264",
-            "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv", input,
+            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=0.5", "-pix_fmt", "yuv420p10le", "-c:v",
+            "libx264",
+            "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv",
+            input,
         ])
         let output = folder.file("out.mp4")
         try Copier().copy(input, output)
@@ -92,15 +96,15 @@ import Testing
             "smpte170m", "-qp", "0", "-c:v", "libx264", input,
         ])
         let output = folder.file("out.mp4")
-        try Copier(settings: EncoderSettings(options: [("qp", "0")])).copy(input, output)
+        // Unclamped, luma comes back whatever its chroma does.
+        try Copier(settings: EncoderSettings(options: [("qp", "0")]), clamps: false).copy(input, output)
         let stream = try Tools.stream(output)
         #expect(stream["color_range"] as? String == "pc")
         #expect(stream["color_space"] as? String == "smpte170m")
         let (a, b) = (try Tools.raw(input, "gray"), try Tools.raw(output, "gray"))
         #expect(a.count == b.count)
-        let worst = zip(a, b).map { abs(Int($0) - Int($1)) }.sorted()
-        // Chroma bleeds a little at hard edges and is clamped there; all else is within a code.
-        #expect(worst[worst.count * 95 / 100] <= 1)
+        let worst = zip(a, b).map { abs(Int($0) - Int($1)) }.max()
+        #expect(worst ?? 255 <= 1)
     }
 
     /// Untagged: up to 576 rows players assume 601, above 709. Enlarged across that line, the tag has to be written.
@@ -109,7 +113,8 @@ import Testing
         let folder = try TemporaryFolder()
         let input = folder.file("in.mkv")
         try Tools.make([
-            "-f", "lavfi", "-i", "testsrc2=size=64x\(from):rate=5:duration=0.4", "-pix_fmt", "yuv420p", "-c:v", "ffv1", input,
+            "-f", "lavfi", "-i", "testsrc2=size=64x\(from):rate=5:duration=0.4", "-pix_fmt", "yuv420p", "-c:v", "ffv1",
+            input,
         ])
         let reader = try MediaReader(path: input)
         #expect(reader.video.color.guessed.contains(.matrix))
@@ -163,20 +168,23 @@ import Testing
     @Test func tagsGoAlong() throws {
         let folder = try TemporaryFolder()
         let chapters = folder.file("meta.txt")
-        let text = ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=1000\ntitle=Two\n"
+        let text =
+            ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=1000\ntitle=Two\n"
         try Data(text.utf8).write(to: URL(fileURLWithPath: chapters))
         let (plain, input, output) = (folder.file("plain.mp4"), folder.file("in.mp4"), folder.file("out.mp4"))
         try Tools.make([
             "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=1", "-f", "lavfi", "-i", "sine=duration=1", "-i",
-            chapters, "-map_metadata", "2", "-vf", "setsar=4/3", "-metadata:s:a:0", "language=fra", "-c:v", "libx264", plain,
+            chapters, "-map_metadata", "2", "-vf", "setsar=4/3", "-metadata:s:a:0", "language=fra", "-c:v", "libx264",
+            plain,
         ])
         try Tools.make(["-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", input])
         let reader = try MediaReader(path: input)
-        #expect(reader.video.rotation == 90)
+        // ffprobe counts anticlockwise.
+        #expect(reader.video.rotation == 270)
         #expect(reader.video.sampleAspectRatio == Rational(4, 3))
         try Copier().copy(input, output)
         let probed = try MediaProbe.describe(path: output)
-        #expect(probed.video?.rotation == 90)
+        #expect(probed.video?.rotation == 270)
         #expect(probed.video?.sampleAspectRatio == Rational(4, 3))
         #expect(probed.metadata["title"] == "A film")
         #expect(probed.chapters.map { $0.metadata["title"] } == ["One", "Two"])

@@ -8,7 +8,8 @@ import Testing
         let folder = try TemporaryFolder()
         let input = folder.file("in.\(ending)")
         try Tools.make([
-            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=8", "-f", "lavfi", "-i", "sine=duration=8", "-c:v",
+            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=8", "-f", "lavfi", "-i", "sine=duration=8",
+            "-c:v",
             "libx264", "-g", "60", "-bf", "3", "-c:a", "aac", input,
         ])
         let all = try Self.read(input, ReaderOptions())

@@ -16,7 +16,9 @@ public struct ProcessFailure: Error, CustomStringConvertible {
 }
 
 /// Which Debian package brings a tool, for the message when it is missing.
-private let packages = ["ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "python3": "python3", "glslangValidator": "glslang-tools"]
+private let packages = [
+    "ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "python3": "python3", "glslangValidator": "glslang-tools",
+]
 
 /// Runs a tool of the PATH (or of an absolute path) to its end and gives what it printed. Throws where the tool is not
 /// there, naming what to install; a non-zero status is the caller's to judge.
