@@ -8,9 +8,17 @@ enum Multiplication: Sendable {
     case vectors
     /// Cooperative matrices; half-float storage only.
     case matrices
+    /// The same kernel with its matrices as arrays: for tests on drivers without any, with subgroups of 8.
+    case emulatedMatrices
 
     /// The kernel's name in Shaders/Variants.txt, without the precision.
-    var shader: String { self == .vectors ? "convolution" : "convolution.matrices" }
+    var shader: String {
+        switch self {
+        case .vectors: "convolution"
+        case .matrices: "convolution.matrices"
+        case .emulatedMatrices: "convolution.emulated"
+        }
+    }
 
     /// Whether the kernel was compiled and the device has what it is written for.
     static func matricesFit(_ capabilities: Capabilities) -> Bool {
@@ -86,7 +94,7 @@ struct ConvolutionKernel {
             // Odd, so that neighbours lie in different banks.
             stagePitch = chunkChannels == 4 ? 1 : chunkChannels / 4 + 1
             (stagedQuadBytes, exchangeBytes) = (16, 0)
-        case .matrices:
+        case .matrices, .emulatedMatrices:
             tile = ConvolutionTile(
                 blockQuads: blockQuads, pixels: 2, quads: blockQuads / 4, subgroupSize: capabilities.subgroupSize)
             chunkChannels = 16

@@ -46,10 +46,10 @@ public final class VulkanExecutor: Executor {
     let bindingLimit: Int
     /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
     var multiplication: Multiplication {
-        get { usesMatrices.load(ordering: .relaxed) ? .matrices : .vectors }
-        set { usesMatrices.store(newValue == .matrices, ordering: .relaxed) }
+        get { chosenMultiplication.withLock { $0 } }
+        set { chosenMultiplication.withLock { $0 = newValue } }
     }
-    private let usesMatrices: Atomic<Bool>
+    private let chosenMultiplication: Mutex<Multiplication>
 
     /// Opens a device.
     ///
@@ -90,7 +90,7 @@ public final class VulkanExecutor: Executor {
         device = try Device(physical)
         self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
         let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
-        usesMatrices = Atomic(hasMatrices)
+        chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
@@ -131,6 +131,11 @@ public final class VulkanExecutor: Executor {
 
     /// The n of `--device vulkan:n`.
     public var deviceIndex: Int { device.index }
+
+    /// What the kernel with emulated matrices needs.
+    var hasSubgroupsOfEight: Bool {
+        device.capabilities.hasSubgroupSizeControl && device.capabilities.subgroupSize == 8
+    }
 
     // MARK: Choosing
 
