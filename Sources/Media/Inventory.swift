@@ -25,6 +25,8 @@ public struct StreamInventory: Sendable {
     public var channels: Int
     /// Every packet in the file's order; empty for the main video, whose packets are not meant to survive.
     public var packets: [PacketRecord]
+    /// Of all packets' bytes one after the other: the same however they are cut into packets.
+    public var content: Fingerprint?
     /// Tags of the main video; nil for every other stream.
     public var picture: PictureInventory?
     /// The decoded frames of the main video in order of showing.

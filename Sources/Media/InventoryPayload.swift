@@ -1,14 +1,34 @@
 internal import CFFmpeg
 
-extension Fingerprint {
-    internal init(of bytes: UnsafeBufferPointer<UInt8>) {
-        guard let context = av_sha_alloc() else { fatalError("out of memory") }
-        defer { av_free(UnsafeMutableRawPointer(context)) }
+/// A SHA-256 that grows with the data.
+internal final class RunningFingerprint {
+    private let context: OpaquePointer
+
+    init() {
+        guard let made = av_sha_alloc() else { fatalError("out of memory") }
+        context = made
         av_sha_init(context, 256)
-        if let start = bytes.baseAddress { av_sha_update(context, start, numericCast(bytes.count)) }
+    }
+
+    deinit { av_free(UnsafeMutableRawPointer(context)) }
+
+    func add(_ bytes: UnsafePointer<UInt8>?, _ count: Int) {
+        if let bytes, count > 0 { av_sha_update(context, bytes, numericCast(count)) }
+    }
+
+    /// Nothing may be added afterwards.
+    func finish() -> Fingerprint {
         var digest = [UInt8](repeating: 0, count: 32)
         av_sha_final(context, &digest)
-        self.init(bytes: digest)
+        return Fingerprint(bytes: digest)
+    }
+}
+
+extension Fingerprint {
+    internal init(of bytes: UnsafeBufferPointer<UInt8>) {
+        let running = RunningFingerprint()
+        running.add(bytes.baseAddress, bytes.count)
+        self = running.finish()
     }
 
     internal init(of bytes: some Sequence<UInt8>) {

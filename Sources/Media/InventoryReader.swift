@@ -23,6 +23,7 @@ private final class InventoryReader {
     private(set) var inventory: FileInventory
     private var topFirst = 0
     private var bottomFirst = 0
+    private var contents: [Int: RunningFingerprint] = [:]
 
     init(path: String) throws(MediaError) {
         file = try InputFile(path: path, format: nil, interrupter: Interrupter())
@@ -61,7 +62,8 @@ private final class InventoryReader {
             description: template.description,
             metadata: Dictionary(template.metadata, uniquingKeysWith: { first, _ in first }),
             dispositions: dispositions, setup: setup, sampleRate: Int(parameters.sample_rate),
-            channels: Int(uf_channel_count(stream.pointee.codecpar)), packets: [], picture: nil, frames: [],
+            channels: Int(uf_channel_count(stream.pointee.codecpar)), packets: [], content: nil, picture: nil,
+            frames: [],
             damagedPackets: 0)
     }
 
@@ -106,6 +108,7 @@ private final class InventoryReader {
             } else {
                 let codec = file.stream(index).pointee.codecpar.pointee.codec_id
                 inventory.streams[index].packets.append(Self.record(packet, codec))
+                contents[index, default: RunningFingerprint()].add(packet.pointee.data, Int(packet.pointee.size))
             }
             av_packet_unref(packet)
         }
@@ -158,6 +161,7 @@ private final class InventoryReader {
     }
 
     private func finish() {
+        for (index, content) in contents { inventory.streams[index].content = content.finish() }
         let frames = inventory.streams[videoIndex].frames.count
         if 2 * (topFirst + bottomFirst) >= max(frames, 1) {
             inventory.streams[videoIndex].picture?.fieldOrder = topFirst >= bottomFirst ? .topFirst : .bottomFirst
