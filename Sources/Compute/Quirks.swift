@@ -1,8 +1,5 @@
 /// What a driver does otherwise than its capabilities say. Each has a row in the table below, with the reason.
 public enum Quirk: String, Sendable, Hashable, CaseIterable {
-    /// Packing to half floats truncates instead of rounding to nearest, so results may be a whole unit in the last place
-    /// off.
-    case truncatesHalfFloats
     /// A dispatch may take seconds: waits must be patient.
     case slow
 
@@ -13,8 +10,6 @@ public enum Quirk: String, Sendable, Hashable, CaseIterable {
     }
 
     private nonisolated(unsafe) static let table: [Row] = [
-        // Mesa's gallivm converts to half floats by truncation (seen on 22.3).
-        Row(quirk: .truncatesHalfFloats) { _, driver, _, _ in driver == "llvmpipe" },
         // Software drivers compute on the processor.
         Row(quirk: .slow) { _, _, _, kind in kind == .software },
     ]

@@ -14,6 +14,8 @@ public struct UpscaleOptions: Sendable {
     public var tiling = Tiling.automatic
     /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
     public var memoryBudget: Int?
+    /// Whether what did not change since the last frame is taken from its result (bit-identical).
+    public var reuses = true
     public var reader = ReaderOptions()
     public var encoder = EncoderSettings()
     public var overwrite = false
@@ -28,6 +30,8 @@ public struct UpscaleSummary: Sendable {
     public var frames: Int
     public var elapsedSeconds: Double
     public var stages: [StageReading]
+    /// What was not computed again; nil when reuse was off.
+    public var reuse: ReuseCount?
     /// Ended by `UpscaleJob.interrupt` before the source did; the output holds the frames up to there.
     public var interrupted: Bool
     /// Whether there is an output: false only after an interruption before the first frame.
@@ -90,7 +94,7 @@ public final class UpscaleJob: @unchecked Sendable {
         outputShape = .nhwc(1, size.height, size.width, 3)
         upscaler = Upscaler(
             model: options.model, executor: options.executor, tiling: options.tiling,
-            memoryBudget: options.memoryBudget)
+            memoryBudget: options.memoryBudget, reuses: options.reuses && !reader.video.isStillPicture)
     }
 
     private struct Interrupted: Error {}
@@ -289,7 +293,8 @@ public final class UpscaleJob: @unchecked Sendable {
             }
             return UpscaleSummary(
                 frames: writer.writtenFrames, elapsedSeconds: monotonicSeconds() - start,
-                stages: clocks.map(\.reading), interrupted: isInterrupted, wroteOutput: wroteOutput)
+                stages: clocks.map(\.reading), reuse: isInterrupted ? nil : upscaler.reuse,
+                interrupted: isInterrupted, wroteOutput: wroteOutput)
         } catch {
             writer.abandon()
             throw error

@@ -145,6 +145,7 @@ struct Lowering {
                 source: region(step.input), target: region(step.output), operands: operands, weights: weights,
                 constants: constants.endStep(start), images: step.output.batch, rows: step.resultHeight,
                 targetScale: step.pixelShuffle, sourceRows: kernel.sourceRows, groups: kernel.groups,
+                work: step.multiplyAdds,
                 label: "convolution \(step.weight)"))
     }
 
@@ -235,6 +236,7 @@ struct Lowering {
             Launch(
                 kernel: Kernel(shader: shader, precision: precision, constants: words), source: source, target: target,
                 operands: operands, weights: nil, constants: constants, images: view.batch, rows: view.height,
-                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) }, label: label))
+                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) },
+                work: view.shape.count, label: label))
     }
 }

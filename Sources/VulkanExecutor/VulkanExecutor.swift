@@ -42,6 +42,8 @@ public final class VulkanExecutor: Executor {
 
     let device: Device
     let kernels: KernelLibrary
+    /// Bytes that one binding may span: the device's limit, or less in tests.
+    let bindingLimit: Int
 
     /// Opens a device.
     ///
@@ -57,18 +59,23 @@ public final class VulkanExecutor: Executor {
         device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
         framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory
     ) throws {
-        let instance = try Instance(validation: validation)
-        let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: device, allowSoftware)
         try self.init(
-            Device(physical), precision: precision, framesInFlight: framesInFlight, cacheDirectory: cacheDirectory)
+            device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
+            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
         try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         kernels.cache.save()
     }
 
-    /// Without the self-test.
-    init(_ device: Device, precision: StoragePrecision, framesInFlight: Int, cacheDirectory: String?) throws {
+    /// Without the self-test, and with a limit lower than the device's where tests want one.
+    init(
+        device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
+        cacheDirectory: String?, bindingLimit: Int
+    ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
-        self.device = device
+        let instance = try Instance(validation: validation)
+        let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
+        device = try Device(physical)
+        self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
@@ -103,6 +110,9 @@ public final class VulkanExecutor: Executor {
 
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
+
+    /// The n of `--device vulkan:n`.
+    public var deviceIndex: Int { device.index }
 
     // MARK: Choosing
 

@@ -59,7 +59,10 @@ final class ProgressDisplay: Sendable {
             stages: summary.stages)
         switch style {
         case .none: break
-        case .json: write(Event(event: summary.interrupted ? "interrupted" : "done", last))
+        case .json:
+            var event = Event(event: summary.interrupted ? "interrupted" : "done", last)
+            event.reuse = summary.reuse
+            write(event)
         default:
             clear()
             let frames = summary.frames == 1 ? "1 frame" : "\(summary.frames) frames"
@@ -68,6 +71,10 @@ final class ProgressDisplay: Sendable {
             standardError(
                 "upframe: \(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "
                     + "(\(decimals(last.framesPerSecond)) fps\(slowest))\n")
+            if let share = summary.reuse?.savedShare, share >= 0.01 {
+                standardError(
+                    "upframe: \(Int((share * 100).rounded())) % of the frames' area had not changed and was reused\n")
+            }
         }
     }
 
@@ -117,6 +124,7 @@ final class ProgressDisplay: Sendable {
         var remainingSeconds: Double?
         var slowestStage: String?
         var stages: [Stage]?
+        var reuse: ReuseCount?
 
         init(event: String, message: String) {
             self.event = event

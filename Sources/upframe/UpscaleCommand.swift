@@ -41,6 +41,11 @@ struct UpscaleCommand: ParsableCommand {
             valueName: "auto|off|N"))
     var tile = "auto"
 
+    @Option(
+        help: ArgumentHelp("Whether unchanged parts of a frame are computed again: auto or off.", valueName: "auto|off")
+    )
+    var reuse = "auto"
+
     @Flag(help: "Replace an existing output.") var overwrite = false
     @Flag(help: "Go on after damage in the input, with what can be decoded.") var keepGoing = false
     @Option(help: ArgumentHelp("auto, bar, plain, json or none, on standard error.", valueName: "style"))
@@ -65,6 +70,7 @@ struct UpscaleCommand: ParsableCommand {
         guard tiling != nil else {
             throw ValidationError("--tile \(tile): expected auto, off or a number of at least 16")
         }
+        guard ["auto", "off"].contains(reuse) else { throw ValidationError("--reuse \(reuse): expected auto or off") }
         guard ProgressStyle(rawValue: progress) != nil else {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
@@ -95,6 +101,7 @@ struct UpscaleCommand: ParsableCommand {
         var options = UpscaleOptions(input: input, output: output, model: loaded, executor: executor)
         options.target = target
         options.tiling = tiling!
+        options.reuses = reuse == "auto"
         options.reader.start = start.flatMap(parseTime)
         options.reader.duration = duration.flatMap(parseTime)
         options.reader.toleratesDamage = keepGoing
