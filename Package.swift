@@ -38,12 +38,15 @@ let package = Package(
         .systemLibrary(name: "CVulkan", providers: [.apt(["libvulkan-dev"])]),
         .systemLibrary(
             name: "CFFmpeg", pkgConfig: "libavformat",
-            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"])]),
+            providers: [
+                .apt(["libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libavutil-dev", "libswscale-dev"])
+            ]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Numbers and networks: no device, no file, no video.
         room("Tensor", []),
+        room("Metrics", ["Tensor"]),
         room("Network", ["Tensor"]),
         room("Planning", ["Network"]),
         room("Reference", ["Network"]),
@@ -55,14 +58,14 @@ let package = Package(
         // Shaders/ is compiled at build (glslang-tools) and embedded in VulkanExecutor.
         .executableTarget(name: "ShaderCompiler"),
         .plugin(name: "CompileShaders", capability: .buildTool(), dependencies: ["ShaderCompiler"]),
-        room("VulkanExecutor", ["Network", "Planning", "Compute"], plugins: ["CompileShaders"]),
+        room("VulkanExecutor", ["Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
 
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
         room("Catalogue", ["Weights", "CArchive"]),
         .target(name: "CPixels"),
         room("Media", ["CFFmpeg", "CPixels"]),
-        room("Pipeline", ["Media", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        room("Pipeline", ["Media", "Metrics", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
         .executableTarget(
             name: "upframe",
             dependencies: [
@@ -73,6 +76,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", dependencies: ["Network"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("TensorTests", ["Tensor"]),
+        tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
         tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("ComputeTests", ["Compute"]),
@@ -80,7 +84,7 @@ let package = Package(
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
         tests("PipelineTests", ["Pipeline", "Catalogue"]),
-        tests("CommandTests", ["upframe", "Media"]),
+        tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]
 )

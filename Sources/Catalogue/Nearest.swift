@@ -4,7 +4,7 @@ extension ModelCatalogue {
         let text = text.lowercased()
         let scored = entries.flatMap { [$0.name] + $0.aliases }.map { name in
             // A part of a name counts as near: "anime" is no misspelling of "x4plus-anime", yet means it.
-            (name: name, distance: name.contains(text) && text.count >= 3 ? 1 : editDistance(text, name))
+            (name: name, distance: min(editDistance(text, name), name.contains(text) && text.count >= 3 ? 1 : .max))
         }
         return scored.filter { $0.distance <= max(2, text.count / 3) }
             .sorted { ($0.distance, $0.name.count, $0.name) < ($1.distance, $1.name.count, $1.name) }

@@ -124,7 +124,12 @@ public final class CommandRecorder {
     private func barrier(from stages: VkPipelineStageFlags) {
         var memory = VkMemoryBarrier()
         memory.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER
-        memory.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT.rawValue | VK_ACCESS_TRANSFER_WRITE_BIT.rawValue
+        if stages & VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT.rawValue != 0 {
+            memory.srcAccessMask |= VK_ACCESS_SHADER_WRITE_BIT.rawValue
+        }
+        if stages & VK_PIPELINE_STAGE_TRANSFER_BIT.rawValue != 0 {
+            memory.srcAccessMask |= VK_ACCESS_TRANSFER_WRITE_BIT.rawValue
+        }
         memory.dstAccessMask =
             VK_ACCESS_SHADER_READ_BIT.rawValue | VK_ACCESS_SHADER_WRITE_BIT.rawValue
             | VK_ACCESS_TRANSFER_READ_BIT.rawValue | VK_ACCESS_TRANSFER_WRITE_BIT.rawValue

@@ -15,6 +15,8 @@ public enum ComputeError: Error, Sendable, Hashable, CustomStringConvertible {
     case noValidationLayer
     case outOfMemory(device: String, bytes: Int)
     case deviceLost(device: String)
+    /// The self-test found wrong results.
+    case refused(device: String, reason: String)
     /// A wait took longer than its limit: the device hangs, or is very slow.
     case timeout(device: String, seconds: Double)
     /// Any other failure of a Vulkan call, with the result's name in Vulkan's own words.
@@ -39,6 +41,8 @@ public enum ComputeError: Error, Sendable, Hashable, CustomStringConvertible {
             "\(device) has no room for \((bytes + (1 << 20) - 1) >> 20) MiB: use smaller tiles (--tile 256)"
         case .deviceLost(let device):
             "\(device) was lost while computing: update its driver, or use --device cpu"
+        case .refused(let device, let reason):
+            "\(device) computes wrong results (\(reason)): update its driver, or use --device cpu"
         case .timeout(let device, let seconds):
             "\(device) did not finish within \(Int(seconds)) s: use smaller tiles (--tile 256), or --device cpu"
         case .failed(let device, let call, let result):

@@ -52,6 +52,13 @@ public final class Device: Sendable {
         features12.pointee.shaderFloat16 = VkBool32(capabilities.hasFloat16Arithmetic ? VK_TRUE : VK_FALSE)
         features12.pointee.vulkanMemoryModel = VkBool32(capabilities.hasVulkanMemoryModel ? VK_TRUE : VK_FALSE)
         features12.pointee.pNext = UnsafeMutableRawPointer(features11)
+        if capabilities.hasSubgroupSizeControl {
+            let features13 = scratch.place(VkPhysicalDeviceVulkan13Features())
+            features13.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES
+            features13.pointee.subgroupSizeControl = VkBool32(VK_TRUE)
+            features13.pointee.computeFullSubgroups = VkBool32(VK_TRUE)
+            features11.pointee.pNext = UnsafeMutableRawPointer(features13)
+        }
         var extensions: [String] = []
         var next = UnsafeRawPointer(features12)
         if !capabilities.cooperativeMatrices.isEmpty {
@@ -118,21 +125,29 @@ public final class Device: Sendable {
     /// Hands a recorded command buffer to the queue and returns the timeline's value that says it is done. Does not
     /// block. Submissions run in order.
     func submit(_ commands: VkCommandBuffer) throws(ComputeError) -> UInt64 {
-        let scratch = Scratch()
+        // Nested instead of placed in a `Scratch`: this is called for every frame, and allocates nothing.
         let outcome = queue.withLock { queue -> (VkResult, UInt64) in
             let value = timeline.next()
-            var timelineInfo = VkTimelineSemaphoreSubmitInfo()
-            timelineInfo.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO
-            timelineInfo.signalSemaphoreValueCount = 1
-            timelineInfo.pSignalSemaphoreValues = UnsafePointer(scratch.place(value))
-            var info = VkSubmitInfo()
-            info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO
-            info.pNext = UnsafeRawPointer(scratch.place(timelineInfo))
-            info.commandBufferCount = 1
-            info.pCommandBuffers = UnsafePointer(scratch.place(VkCommandBuffer?.some(commands)))
-            info.signalSemaphoreCount = 1
-            info.pSignalSemaphores = UnsafePointer(scratch.place(VkSemaphore?.some(timeline.handle)))
-            let result = functions.queueSubmit(queue.handle, 1, &info, nil)
+            let result = withUnsafePointer(to: value) { value in
+                var timelineInfo = VkTimelineSemaphoreSubmitInfo()
+                timelineInfo.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO
+                timelineInfo.signalSemaphoreValueCount = 1
+                timelineInfo.pSignalSemaphoreValues = value
+                return withUnsafePointer(to: timelineInfo) { timelineInfo in
+                    withUnsafePointer(to: VkCommandBuffer?.some(commands)) { commands in
+                        withUnsafePointer(to: VkSemaphore?.some(timeline.handle)) { semaphore in
+                            var info = VkSubmitInfo()
+                            info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO
+                            info.pNext = UnsafeRawPointer(timelineInfo)
+                            info.commandBufferCount = 1
+                            info.pCommandBuffers = commands
+                            info.signalSemaphoreCount = 1
+                            info.pSignalSemaphores = semaphore
+                            return functions.queueSubmit(queue.handle, 1, &info, nil)
+                        }
+                    }
+                }
+            }
             if result != VK_SUCCESS { timeline.takeBack() }
             return (result, value)
         }

@@ -46,13 +46,16 @@ public final class Timeline: Sendable {
     ///
     /// - Throws: `ComputeError.deviceLost`, and `.timeout` after `seconds`.
     public func wait(for value: UInt64, seconds: Double = 600) throws(ComputeError) {
-        let scratch = Scratch()
-        var info = VkSemaphoreWaitInfo()
-        info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO
-        info.semaphoreCount = 1
-        info.pSemaphores = UnsafePointer(scratch.place(VkSemaphore?.some(handle)))
-        info.pValues = UnsafePointer(scratch.place(value))
-        let result = functions.waitSemaphores(device, &info, UInt64(seconds * 1e9))
+        let result = withUnsafePointer(to: VkSemaphore?.some(handle)) { semaphore in
+            withUnsafePointer(to: value) { value in
+                var info = VkSemaphoreWaitInfo()
+                info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO
+                info.semaphoreCount = 1
+                info.pSemaphores = semaphore
+                info.pValues = value
+                return functions.waitSemaphores(device, &info, UInt64(seconds * 1e9))
+            }
+        }
         if result == VK_TIMEOUT { throw .timeout(device: deviceName, seconds: seconds) }
         try result.check("vkWaitSemaphores", device: deviceName)
     }

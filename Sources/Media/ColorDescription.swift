@@ -99,10 +99,12 @@ public struct ColorDescription: Sendable, Hashable {
     ///   - height: rows of the picture; decides between 601 and 709.
     ///   - isRGB: the pixel format stores red, green and blue, so the matrix is `rgb` whatever the tag says.
     ///   - isFullRangeFormat: the pixel format itself says full range (FFmpeg's yuvj family).
-    ///   - isPicture: JPEG and its kin, whose chroma lies in the centre.
-    public func resolved(height: Int, isRGB: Bool, isFullRangeFormat: Bool = false, isPicture: Bool = false)
-        -> ColorDescription
-    {
+    ///   - isFullRangeByDefault: where the tag is missing, codes run over the full range: grey pictures.
+    ///   - isPhotograph: JPEG, which is 601 at any height and has its chroma in the centre.
+    public func resolved(
+        height: Int, isRGB: Bool, isFullRangeFormat: Bool = false, isFullRangeByDefault: Bool = false,
+        isPhotograph: Bool = false
+    ) -> ColorDescription {
         var color = self
         if isRGB {
             color.matrix = .rgb
@@ -110,15 +112,15 @@ public struct ColorDescription: Sendable, Hashable {
             return color
         }
         if color.matrix == .unspecified || color.matrix == .rgb {
-            color.matrix = isPicture ? .smpte170m : Self.guessedMatrix(height: height)
+            color.matrix = isPhotograph ? .smpte170m : Self.guessedMatrix(height: height)
             color.guessed.insert(.matrix)
         }
         if color.range == .unspecified {
-            color.range = isFullRangeFormat ? .full : .limited
+            color.range = isFullRangeFormat || isFullRangeByDefault ? .full : .limited
             if !isFullRangeFormat { color.guessed.insert(.range) }
         }
         if color.chromaLocation == .unspecified {
-            color.chromaLocation = isPicture ? .center : .left
+            color.chromaLocation = isPhotograph ? .center : .left
             color.guessed.insert(.chromaLocation)
         }
         return color

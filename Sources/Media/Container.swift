@@ -35,6 +35,7 @@ internal struct Container {
 
     var isMovFamily: Bool { ["mp4", "mov", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"].contains(name) }
     var isTransportStream: Bool { name == "mpegts" }
+    var isMatroska: Bool { name == "matroska" || name == "webm" }
     /// Whether packets may carry times below zero.
     var keepsNegativeTimes: Bool { format.pointee.flags & AVFMT_TS_NEGATIVE != 0 }
     var wantsGlobalHeader: Bool { format.pointee.flags & AVFMT_GLOBALHEADER != 0 }
@@ -61,6 +62,16 @@ internal struct Container {
             "dvb_teletext", "hdmv_pgs_subtitle", "timed_id3", "klv",
         ]
     ]
+
+    /// What has to be added to a copied stream's times so that they read back as they were, in seconds. Matroska's Opus
+    /// carries its pre-skip as a delay that readers subtract; libavformat before 61 writes the delay and forgets to add
+    /// it, and every copy pulls sound and picture further apart.
+    func forgottenDelay(_ parameters: AVCodecParameters) -> AVRational? {
+        guard isMatroska, avformat_version() >> 16 < 61, parameters.codec_id == AV_CODEC_ID_OPUS,
+            parameters.initial_padding > 0
+        else { return nil }
+        return AVRational(num: parameters.initial_padding, den: 48000)
+    }
 
     /// The tag that the container uses for a copied codec; 0 lets the muxer choose.
     func tag(for parameters: AVCodecParameters) -> UInt32 {

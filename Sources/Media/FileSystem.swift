@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The few questions to the file system that have to be asked before FFmpeg is.
@@ -39,6 +39,18 @@ internal enum FileSystem {
         }
     }
 
+    private static func mode(_ path: String) -> mode_t? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    static func isPipe(_ path: String) -> Bool {
+        guard let mode = mode(path) else { return false }
+        return mode == S_IFIFO || mode == S_IFSOCK
+    }
+
+    static func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
+
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -47,6 +59,16 @@ internal enum FileSystem {
     static func size(_ path: String) -> Int? {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    /// The first bytes of a file, fewer where it is shorter.
+    static func head(_ path: String, count: Int) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = read(descriptor, &bytes, count)
+        return Array(bytes.prefix(max(0, got)))
     }
 
     static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
@@ -89,7 +111,7 @@ internal enum FileSystem {
 
     /// What libavformat is to open: a path of ours must not be read as a protocol because it has a colon in it.
     static func url(_ path: String, output: Bool = false) -> String {
-        if path == "-" { return output ? "pipe:1" : "pipe:0" }
+        if path == "-" { return output ? "pipe:1" : isFile("/dev/stdin") ? "file:/dev/stdin" : "pipe:0" }
         if path.contains("://") { return path }
         return "file:" + path
     }

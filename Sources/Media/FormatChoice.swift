@@ -52,7 +52,9 @@ internal struct FormatChoice {
         if source.isPalette { return PixelLayout(named: "rgb24") ?? source }
         guard !source.isOpaque else { return PixelLayout(named: source.isRGB ? "rgb24" : "yuv420p") ?? source }
         let depth = source.depth
-        if source.isGrey { return PixelLayout(named: depth == 8 ? "gray" : depth == 16 ? "gray16le" : "gray\(depth)le") ?? source }
+        if source.isGrey {
+            return PixelLayout(named: depth == 8 ? "gray" : depth == 16 ? "gray16le" : "gray\(depth)le") ?? source
+        }
         if source.isRGB {
             guard source.hasAlpha || source.components.contains(where: { $0.step > 3 * source.bytesPerSample }) else {
                 return source

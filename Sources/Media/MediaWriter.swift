@@ -65,7 +65,7 @@ public final class MediaWriter {
         self.output = output
 
         var made: UnsafeMutablePointer<AVFormatContext>?
-        guard avformat_alloc_output_context2(&made, container.format, nil, nil) >= 0, let muxer = made else {
+        guard avformat_alloc_output_context2(&made, container.format, nil, output.url) >= 0, let muxer = made else {
             fatalError("out of memory")
         }
         self.muxer = muxer
@@ -186,6 +186,11 @@ public final class MediaWriter {
             // Room for the clock to run ahead of the data, as far as the first timestamps leave any.
             muxer.pointee.max_delay = Int32(clamping: Int(min(0.7, max(0, startSeconds / 2)) * Double(AV_TIME_BASE)))
         }
+        if container.isMatroska {
+            // By default all streams are shifted until the first packet, which may be a few milliseconds of audio that
+            // no one hears, is at zero. A block can lie before its cluster, so there is no need.
+            muxer.pointee.avoid_negative_ts = 0
+        }
         let options = OptionDictionary(
             container.timingOptions(
                 videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: startSeconds))
@@ -228,6 +233,12 @@ public final class MediaWriter {
         guard let (stream, timeBase) = copied[packet.streamIndex] else { return }
         guard let copy = av_packet_clone(packet.packet) else { fatalError("out of memory") }
         av_packet_rescale_ts(copy, timeBase, stream.pointee.time_base)
+        if let delay = container.forgottenDelay(stream.pointee.codecpar.pointee) {
+            let base = stream.pointee.time_base
+            let ticks = av_rescale_q(Int64(delay.num), AVRational(num: 1, den: delay.den), base)
+            if copy.pointee.pts != Library.noTimestamp { copy.pointee.pts += ticks }
+            if copy.pointee.dts != Library.noTimestamp { copy.pointee.dts += ticks }
+        }
         copy.pointee.stream_index = stream.pointee.index
         copy.pointee.pos = -1
         try mux(copy)

@@ -130,6 +130,6 @@ public final class PixelConverter {
         if own.chromaLocation != .unspecified { color.chromaLocation = own.chromaLocation }
         return color.resolved(
             height: Int(frame.pointee.height), isRGB: layout.isRGB, isFullRangeFormat: layout.isFullRangeFormat,
-            isPicture: video.codec == "mjpeg")
+            isPhotograph: video.codec == "mjpeg")
     }
 }

@@ -99,8 +99,6 @@ internal struct PixelLayout: Hashable {
     }
 }
 
-extension AVPixelFormat: @retroactive Hashable {}
-
 extension String {
     fileprivate func replacingCharacters(in range: Range<String.Index>, with text: String) -> String {
         self[..<range.lowerBound] + text + self[range.upperBound...]

@@ -11,9 +11,9 @@ internal struct ComponentRow {
         plane = component.plane
         offset = component.offset
         #if _endian(little)
-        let native = !layout.isBigEndian
+            let native = !layout.isBigEndian
         #else
-        let native = layout.isBigEndian
+            let native = layout.isBigEndian
         #endif
         row = PixelRow(
             step: Int32(component.step), wide: component.depth <= 8 ? 0 : native ? 1 : 2,

@@ -131,7 +131,8 @@ internal final class VideoEncoder {
             return codec
         }
         if let codec = avcodec_find_encoder(container.format.pointee.video_codec) { return codec }
-        throw .unknownEncoder(name: String(cString: avcodec_get_name(container.format.pointee.video_codec)), known: knownEncoders)
+        throw .unknownEncoder(
+            name: String(cString: avcodec_get_name(container.format.pointee.video_codec)), known: knownEncoders)
     }
 
     /// The encoders of this FFmpeg that people ask for, for a message.
@@ -173,6 +174,8 @@ internal final class VideoEncoder {
             // A photograph's chroma lies in the centre; written without a word it would be taken for the left.
             color.guessed.remove(.chromaLocation)
         }
+        // Full range is never what a player takes for granted.
+        if color.range == .full { color.guessed.remove(.range) }
         // A guess depends on the height. Where players would guess otherwise for the larger picture, say it aloud.
         if color.guessed.contains(.matrix), color.matrix != ColorDescription.guessedMatrix(height: height) {
             color.guessed.remove(.matrix)
@@ -214,13 +217,28 @@ internal final class VideoEncoder {
         }
         let name = String(cString: plan.codec.pointee.name)
         let options = OptionDictionary()
-        try setQuality(settings.crf, in: options, context: context, encoder: name)
+        // Whoever names a rate or a quantiser has chosen against constant quality.
+        let choosesRate = settings.options.contains { ["b", "qp", "q", "qscale", "global_quality"].contains($0.0) }
+        if settings.crf != nil || !choosesRate {
+            try setQuality(settings.crf, in: options, context: context, encoder: name)
+        }
         if let preset = settings.preset {
             guard has("preset", context) else { throw .unknownEncoderOption(key: "preset", encoder: name) }
+            // x264 and x265 print their complaint straight to standard error, so it must not come to that.
+            if ["libx264", "libx264rgb", "libx265"].contains(name), !presets.contains(preset) {
+                throw .badEncoderOption(key: "preset", value: preset, encoder: name)
+            }
             options.set("preset", preset)
         }
+        if name == "libx265" {
+            // The same for its banner; parameters of the user's come after and win.
+            let theirs = settings.options.last { $0.0 == "x265-params" }.map { ":" + $0.1 } ?? ""
+            options.set("x265-params", "log-level=none" + theirs)
+        }
         if name == "png" { options.set("pred", "paeth") }
-        for (key, value) in settings.options { options.set(key, value) }
+        for (key, value) in settings.options where !(name == "libx265" && key == "x265-params") {
+            options.set(key, value)
+        }
 
         let mark = Library.mark()
         let code = avcodec_open2(context, plan.codec, &options.pointer)
@@ -237,11 +255,16 @@ internal final class VideoEncoder {
         return Opened(context: context, plan: plan, leftover: options.entries)
     }
 
+    private static let presets: Set<String> = [
+        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+    ]
+
     private static func blamed(_ reason: String, _ settings: EncoderSettings) -> (String, String)? {
         var given = settings.options
         if let preset = settings.preset { given.append(("preset", preset)) }
         return given.first { key, value in
-            reason.contains("\"\(value)\"") || reason.contains("'\(value)'") || reason.contains("\(key)=\(value)")
+            reason.contains("option \(key) to value") || reason.contains("\"\(value)\"")
+                || reason.contains("'\(value)'") || reason.contains("\(key)=\(value)")
                 || (key == "preset" && reason.contains("preset"))
         }
     }
@@ -285,15 +308,21 @@ internal final class VideoEncoder {
             av_frame_free(&pointer)
         }
         var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
-        if let lastTime, time <= lastTime { time = lastTime + 1 }
+        let previous = lastTime
+        if let previous, time <= previous { time = previous + 1 }
         lastTime = time
         let duration = av_rescale_q(frame.duration, sourceTimeBase, timeBase)
+        // A frame lasts until the next one; what the file said of it was, at best, counted in decoding order. Only the
+        // last frame's own word stands.
+        if let previous, durations[previous] != nil { durations[previous] = time - previous }
         durations[time] = duration
         reference.pointee.pts = time
         uf_frame_set_duration(reference, duration)
         // A decoder's choice of picture type is not to be the encoder's.
         reference.pointee.pict_type = AV_PICTURE_TYPE_NONE
-        if context.pointee.flags & AV_CODEC_FLAG_QSCALE != 0 { reference.pointee.quality = context.pointee.global_quality }
+        if context.pointee.flags & AV_CODEC_FLAG_QSCALE != 0 {
+            reference.pointee.quality = context.pointee.global_quality
+        }
         try give(reference, at: timestamp)
     }
 

@@ -1,1 +1,12 @@
-// Pipeline
+// Pipeline: frames in, larger frames out.
+//
+// The parts, from the inside out: `Tiler` (how a picture is cut and put together), `Upscaler` (one picture through one
+// model on one executor), `Resampler` (to any target size), `Channel` and `Stage` (threads joined by bounded queues),
+// `UpscaleJob` (a file or picture from end to end), `Progress` (what a job tells while it runs).
+//
+// Threads, not tasks, because decoding, inference and encoding block. A job has four: decode, network, convert, encode.
+// Between two of them lies a channel of a few frames: a full one blocks its producer, an empty one its consumer. Closing
+// is symmetric: the end of the stream travels down, "nobody reads any more" travels up. The first error stops every
+// stage and is the one that the caller sees.
+//
+// It never asks which model it runs: the `ModelDescriptor` says what matters. It knows no C library and parses no files.

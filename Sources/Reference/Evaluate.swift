@@ -129,7 +129,7 @@ private func convolve(
         }
     }
     var result = HostTensor(shape)
-    x.withUnsafeValues { x_ in
+    x.withUnsafeValues { samples in
         kernel.withUnsafeBufferPointer { kernel in
             result.withUnsafeMutableValues { result in
                 var index = 0
@@ -150,7 +150,7 @@ private func convolve(
                                             + firstInput
                                         let taps = (output * taps + ky * kernelWidth + kx) * groupInputs
                                         for input in 0..<groupInputs {
-                                            sum += Double(x_[source + input]) * kernel[taps + input]
+                                            sum += Double(samples[source + input]) * kernel[taps + input]
                                         }
                                     }
                                 }

@@ -39,7 +39,8 @@ func run(_ path: String, _ arguments: [String], in directory: String? = nil) thr
     var environment = ProcessInfo.processInfo.environment
     let libraries = URL(filePath: path).resolvingSymlinksInPath().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "lib").path
-    environment["LD_LIBRARY_PATH"] = [libraries, environment["LD_LIBRARY_PATH"]].compactMap { $0 }.joined(separator: ":")
+    environment["LD_LIBRARY_PATH"] = [libraries, environment["LD_LIBRARY_PATH"]].compactMap { $0 }.joined(
+        separator: ":")
     process.environment = environment
     let pipe = Pipe()
     process.standardOutput = pipe

@@ -1,1 +1,178 @@
-// VulkanExecutor
+// VulkanExecutor: graphs on any device that speaks Vulkan.
+//
+// A `VulkanPlan` is a program of `Planning` with memory and kernels: weights packed once, one arena for all activations,
+// and per frame in flight a `FrameSlot` with the caller's staging memory and commands recorded once. Running a frame is
+// a copy in, one submission, one wait, a copy out; nothing is allocated.
+//
+// The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
+// `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
+// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/.
+//
+// Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
+// in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here
+// knows pictures, files or models.
+internal import Compute
+public import Network
+internal import Synchronization
+
+/// Runs graphs on a Vulkan device. Safe to share between threads.
+public final class VulkanExecutor: Executor {
+    /// A device as `devices()` lists it.
+    public struct DeviceDescription: Sendable, Hashable {
+        /// The n of `--device vulkan:n`.
+        public let index: Int
+        public let name: String
+        public let driver: String
+        /// "discrete", "integrated", "virtual", "software" or "other".
+        public let kind: String
+        /// Computes on the processor; never chosen unless named.
+        public let isSoftware: Bool
+        public let memoryBytes: Int
+        /// Whether it multiplies half-float matrices in hardware.
+        public let hasCooperativeMatrices: Bool
+        /// Why it cannot be used; nil when it can.
+        public let problem: String?
+    }
+
+    public let name: String
+    /// How activations and weights are stored.
+    public let precision: StoragePrecision
+    /// Frames that a plan made by `compile` can have in flight.
+    public let framesInFlight: Int
+
+    let device: Device
+    let kernels: KernelLibrary
+    /// Bytes that one binding may span: the device's limit, or less in tests.
+    let bindingLimit: Int
+    /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
+    var multiplication: Multiplication {
+        get { chosenMultiplication.withLock { $0 } }
+        set { chosenMultiplication.withLock { $0 = newValue } }
+    }
+    private let chosenMultiplication: Mutex<Multiplication>
+
+    /// Opens a device.
+    ///
+    /// - Parameters:
+    ///   - device: its index in `devices()`; nil chooses the first discrete GPU, or else any other GPU.
+    ///   - precision: of weights and activations in memory; sums are in single precision either way.
+    ///   - allowSoftware: whether a software driver may be chosen when no index is given. A named one may always.
+    ///   - validation: loads the validation layers; for tests.
+    ///   - framesInFlight: how many frames a plan can be given before the first is waited for.
+    ///   - cacheDirectory: where compiled kernels and the self-test's verdict are kept; nil keeps nothing.
+    /// - Throws: `ComputeError`, with the remedy, when there is no such device or it fails its self-test.
+    public convenience init(
+        device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
+        framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory
+    ) throws {
+        try self.init(
+            device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
+            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
+        do {
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        } catch ComputeError.refused where multiplication == .matrices {
+            // The driver's cooperative matrices are wrong, or our use of them is: the plain kernels are slower, but they
+            // may be right.
+            multiplication = .vectors
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        }
+        kernels.cache.save()
+    }
+
+    /// Without the self-test, and with a limit lower than the device's where tests want one.
+    init(
+        device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
+        cacheDirectory: String?, bindingLimit: Int
+    ) throws {
+        precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
+        let instance = try Instance(validation: validation)
+        let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
+        device = try Device(physical)
+        self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
+        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
+        chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
+        self.precision = precision
+        self.framesInFlight = framesInFlight
+        name = "Vulkan: \(device.name)"
+        kernels = KernelLibrary(device, cacheDirectory: cacheDirectory)
+    }
+
+    /// Every device that some driver offers. Opens none of them.
+    ///
+    /// - Throws: `ComputeError.noLoader` or `.noDriver`.
+    public static func devices() throws -> [DeviceDescription] {
+        try Instance().physicalDevices().map { physical in
+            let capabilities = physical.capabilities
+            return DeviceDescription(
+                index: physical.index, name: capabilities.name,
+                driver: "\(capabilities.driverName) \(capabilities.driverInfo)", kind: capabilities.kind.rawValue,
+                isSoftware: capabilities.isSoftware, memoryBytes: capabilities.deviceMemoryBytes,
+                hasCooperativeMatrices: !capabilities.cooperativeMatrices.isEmpty, problem: problem(capabilities))
+        }
+    }
+
+    public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
+        try plan(graph, parameters: parameters)
+    }
+
+    /// As `compile`, with the type that can have several frames in flight.
+    public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
+        try graph.check(parameters)
+        let plan = try translatingErrors { try VulkanPlan(self, graph, parameters, precision) }
+        kernels.cache.save()
+        return plan
+    }
+
+    /// Whether convolutions run on the device's matrix units.
+    public var usesCooperativeMatrices: Bool { multiplication == .matrices }
+
+    /// What the validation layers said; empty without validation.
+    public var validationMessages: [String] { device.instance.messages }
+
+    /// The n of `--device vulkan:n`.
+    public var deviceIndex: Int { device.index }
+
+    /// What the kernel with emulated matrices needs.
+    var hasSubgroupsOfEight: Bool {
+        device.capabilities.hasSubgroupSizeControl && device.capabilities.subgroupSize == 8
+    }
+
+    // MARK: Choosing
+
+    /// What a device lacks for the kernels here.
+    static func problem(_ capabilities: Capabilities) -> String? {
+        if let missing = capabilities.missing { return missing }
+        if capabilities.maximumStorageBuffers < KernelLibrary.bindings {
+            return "\(KernelLibrary.bindings) storage buffers in one kernel"
+        }
+        if capabilities.maximumGroupSize < 128 { return "workgroups of 128" }
+        return nil
+    }
+
+    static func choose(_ devices: [PhysicalDevice], index: Int?, _ allowSoftware: Bool) throws -> PhysicalDevice {
+        if let index {
+            guard devices.indices.contains(index) else {
+                throw ComputeError.noSuchDevice(index: index, count: devices.count)
+            }
+            let chosen = devices[index]
+            if let problem = problem(chosen.capabilities) {
+                throw ComputeError.unsuitable(device: chosen.capabilities.name, lacks: problem)
+            }
+            return chosen
+        }
+        let order: [Capabilities.Kind] = [.discrete, .integrated, .virtual, .other, .software]
+        let fit = devices.filter { problem($0.capabilities) == nil }
+            .sorted {
+                (order.firstIndex(of: $0.capabilities.kind)!, $0.index)
+                    < (order.firstIndex(of: $1.capabilities.kind)!, $1.index)
+            }
+        guard let best = fit.first else {
+            let first = devices[0].capabilities
+            throw ComputeError.unsuitable(device: first.name, lacks: problem(first) ?? "nothing")
+        }
+        if best.capabilities.isSoftware && !allowSoftware {
+            throw ComputeError.onlySoftware(name: best.capabilities.name, index: best.index)
+        }
+        return best
+    }
+}

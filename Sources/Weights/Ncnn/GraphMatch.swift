@@ -20,6 +20,8 @@ struct GraphMatcher {
         case .parameter: operation = .parameter(name: "")
         case .input: operation = .input(name: "")
         case .add, .multiply: operands.sort()
+        // Joining one thing is that thing.
+        case .concatenate where operands.count == 1: return operands[0]
         default: break
         }
         let key = Key(operation: operation, operands: operands, shape: shape)
@@ -56,7 +58,9 @@ struct GraphMatcher {
         var pairs: [String: String] = [:]
         var visited = [Int?](repeating: nil, count: ours.nodes.count)
         var stack = [(theirs.output.index, root.index)]
-        while let (a, b) = stack.popLast() {
+        while case (var a, var b)? = stack.popLast() {
+            while let inner = joined(theirs.records[a].operation, theirs.records[a].operands) { a = inner }
+            while let inner = joined(ours.nodes[b].operation, ours.nodes[b].operands) { b = inner }
             if let earlier = visited[b] {
                 // Two nodes of equal structure need not share parameters; such networks are none of ours.
                 guard earlier == a else {
@@ -77,5 +81,10 @@ struct GraphMatcher {
             for (x, y) in zip(operands, node.operands) { stack.append((x, y.index)) }
         }
         return pairs
+    }
+
+    /// The operand of a concatenation of one thing, which computes nothing.
+    private func joined(_ operation: Network.Operation, _ operands: [Value]) -> Int? {
+        operation == .concatenate && operands.count == 1 ? operands[0].index : nil
     }
 }

@@ -1,0 +1,140 @@
+public import Media
+public import Network
+internal import Tensor
+public import Weights
+
+/// What a job is to do.
+public struct UpscaleOptions: Sendable {
+    /// Paths of the source and the target; `-` for standard input and output.
+    public var input: String
+    public var output: String
+    public var model: Model
+    /// Models to fall back on when `realtime` finds `model` too slow, each cheaper than the one before. Their results
+    /// are resized to the same output.
+    public var cheaperModels: [Model] = []
+    /// Hold the source's frame rate and keep every frame's latency below so many seconds, at the price of quality; nil
+    /// computes every frame with `model`, however long it takes.
+    public var realtime: Double?
+    public var executor: any Executor
+    public var target = TargetSize.model
+    public var tiling = Tiling.automatic
+    /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
+    public var memoryBudget: Int?
+    /// Whether what did not change since the last frame is taken from its result (bit-identical).
+    public var reuses = true
+    public var reader = ReaderOptions()
+    public var encoder = EncoderSettings()
+    public var overwrite = false
+
+    public init(input: String, output: String, model: Model, executor: any Executor) {
+        (self.input, self.output, self.model, self.executor) = (input, output, model, executor)
+    }
+}
+
+/// What a finished job did.
+public struct UpscaleSummary: Sendable {
+    public var frames: Int
+    public var elapsedSeconds: Double
+    public var stages: [StageReading]
+    /// From a frame's arrival to the writing of its last byte.
+    public var latency: LatencyReading
+    /// What `realtime` decided; nil without it.
+    public var governor: Governor.Count?
+    /// What was not computed again; nil when reuse was off.
+    public var reuse: ReuseCount?
+    /// Ended by `UpscaleJob.interrupt` before the source did; the output holds the frames up to there.
+    public var interrupted: Bool
+    /// Whether there is an output: false only after an interruption before the first frame.
+    public var wroteOutput: Bool
+}
+
+/// What goes wrong in the pipeline itself; other rooms' errors pass through unchanged.
+public enum PipelineError: Error, Sendable, CustomStringConvertible {
+    case frameCount(path: String, read: Int, written: Int)
+    case channels(model: String, count: Int)
+    case notFinite(path: String, frame: Int, executor: String)
+
+    public var description: String {
+        switch self {
+        case .frameCount(let path, let read, let written):
+            "\(path): \(read) frames were read but \(written) written; the output was discarded, please report this"
+        case .channels(let model, let count):
+            "\(model): reads \(count) channels a pixel; only colour (3-channel) models upscale pictures and video"
+        case .notFinite(let path, let frame, let executor):
+            "\(path): frame \(frame) came out of \(executor) with numbers that are not finite; "
+                + "try --precision fp32 or --device cpu"
+        }
+    }
+}
+
+/// A video or picture from end to end.
+///
+/// `init` opens both ends and checks all that can be checked, so that bad input is told before any work; `run` does the
+/// work on four threads and blocks. `interrupt` may be called from any thread.
+public final class UpscaleJob: @unchecked Sendable {
+    let options: UpscaleOptions
+    let reader: MediaReader
+    let writer: MediaWriter
+    /// The models that a frame may be computed with, the best first; more than one only in real time.
+    let ladder: [Upscaler]
+    let outputShape: Shape
+    private let interruption = FirstError()
+
+    /// What a person should know before: streams that stay behind, formats chosen.
+    public var notes: [String] { writer.notes }
+    public var source: VideoDescription { reader.video }
+    public var outputWidth: Int { writer.width }
+    public var outputHeight: Int { writer.height }
+    public var outputPixelFormat: String { writer.pixelFormat }
+    public var encoderName: String { writer.encoderName }
+
+    /// - Throws: `MediaError`, `PipelineError`.
+    public init(_ options: UpscaleOptions) throws {
+        let descriptor = options.model.descriptor
+        for descriptor in ([options.model] + options.cheaperModels).map(\.descriptor)
+        where descriptor.inputChannels != 3 || descriptor.outputChannels != 3 {
+            throw PipelineError.channels(model: descriptor.architecture, count: descriptor.inputChannels)
+        }
+        self.options = options
+        reader = try MediaReader(path: options.input, options: options.reader)
+        let video = reader.video
+        let size = options.target.pixels(
+            width: video.width, height: video.height, modelScale: descriptor.scale, even: !video.isStillPicture)
+        writer = try MediaWriter(
+            path: options.output, source: reader, width: size.width, height: size.height, settings: options.encoder,
+            overwrite: options.overwrite)
+        outputShape = .nhwc(1, size.height, size.width, 3)
+        ladder = ([options.model] + (options.realtime == nil ? [] : options.cheaperModels)).map { model in
+            Upscaler(
+                model: model, executor: options.executor, tiling: options.tiling, memoryBudget: options.memoryBudget,
+                reuses: options.reuses && !video.isStillPicture)
+        }
+    }
+
+    private struct Interrupted: Error {}
+    private var onInterrupt: (() -> Void)?
+    private let interruptMonitor = Monitor()
+
+    /// Ends the job early: frames already computed are written, and the output becomes a playable file.
+    public func interrupt() {
+        guard interruption.record(Interrupted()) else { return }
+        interruptMonitor.change { onInterrupt }?()
+    }
+
+    var isInterrupted: Bool { interruption.value != nil }
+
+    /// What an interruption does while the job runs; nil before and after.
+    func setInterruptHandler(_ handler: (() -> Void)?) {
+        interruptMonitor.change { onInterrupt = handler }
+        if isInterrupted { handler?() }
+    }
+
+    /// Does the work and blocks until the output is complete.
+    ///
+    /// - Parameter progress: called on the encoding thread, before the first frame and after every one.
+    /// - Throws: the first error of any stage (`MediaError`, `ExecutionError`, `PipelineError`). Nothing half-written
+    ///   stays behind then.
+    public func run(progress: @escaping @Sendable (Progress) -> Void = { _ in }) throws -> UpscaleSummary {
+        try UpscaleRun(self, progress).run()
+    }
+}

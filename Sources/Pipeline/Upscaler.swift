@@ -1,0 +1,200 @@
+public import Network
+internal import Planning
+public import Tensor
+public import Weights
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// When a picture is cut into tiles.
+public enum Tiling: Sendable, Hashable {
+    /// The whole picture where its memory is within the budget, else the largest tiles that are.
+    case automatic
+    /// Always the whole picture.
+    case off
+    /// Tiles whose cores have at most so many input pixels a side.
+    case size(Int)
+}
+
+/// Upscales pictures with one model on one executor.
+///
+/// Owned by one thread at a time. Plans are compiled on the first picture of a size and kept for the next.
+public final class Upscaler {
+    public let model: Model
+    public let executor: any Executor
+    private let tiling: Tiling
+    private let memoryBudget: Int
+
+    /// Plan and layout of the latest picture size.
+    private var prepared: TiledPlan?
+    /// What is remembered of the last picture; nil when nothing shall be used again.
+    private var memory: ReuseMemory?
+    /// What was saved so far by not computing unchanged pictures and tiles again.
+    public var reuse: ReuseCount? { memory?.count }
+
+    /// - Parameters:
+    ///   - memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; half of the machine's memory
+    ///     if nil.
+    ///   - reuses: whether what did not change since the last picture is taken from its result. The results are the
+    ///     same, bit for bit.
+    public init(
+        model: Model, executor: any Executor, tiling: Tiling = .automatic, memoryBudget: Int? = nil,
+        reuses: Bool = false
+    ) {
+        memory = reuses ? ReuseMemory() : nil
+        self.model = model
+        self.executor = executor
+        self.tiling = tiling
+        self.memoryBudget = memoryBudget ?? Upscaler.halfOfMemory
+    }
+
+    private static var halfOfMemory: Int {
+        let bytes = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        return bytes > 0 ? bytes / 2 : 4 << 30
+    }
+
+    public var scale: Int { model.descriptor.scale }
+
+    /// The result's shape for a picture `[1, H, W, C]`.
+    public func outputShape(_ shape: Shape) -> Shape {
+        .nhwc(shape.batch, shape.height * scale, shape.width * scale, model.descriptor.outputChannels)
+    }
+
+    /// How pictures of this size are cut; known after the first one.
+    public var tileCount: Int { prepared?.layout.count ?? 0 }
+    /// Bytes that the present plan holds.
+    public var memoryBytes: Int { (prepared?.memoryBytes ?? 0) + (memory?.memoryBytes ?? 0) }
+
+    /// Compiles for pictures of this shape, unless that is what it is compiled for.
+    ///
+    /// - Throws: `ExecutionError`. Where the device lacks memory, smaller tiles are tried first.
+    public func prepare(_ shape: Shape) throws {
+        if prepared?.shape == shape { return }
+        prepared = nil
+        var candidates: [Int?]
+        switch tiling {
+        case .off: candidates = [nil]
+        case .size(let size): candidates = [size]
+        case .automatic:
+            candidates = [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
+            let fitting = candidates.drop { tile in
+                let layout = layout(shape, tile: tile)
+                let graph = graph(shape, layout)
+                return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size > memoryBudget
+            }
+            // When even the smallest exceed the budget, they are tried all the same.
+            candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)
+        }
+        for (index, tile) in candidates.enumerated() {
+            do {
+                prepared = try compile(shape, layout(shape, tile: tile))
+                return
+            } catch let error as ExecutionError {
+                guard case .outOfMemory = error, index + 1 < candidates.count else { throw error }
+            }
+        }
+    }
+
+    private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
+        TiledPlan(
+            shape: shape, layout: layout, scale: scale,
+            plan: try executor.compile(graph(shape, layout), parameters: model.parameters))
+    }
+
+    /// Tiles start on this grid, on which every executor's blocks lie alike: the least common multiple of the Winograd
+    /// tile sizes, so that a tile's sums are the whole picture's, bit for bit.
+    private static let blockGrid = 12
+    /// The overlap where the receptive field is too large to be covered.
+    private static let blendedOverlap = 32
+    /// Receptive fields up to this radius are covered by the overlap.
+    private static let largestExactRadius = 48
+
+    /// Whether tiles give the whole picture's result, bit for bit.
+    private var isExact: Bool { model.descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
+
+    private func layout(_ shape: Shape, tile: Int?) -> TileLayout {
+        TileLayout(
+            height: shape.height, width: shape.width, tile: tile,
+            overlap: isExact ? model.descriptor.receptiveFieldRadius : Upscaler.blendedOverlap, exact: isExact,
+            grid: Upscaler.blockGrid * model.descriptor.sizeMultiple, scale: scale)
+    }
+
+    private func graph(_ shape: Shape, _ layout: TileLayout) -> Graph {
+        model.architecture.graph(
+            .nhwc(shape.batch, layout.vertical.length, layout.horizontal.length, shape.channels))
+    }
+
+    /// Upscales one picture.
+    ///
+    /// - Parameters:
+    ///   - picture: `[1, H, W, C]`, gamma-encoded full-range RGB in [0, 1].
+    ///   - result: `[1, H*scale, W*scale, C]`, overwritten. Values may lie outside [0, 1]; leaving for pixels clamps them.
+    public func upscale(_ picture: HostTensor, into result: inout HostTensor) throws {
+        _ = try upscale(picture, into: &result, leavingUnchanged: false)
+    }
+
+    /// As `upscale`; when the picture equals the last one and `leavesUnchanged` is set, `result` is left as it is.
+    ///
+    /// - Returns: whether it was left.
+    func upscale(_ picture: HostTensor, into result: inout HostTensor, leavingUnchanged leavesUnchanged: Bool) throws
+        -> Bool
+    {
+        try prepare(picture.shape)
+        precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
+        guard let memory else {
+            try prepared!.run(picture, into: &result)
+            return false
+        }
+        switch memory.changes(picture) {
+        case .everything:
+            try prepared!.run(picture, into: &result)
+            memory.remember(picture, result)
+        case .nothing:
+            memory.countIdentical()
+            if leavesUnchanged { return true }
+            memory.copyResult(to: &result)
+        case .parts(let rows):
+            // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
+            guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
+                let tiles = pieces.worthwhileTiles(rows, comparedTo: prepared!)
+            else {
+                try prepared!.run(picture, into: &result)
+                memory.remember(picture, result)
+                return false
+            }
+            try memory.update(picture, tiles, with: pieces)
+            memory.copyResult(to: &result)
+        }
+        return false
+    }
+
+    /// Seconds that a picture takes, measured on this one after a run to warm up; leaves the memory of the last picture
+    /// alone.
+    func measure(_ picture: HostTensor) throws -> Double {
+        try prepare(picture.shape)
+        var result = HostTensor(outputShape(picture.shape))
+        try prepared!.run(picture, into: &result)
+        let start = monotonicSeconds()
+        try prepared!.run(picture, into: &result)
+        return monotonicSeconds() - start
+    }
+
+    /// The cores of the tiles in which a partly changed picture is computed: small, so that little is computed for
+    /// nothing, but not so small that overlaps outweigh cores.
+    private static let pieceSize = 96
+
+    /// A plan for small tiles; nil where the picture is too small to have several.
+    private func compilePieces(_ shape: Shape) throws -> TiledPlan? {
+        let layout = layout(shape, tile: Upscaler.pieceSize)
+        return layout.count > 1 ? try compile(shape, layout) : nil
+    }
+
+    public func upscale(_ picture: HostTensor) throws -> HostTensor {
+        var result = HostTensor(outputShape(picture.shape))
+        try upscale(picture, into: &result)
+        return result
+    }
+}

