@@ -1,5 +1,8 @@
 #pragma once
 #include <libavcodec/avcodec.h>
+#include <libavfilter/avfilter.h>
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
 #include <libavutil/display.h>
@@ -14,6 +17,8 @@
 
 static inline int uf_error_eof(void) { return AVERROR_EOF; }
 static inline int uf_error_again(void) { return AVERROR(EAGAIN); }
+static inline int uf_error_pipe(void) { return AVERROR(EPIPE); }
+static inline int uf_error_io(void) { return AVERROR(EIO); }
 static inline int uf_error_exit(void) { return AVERROR_EXIT; }
 static inline int uf_error_invalid_data(void) { return AVERROR_INVALIDDATA; }
 static inline int uf_error_demuxer_not_found(void) { return AVERROR_DEMUXER_NOT_FOUND; }
@@ -109,4 +114,40 @@ static inline int uf_add_side_data(AVStream *stream, enum AVPacketSideDataType t
     memcpy(added, data, size);
 #endif
     return 0;
+}
+
+/// A stream of bytes by two functions of ours, of which one may be null. The type of the writer's bytes changed in
+/// FFmpeg 7.
+typedef int (*uf_transfer)(void *opaque, uint8_t *bytes, int count);
+
+static inline AVIOContext *uf_make_io(int size, void *opaque, uf_transfer read, uf_transfer write) {
+    uint8_t *buffer = (uint8_t *)av_malloc((size_t)size);
+    if (!buffer) return NULL;
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+    int (*writer)(void *, const uint8_t *, int) = (int (*)(void *, const uint8_t *, int))(void *)write;
+    AVIOContext *context = avio_alloc_context(buffer, size, write != NULL, opaque, read, writer, NULL);
+#else
+    AVIOContext *context = avio_alloc_context(buffer, size, write != NULL, opaque, read, write, NULL);
+#endif
+    if (!context) av_free(buffer);
+    return context;
+}
+
+static inline void uf_free_io(AVIOContext *context) {
+    if (!context) return;
+    av_freep(&context->buffer);
+    avio_context_free(&context);
+}
+
+static inline int64_t uf_position(AVIOContext *context) { return avio_tell(context); }
+
+/// 1 where the frame's pictures are two fields of two moments; then *top tells whether the upper came first.
+static inline int uf_frame_fields(const AVFrame *frame, int *top) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+    *top = (frame->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST) != 0;
+    return (frame->flags & AV_FRAME_FLAG_INTERLACED) != 0;
+#else
+    *top = frame->top_field_first;
+    return frame->interlaced_frame;
+#endif
 }

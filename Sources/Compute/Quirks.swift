@@ -4,14 +4,14 @@ public enum Quirk: String, Sendable, Hashable, CaseIterable {
     case slow
 
     /// One row: which devices have the quirk.
-    private struct Row {
+    private struct Row: Sendable {
         let quirk: Quirk
-        let applies: (_ name: String, _ driver: String, _ vendorID: UInt32, _ kind: Capabilities.Kind) -> Bool
+        let applies: @Sendable (_ name: String, _ driver: String, _ vendorID: UInt32, _ kind: Capabilities.Kind) -> Bool
     }
 
-    private nonisolated(unsafe) static let table: [Row] = [
+    private static let table: [Row] = [
         // Software drivers compute on the processor.
-        Row(quirk: .slow) { _, _, _, kind in kind == .software },
+        Row(quirk: .slow) { _, _, _, kind in kind == .software }
     ]
 
     static func found(name: String, driver: String, vendorID: UInt32, kind: Capabilities.Kind) -> Set<Quirk> {

@@ -39,6 +39,18 @@ internal enum FileSystem {
         }
     }
 
+    private static func mode(_ path: String) -> mode_t? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    static func isPipe(_ path: String) -> Bool {
+        guard let mode = mode(path) else { return false }
+        return mode == S_IFIFO || mode == S_IFSOCK
+    }
+
+    static func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
+
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -99,7 +111,7 @@ internal enum FileSystem {
 
     /// What libavformat is to open: a path of ours must not be read as a protocol because it has a colon in it.
     static func url(_ path: String, output: Bool = false) -> String {
-        if path == "-" { return output ? "pipe:1" : "pipe:0" }
+        if path == "-" { return output ? "pipe:1" : isFile("/dev/stdin") ? "file:/dev/stdin" : "pipe:0" }
         if path.contains("://") { return path }
         return "file:" + path
     }

@@ -5,8 +5,16 @@ internal final class InputFile {
     let path: String
     let context: UnsafeMutablePointer<AVFormatContext>
     let interrupter: Interrupter
+    /// Where the bytes come from when libav does not read them itself.
+    let pipe: PipeInput?
 
-    init(path: String, format: String?, interrupter: Interrupter) throws(MediaError) {
+    /// - Parameters:
+    ///   - options: for the demuxer.
+    ///   - isLookedInto: reads ahead until every stream is known; otherwise only what the header says is.
+    init(
+        path: String, format: String?, interrupter: Interrupter, options: [(String, String)] = [],
+        isLookedInto: Bool = true
+    ) throws(MediaError) {
         Library.prepare()
         self.path = path
         self.interrupter = interrupter
@@ -16,14 +24,19 @@ internal final class InputFile {
             named = av_find_input_format(format)
             guard named != nil else { throw .notMedia(path: path, reason: "no input format is called \(format)") }
         }
+        pipe = Self.isPipe(path) ? try PipeInput(path: path, interrupter: interrupter) : nil
         guard let made = avformat_alloc_context() else { fatalError("out of memory") }
+        if let pipe {
+            made.pointee.pb = pipe.context
+            made.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+        }
         made.pointee.interrupt_callback.opaque = Unmanaged.passUnretained(interrupter).toOpaque()
         made.pointee.interrupt_callback.callback = { opaque in
             guard let opaque else { return 0 }
             return Unmanaged<Interrupter>.fromOpaque(opaque).takeUnretainedValue().isInterrupted ? 1 : 0
         }
         // A file that is there under its very name is that file, not a pattern for a sequence of pictures.
-        let options = OptionDictionary(FileSystem.exists(path) ? [("pattern_type", "none")] : [])
+        let options = OptionDictionary(options + (FileSystem.exists(path) ? [("pattern_type", "none")] : []))
         let mark = Library.mark()
         var opened: UnsafeMutablePointer<AVFormatContext>? = made
         let code = avformat_open_input(&opened, FileSystem.url(path), named, &options.pointer)
@@ -36,6 +49,7 @@ internal final class InputFile {
         if name == "tty" {
             throw .notMedia(path: path, reason: "it reads as plain text")
         }
+        guard isLookedInto else { return }
         let found = avformat_find_stream_info(opened, nil)
         if found < 0 {
             throw Self.openError(path, found, mark, interrupter)
@@ -46,6 +60,14 @@ internal final class InputFile {
         var pointer: UnsafeMutablePointer<AVFormatContext>? = context
         avformat_close_input(&pointer)
     }
+
+    /// Whether to read by ourselves: from a pipe. Standard input that is a file can be sought in, and libav does that.
+    private static func isPipe(_ path: String) -> Bool {
+        FileSystem.isPipe(path == "-" ? "/dev/stdin" : path) || (path == "-" && !FileSystem.isFile("/dev/stdin"))
+    }
+
+    /// Read as it comes: a pipe, a network address, a device.
+    var isLive: Bool { pipe != nil || (path.contains("://") && !path.hasPrefix("file:")) }
 
     private static func checkExists(_ path: String) throws(MediaError) {
         guard path != "-", !path.contains("://") else { return }
@@ -121,8 +143,16 @@ internal final class InputFile {
         return "only " + (0..<streamCount).map { StreamTemplate(stream($0)).description.label }.joined(separator: ", ")
     }
 
-    /// The main video stream: covers do not count.
-    func videoIndex() throws(MediaError) -> Int {
+    /// The main video stream, or the first video among the chosen streams: covers do not count.
+    func videoIndex(among chosen: [Int] = []) throws(MediaError) -> Int {
+        for index in chosen where (0..<streamCount).contains(index) {
+            let candidate = stream(index).pointee
+            if candidate.codecpar.pointee.codec_type == AVMEDIA_TYPE_VIDEO,
+                candidate.disposition & AV_DISPOSITION_ATTACHED_PIC == 0
+            {
+                return index
+            }
+        }
         let best = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
         guard best >= 0, stream(Int(best)).pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0 else {
             // Nothing but a name or a chance likeness spoke for this format.
@@ -134,7 +164,20 @@ internal final class InputFile {
         return Int(best)
     }
 
-    func describeVideo(_ index: Int) throws(MediaError) -> VideoDescription {
+    /// Gives the stream of a sequence's first picture the times of the sequence.
+    func pretendSequence(_ index: Int, of count: Int, rate: Rational?) {
+        let rate = rate.flatMap { $0.isKnown ? $0.av : nil } ?? AVRational(num: 25, den: 1)
+        let stream = stream(index)
+        stream.pointee.time_base = AVRational(num: rate.den, den: rate.num)
+        stream.pointee.avg_frame_rate = rate
+        stream.pointee.r_frame_rate = rate
+        stream.pointee.nb_frames = Int64(count)
+        stream.pointee.duration = Int64(count)
+        stream.pointee.start_time = 0
+    }
+
+    /// - Parameter pictures: how many there are of which this is the first; nil for a file of its own.
+    func describeVideo(_ index: Int, pictures: Int? = nil) throws(MediaError) -> VideoDescription {
         let stream = stream(index)
         let s = stream.pointee
         let parameters = s.codecpar.pointee
@@ -145,7 +188,7 @@ internal final class InputFile {
             throw .corrupt(
                 path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
         }
-        let isPicture = isStillPicture
+        let isPicture = isStillPicture && pictures == nil
         let color = ColorDescription(parameters).resolved(
             height: Int(parameters.height), isRGB: layout.isRGB || layout.isPalette,
             isFullRangeFormat: layout.isFullRangeFormat,
@@ -167,11 +210,11 @@ internal final class InputFile {
             timeBase: timeBase, averageFrameRate: rate,
             sampleAspectRatio: aspect.num > 0 && aspect.den > 0 ? Rational(aspect) : Rational(1, 1), color: color,
             rotation: Self.rotation(stream), frameCountEstimate: count, durationSeconds: seconds, codec: codec,
-            isStillPicture: isPicture)
+            isStillPicture: isPicture, isPictureList: pictures != nil)
     }
 
     /// Codecs that say "limited" by saying nothing, grey included; PNG and its kin store grey over the full range.
-    private static let limitedByDefault: Set<String> = [
+    static let limitedByDefault: Set<String> = [
         "h264", "hevc", "av1", "vp8", "vp9", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "prores", "dnxhd",
     ]
 

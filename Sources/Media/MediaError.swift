@@ -15,6 +15,11 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// `MediaReader.interrupt()` or `Interrupter.interrupt()` was called.
     case interrupted(path: String)
 
+    case noSuchStream(path: String, index: Int, count: Int)
+    /// Raw video was asked for without its pixel format or size.
+    case rawVideoWithoutShape(path: String)
+    case deinterlacingFailed(path: String, reason: String)
+
     case outputExists(path: String)
     case outputIsInput(path: String)
     case outputIsFolder(path: String)
@@ -30,6 +35,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case containerRefuses(path: String, reason: String)
     case encodeFailed(path: String, seconds: Double?, reason: String)
     case writeFailed(path: String, reason: String)
+    /// Whoever read the pipe that is written to has closed it: no failure, there is just nobody left to write for.
+    case readerGone(path: String)
     /// A picture file was to take a second frame.
     case onePictureOnly(path: String)
     case nothingWritten(path: String)
@@ -45,7 +52,7 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .missingFile(let path):
             "\(path): no such file; check the name."
         case .isFolder(let path):
-            "\(path): is a folder, not a video; name a file inside it."
+            "\(path): is a folder without pictures, not a video; name a file inside it."
         case .unreadable(let path, let reason):
             "\(path): cannot be opened (\(reason)); check its permissions."
         case .notMedia(let path, let reason):
@@ -63,6 +70,13 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): reading failed (\(reason)); check the disk or the connection."
         case .interrupted(let path):
             "\(path): reading was interrupted."
+        case .noSuchStream(let path, let index, let count):
+            "\(path): has no stream \(index); its streams are numbered from 0 to \(count - 1)."
+        case .rawVideoWithoutShape(let path):
+            "\(path): raw video says nothing of itself; give its --pixel-format and --size."
+        case .deinterlacingFailed(let path, let reason):
+            "\(path): deinterlacing failed (\(reason)); try --deinterlace off."
+
         case .outputExists(let path):
             "\(path): exists already; choose another name or pass --overwrite."
         case .outputIsInput(let path):
@@ -96,6 +110,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): encoding failed\(Self.moment(seconds)) (\(reason)); try another --video-codec."
         case .writeFailed(let path, let reason):
             "\(path): writing failed (\(reason)); check for free space."
+        case .readerGone(let path):
+            "\(path == "-" ? "standard output" : path): the reader has closed the pipe."
         case .onePictureOnly(let path):
             "\(path): a picture holds one frame only; name a video file, or choose the frame with --start and --duration."
         case .nothingWritten(let path):

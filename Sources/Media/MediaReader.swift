@@ -1,38 +1,9 @@
 internal import CFFmpeg
 
-/// How a file is to be read.
-public struct ReaderOptions: Sendable {
-    /// Seconds from the file's beginning at which to start; frames before it are decoded but not delivered. All
-    /// timestamps are then lowered by this much, and by nothing else.
-    public var start: Double?
-    /// Seconds to read.
-    public var duration: Double?
-    /// Frame threads of the decoder; 0 for one per core.
-    public var decoderThreads: Int
-    /// Whether the other streams' packets are delivered.
-    public var copiesStreams: Bool
-    /// libav's name of the demuxer, where the content does not say.
-    public var inputFormat: String?
-    /// Go on after a packet that cannot be decoded (counted in `MediaReader.damagedPackets`) in place of throwing.
-    public var toleratesDamage: Bool
-
-    public init(
-        start: Double? = nil, duration: Double? = nil, decoderThreads: Int = 0, copiesStreams: Bool = true,
-        inputFormat: String? = nil, toleratesDamage: Bool = false
-    ) {
-        self.start = start
-        self.duration = duration
-        self.decoderThreads = decoderThreads
-        self.copiesStreams = copiesStreams
-        self.inputFormat = inputFormat
-        self.toleratesDamage = toleratesDamage
-    }
-}
-
 /// Demuxes a file and decodes its video. Belongs to one thread at a time; blocks in `init` and `next`. The one thing
 /// that other threads may touch is `interrupter`.
 public final class MediaReader {
-    public let source: SourceDescription
+    public private(set) var source: SourceDescription
     public let interrupter: Interrupter
     /// Packets that could not be decoded and were passed over: those before the first key frame of a stream that was
     /// joined in the middle, and, with `toleratesDamage`, any.
@@ -45,7 +16,26 @@ public final class MediaReader {
     private let options: ReaderOptions
     private let videoIndex: Int
     private let copied: Set<Int>
+    private let timeBase: Rational
     private var trim: Trim
+    /// A folder or sequence in place of a file, and how many of its pictures were read.
+    private let pictures: PictureList?
+    private var nextPicture = 0
+    private var deinterlacer: Deinterlacer?
+    /// What is decoded and waits for its turn: the first frame, which is looked at before anybody asks for it, and what
+    /// comes out of the deinterlacer at once.
+    private var ready: [MediaEvent] = []
+    /// What went wrong while the first frame was looked for; told in its turn.
+    private var lateError: MediaError?
+    /// When the packets inside the decoder came, by their times.
+    private var arrivals: [(time: Int64, arrival: Double)] = []
+    private var latestArrival = 0.0
+    private var decodedFrames = 0
+    /// The end of the latest packet of a stream without an index, in bytes.
+    private var packetEnd: Int64 = 0
+
+    /// Whether frames pass a deinterlacer.
+    public var isDeinterlacing: Bool { deinterlacer != nil }
 
     private enum State {
         case reading
@@ -69,40 +59,74 @@ public final class MediaReader {
     public var video: VideoDescription { source.video }
     public var copiedStreams: [StreamDescription] { source.copiedStreams }
 
-    /// Opens a file (or `-`, standard input) and its decoder, and seeks to `options.start`.
+    /// Opens a file and its decoder, seeks to `options.start`, and decodes the first frame, which tells what no header
+    /// does. Blocks until that has come.
+    ///
+    /// - Parameter path: a video or picture, `-` for standard input, a named pipe, an address that libavformat reads
+    ///   (rtsp://…), a folder of pictures, or a pattern for a sequence of them such as `frame_%05d.png`.
     public init(
         path: String, options: ReaderOptions = ReaderOptions(), interrupter: Interrupter = Interrupter()
     ) throws(MediaError) {
         self.options = options
         self.interrupter = interrupter
-        file = try InputFile(path: path, format: options.inputFormat, interrupter: interrupter)
+        pictures = try path == "-" || path.contains("://") ? nil : PictureList(path: path)
+        file = try InputFile(
+            path: pictures?.files[0] ?? path, format: options.demuxer, interrupter: interrupter,
+            options: options.demuxerOptions(path: path))
         mark = Library.mark()
-        videoIndex = try file.videoIndex()
-        let description = try file.describeVideo(videoIndex)
+        let chosen = options.selection.indices ?? []
+        videoIndex = try file.videoIndex(among: chosen)
+        if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: options.frameRate) }
+        let description = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
+        timeBase = description.timeBase
         let threads = description.isStillPicture ? 1 : options.decoderThreads
-        decoder = try VideoDecoder(file.stream(videoIndex), path: path, threads: threads)
+        decoder = try VideoDecoder(
+            file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive))
 
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
             let template = StreamTemplate(file.stream(index))
-            let isWanted = options.copiesStreams && (template.kind != .video || template.isAttachedPicture)
-            if isWanted {
+            if options.copiesStreams, options.selection.includes(index, template.kind) {
                 templates.append(template)
             } else {
                 file.stream(index).pointee.discard = AVDISCARD_ALL
             }
         }
+        let count = file.streamCount
+        if let missing = chosen.first(where: { !(0..<count).contains($0) }) {
+            throw .noSuchStream(path: path, index: missing, count: count)
+        }
         copied = Set(templates.map(\.index))
         trim = Trim(
-            start: options.start, duration: options.duration, origin: file.startTime, copied: copied)
+            start: options.start, duration: options.duration, origin: pictures == nil ? file.startTime : 0,
+            copied: copied)
         source = SourceDescription(
             path: path, video: trim.apply(to: description), copiedStreams: templates.map(\.description),
-            metadata: file.metadata, chapters: trim.apply(to: file.chapters),
+            metadata: pictures == nil ? file.metadata : [:], chapters: trim.apply(to: file.chapters),
             startSeconds: Double(file.startTime) / Double(AV_TIME_BASE),
             videoTemplate: StreamTemplate(file.stream(videoIndex)), copiedTemplates: templates)
-        if let start = options.start, start > 0, !description.isStillPicture {
+        source.pictureNames = pictures?.files.map(FileSystem.name) ?? []
+        if options.deinterlace == .on { deinterlacer = Deinterlacer(path: path, all: true) }
+        if let start = options.start, start > 0, !description.isStillPicture, pictures == nil, file.pipe == nil {
             try seek()
         }
+        lookAhead()
+    }
+
+    /// Reads up to the first frame. What fails here fails in `next`, after what precedes it.
+    private func lookAhead() {
+        var events: [MediaEvent] = []
+        do throws(MediaError) {
+            while let event = try produce() {
+                events.append(event)
+                guard case .frame(let frame) = event else { continue }
+                source.learn(from: frame)
+                break
+            }
+        } catch {
+            lateError = error
+        }
+        ready = events + ready
     }
 
     deinit {
@@ -118,25 +142,83 @@ public final class MediaReader {
     /// The next frame or packet; nil when everything was delivered and the decoder is empty. Blocks while reading.
     /// After an error, which comes only after all that precedes it was delivered, it returns nil.
     public func next() throws(MediaError) -> MediaEvent? {
+        if interrupter.isInterrupted {
+            state = .ended
+            throw .interrupted(path: source.path)
+        }
+        if ready.isEmpty, let error = lateError {
+            lateError = nil
+            throw error
+        }
+        let event = try produce()
+        if case .frame = event { deliveredFrames += 1 }
+        return event
+    }
+
+    private func produce() throws(MediaError) -> MediaEvent? {
         while true {
+            if !ready.isEmpty { return ready.removeFirst() }
             if interrupter.isInterrupted {
                 state = .ended
                 throw .interrupted(path: source.path)
             }
             if case .ended = state { return nil }
+            if let pictures {
+                try readPicture(pictures)
+                continue
+            }
             switch decoder.receive() {
             case .frame(let frame):
-                if let event = accept(frame) { return event }
+                if let frame = accept(frame) { try pass(frame) }
                 continue
             case .failed(let code):
                 try noteDamage(code)
                 continue
             case .ended:
-                return try end()
+                try end()
+                continue
             case .needsPacket:
                 break
             }
             if let event = try advance() { return event }
+        }
+    }
+
+    /// A frame on its way out, through the deinterlacer where there is one or has to be one from now on.
+    private func pass(_ frame: VideoFrame) throws(MediaError) {
+        if deinterlacer == nil, options.deinterlace == .auto, frame.isInterlaced, !source.video.isStillPicture {
+            deinterlacer = Deinterlacer(path: source.path, all: false)
+        }
+        guard let deinterlacer else {
+            ready.append(.frame(frame))
+            return
+        }
+        ready += try deinterlacer.push(frame).map { .frame($0) }
+    }
+
+    private func readPicture(_ list: PictureList) throws(MediaError) {
+        guard nextPicture < list.files.count, !trim.isVideoDone else {
+            state = .ended
+            return
+        }
+        let number = nextPicture
+        nextPicture += 1
+        let timestamp = Int64(number)
+        guard !options.isTrimming || trim.acceptsFrame(at: timestamp, timeBase: timeBase) else { return }
+        do throws(MediaError) {
+            let frame = try StillPicture.decode(list.files[number], interrupter: interrupter)
+            decodedFrames += 1
+            ready.append(
+                .frame(
+                    VideoFrame(
+                        owning: frame, timestamp: timestamp - trim.shift(timeBase), duration: 1, isKey: true,
+                        arrival: monotonicSeconds())))
+        } catch {
+            damagedPackets += 1
+            guard options.toleratesDamage, !interrupter.isInterrupted else {
+                state = .ended
+                throw error
+            }
         }
     }
 
@@ -146,6 +228,7 @@ public final class MediaReader {
         let index = Int(packet.pointee.stream_index)
         noteTime(of: packet)
         if index == videoIndex {
+            noteArrival(of: packet)
             defer { Self.free(packet) }
             if trim.isVideoDone {
                 trim.notice(packet, timeBase: file.stream(index).pointee.time_base)
@@ -207,6 +290,9 @@ public final class MediaReader {
         if let io, io.pointee.error < 0, io.pointee.error != uf_error_eof() {
             return .readFailed(path: path, reason: Library.describe(io.pointee.error))
         }
+        if hasLooseEnd {
+            return .truncated(path: path, seconds: lastSeconds, reason: "the last frame is cut short")
+        }
         // libav takes a short file for a finished one; the container's own index or duration tells them apart.
         guard options.start == nil, options.duration == nil else { return nil }
         let name = file.formatName
@@ -230,6 +316,12 @@ public final class MediaReader {
         return nil
     }
 
+    /// Bytes after the last whole frame of y4m, which libav passes over.
+    private var hasLooseEnd: Bool {
+        guard file.formatName == "yuv4mpegpipe", let io = file.context.pointee.pb else { return false }
+        return uf_position(io) > packetEnd
+    }
+
     private var isTransportStream: Bool { file.formatName == "mpegts" }
 
     private func drain(_ error: MediaError?) {
@@ -238,11 +330,14 @@ public final class MediaReader {
         decoder.flush()
     }
 
-    private func end() throws(MediaError) -> MediaEvent? {
+    /// The decoder is empty; so is then the deinterlacer.
+    private func end() throws(MediaError) {
         let last = state
         state = .ended
-        if case .draining(let error?) = last { throw error }
-        return nil
+        if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
+        guard case .draining(let error?) = last else { return }
+        if ready.isEmpty { throw error }
+        lateError = error
     }
 
     /// A packet that the decoder refused ends the reading, unless it is one that nobody could decode: a stream that was
@@ -250,11 +345,14 @@ public final class MediaReader {
     private func noteDamage(_ code: Int32) throws(MediaError) {
         damagedPackets += 1
         if options.toleratesDamage { return }
-        if deliveredFrames == 0, damagedPackets <= keylessPackets { return }
+        if decodedFrames == 0, damagedPackets <= keylessPackets { return }
+        let reason = Library.reason(code, since: mark)
         state = .ended
-        throw .corrupt(
-            path: source.path, seconds: lastSeconds, packet: videoPackets,
-            reason: Library.reason(code, since: mark))
+        if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
+        let error = MediaError.corrupt(
+            path: source.path, seconds: lastSeconds, packet: videoPackets, reason: reason)
+        if ready.isEmpty { throw error }
+        lateError = error
     }
 
     private func noteTime(of packet: UnsafeMutablePointer<AVPacket>) {
@@ -266,8 +364,25 @@ public final class MediaReader {
         if Int(p.stream_index) == videoIndex { lastSeconds = Double(time) * base }
     }
 
+    private func noteArrival(of packet: UnsafeMutablePointer<AVPacket>) {
+        let p = packet.pointee
+        let end = p.pos >= 0 && !isTransportStream ? p.pos + Int64(p.size) : nil
+        latestArrival = file.pipe?.arrival(of: end) ?? monotonicSeconds()
+        if let io = file.context.pointee.pb { packetEnd = uf_position(io) }
+        guard p.pts != Library.noTimestamp else { return }
+        // No decoder holds more; what it swallowed without a frame must not gather.
+        if arrivals.count >= 512 { arrivals.removeFirst(256) }
+        arrivals.append((p.pts, latestArrival))
+    }
+
+    private func arrival(of frame: UnsafeMutablePointer<AVFrame>) -> Double {
+        guard let position = arrivals.firstIndex(where: { $0.time == frame.pointee.pts }) else { return latestArrival }
+        return arrivals.remove(at: position).arrival
+    }
+
     /// Gives a decoded frame its time, and drops it if it lies outside what was asked for.
-    private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> MediaEvent? {
+    private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> VideoFrame? {
+        let arrival = arrival(of: frame)
         var duration = uf_frame_duration(frame)
         var time = frame.pointee.best_effort_timestamp
         if time == Library.noTimestamp {
@@ -277,35 +392,34 @@ public final class MediaReader {
         if let rest = restOfStream(after: time) { duration = rest }
         lastTimestamp = time
         lastDuration = duration > 0 ? duration : frameTicks
-        guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: source.video.timeBase) else {
+        guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: timeBase) else {
             av_frame_unref(frame)
             var pointer: UnsafeMutablePointer<AVFrame>? = frame
             av_frame_free(&pointer)
             if trim.isDone { drain(nil) }
             return nil
         }
-        deliveredFrames += 1
-        return .frame(
-            VideoFrame(
-                owning: frame, timestamp: time - trim.shift(source.video.timeBase), duration: max(duration, 0),
-                isKey: uf_frame_is_key(frame) != 0))
+        decodedFrames += 1
+        return VideoFrame(
+            owning: frame, timestamp: time - trim.shift(timeBase), duration: max(duration, 0),
+            isKey: uf_frame_is_key(frame) != 0, arrival: arrival)
     }
 
     /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
     /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
     private func restOfStream(after time: Int64) -> Int64? {
         let stream = file.stream(videoIndex).pointee
-        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0, deliveredFrames + 1 == Int(stream.nb_frames),
+        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0, decodedFrames + 1 == Int(stream.nb_frames),
             stream.duration > 0, stream.start_time != Library.noTimestamp
         else { return nil }
         let rest = stream.start_time + stream.duration - time
-        return rest > 0 && Double(rest) * source.video.timeBase.value < 60 ? rest : nil
+        return rest > 0 && Double(rest) * timeBase.value < 60 ? rest : nil
     }
 
     private var frameTicks: Int64 {
         let rate = source.video.averageFrameRate
-        guard rate.isKnown, source.video.timeBase.isKnown else { return 1 }
-        return max(1, Int64((1 / (rate.value * source.video.timeBase.value)).rounded()))
+        guard rate.isKnown, timeBase.isKnown else { return 1 }
+        return max(1, Int64((1 / (rate.value * timeBase.value)).rounded()))
     }
 
     /// Goes to a key frame at or before the start. Some containers seek only roughly, so what was found is looked at,
@@ -348,8 +462,4 @@ public final class MediaReader {
         var pointer: UnsafeMutablePointer<AVPacket>? = packet
         av_packet_free(&pointer)
     }
-}
-
-extension ReaderOptions {
-    internal var isTrimming: Bool { start != nil || duration != nil }
 }

@@ -12,12 +12,14 @@ internal final class VideoDecoder {
         case failed(Int32)
     }
 
-    init(_ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int) throws(MediaError) {
+    /// - Parameter byFrames: several frames at once, each of which comes out that much later; otherwise the threads
+    ///   share one frame where the codec can.
+    init(
+        _ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int, byFrames: Bool = true
+    ) throws(MediaError) {
         let parameters = stream.pointee.codecpar
         let name = String(cString: avcodec_get_name(stream.pointee.codecpar.pointee.codec_id))
-        guard let codec = avcodec_find_decoder(stream.pointee.codecpar.pointee.codec_id) else {
-            throw .noDecoder(path: path, codec: name)
-        }
+        guard let codec = Self.find(stream) else { throw .noDecoder(path: path, codec: name) }
         guard let made = avcodec_alloc_context3(codec) else { fatalError("out of memory") }
         context = made
         let mark = Library.mark()
@@ -25,11 +27,27 @@ internal final class VideoDecoder {
         context.pointee.pkt_timebase = stream.pointee.time_base
         context.pointee.framerate = stream.pointee.avg_frame_rate
         context.pointee.thread_count = Int32(clamping: max(0, threads))
-        context.pointee.thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE
+        context.pointee.thread_type = (byFrames ? FF_THREAD_FRAME : 0) | FF_THREAD_SLICE
         let code = avcodec_open2(context, codec, nil)
         guard code >= 0 else {
             throw .noDecoder(path: path, codec: "\(name) (\(Library.reason(code, since: mark)))")
         }
+    }
+
+    /// libav's own decoders of VP8 and VP9 leave out the opacity that Matroska carries beside the picture.
+    private static func find(_ stream: UnsafeMutablePointer<AVStream>) -> UnsafePointer<AVCodec>? {
+        let id = stream.pointee.codecpar.pointee.codec_id
+        let named: [AVCodecID.RawValue: String] = [
+            AV_CODEC_ID_VP8.rawValue: "libvpx", AV_CODEC_ID_VP9.rawValue: "libvpx-vp9",
+        ]
+        if let name = named[id.rawValue],
+            OptionDictionary.entries(of: stream.pointee.metadata).contains(where: {
+                $0.0.lowercased() == "alpha_mode" && $0.1 == "1"
+            }), let codec = avcodec_find_decoder_by_name(name)
+        {
+            return codec
+        }
+        return avcodec_find_decoder(id)
     }
 
     deinit {

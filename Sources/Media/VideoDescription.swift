@@ -28,6 +28,10 @@ public struct VideoDescription: Sendable, Hashable {
     public var codec: String
     /// A PNG, a JPEG and the like: one frame and no time.
     public var isStillPicture: Bool
+    /// A folder or a sequence of picture files.
+    public var isPictureList = false
+    /// The first frame is made of two fields.
+    public var isInterlaced = false
 }
 
 /// A stream of a file, in plain values.
@@ -66,7 +70,7 @@ public struct Chapter: Sendable, Hashable {
 public struct SourceDescription: Sendable {
     /// As given to the reader.
     public let path: String
-    public let video: VideoDescription
+    public internal(set) var video: VideoDescription
     /// The streams that come as packets.
     public let copiedStreams: [StreamDescription]
     public let metadata: [String: String]
@@ -76,6 +80,10 @@ public struct SourceDescription: Sendable {
 
     internal let videoTemplate: StreamTemplate
     internal let copiedTemplates: [StreamTemplate]
+    /// The names of the pictures that the frames come from, in a folder or sequence.
+    internal var pictureNames: [String] = []
+    /// What the first frame said.
+    internal var first = FirstFrame()
 }
 
 /// A stream's parameters, owned; immutable once made, hence free to cross threads.

@@ -9,12 +9,17 @@ public final class VideoFrame: @unchecked Sendable {
     /// Ticks for which the frame is shown; 0 where the file does not say.
     public let duration: Int64
     public let isKey: Bool
+    /// When the last byte of the packet that made the frame was read, in seconds of the monotonic clock; nil for frames
+    /// that were never read.
+    public let arrival: Double?
 
     /// Takes ownership of `frame`.
     internal init(
-        owning frame: UnsafeMutablePointer<AVFrame>, timestamp: Int64, duration: Int64, isKey: Bool
+        owning frame: UnsafeMutablePointer<AVFrame>, timestamp: Int64, duration: Int64, isKey: Bool,
+        arrival: Double? = nil
     ) {
         self.frame = frame
+        self.arrival = arrival
         self.timestamp = timestamp
         self.duration = duration
         self.isKey = isKey

@@ -133,15 +133,28 @@ public final class Upscaler {
     ///   - picture: `[1, H, W, C]`, gamma-encoded full-range RGB in [0, 1].
     ///   - result: `[1, H*scale, W*scale, C]`, overwritten. Values may lie outside [0, 1]; leaving for pixels clamps them.
     public func upscale(_ picture: HostTensor, into result: inout HostTensor) throws {
+        _ = try upscale(picture, into: &result, leavingUnchanged: false)
+    }
+
+    /// As `upscale`; when the picture equals the last one and `leavesUnchanged` is set, `result` is left as it is.
+    ///
+    /// - Returns: whether it was left.
+    func upscale(_ picture: HostTensor, into result: inout HostTensor, leavingUnchanged leavesUnchanged: Bool) throws
+        -> Bool
+    {
         try prepare(picture.shape)
         precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
-        guard let memory else { return try prepared!.run(picture, into: &result) }
+        guard let memory else {
+            try prepared!.run(picture, into: &result)
+            return false
+        }
         switch memory.changes(picture) {
         case .everything:
             try prepared!.run(picture, into: &result)
             memory.remember(picture, result)
         case .nothing:
             memory.countIdentical()
+            if leavesUnchanged { return true }
             memory.copyResult(to: &result)
         case .parts(let rows):
             // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
@@ -150,11 +163,23 @@ public final class Upscaler {
             else {
                 try prepared!.run(picture, into: &result)
                 memory.remember(picture, result)
-                return
+                return false
             }
             try memory.update(picture, tiles, with: pieces)
             memory.copyResult(to: &result)
         }
+        return false
+    }
+
+    /// Seconds that a picture takes, measured on this one after a run to warm up; leaves the memory of the last picture
+    /// alone.
+    func measure(_ picture: HostTensor) throws -> Double {
+        try prepare(picture.shape)
+        var result = HostTensor(outputShape(picture.shape))
+        try prepared!.run(picture, into: &result)
+        let start = monotonicSeconds()
+        try prepared!.run(picture, into: &result)
+        return monotonicSeconds() - start
     }
 
     /// The cores of the tiles in which a partly changed picture is computed: small, so that little is computed for

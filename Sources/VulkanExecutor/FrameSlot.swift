@@ -25,8 +25,8 @@ final class PlanMemory {
         inputs = PlanMemory.layout(program.inputs)
         outputs = PlanMemory.layout(program.outputs)
         let lowering = Lowering(
-            program, parameters, precision, executor.device.capabilities, inputStarts: inputs.starts,
-            outputStarts: outputs.starts)
+            program, parameters, precision, executor.device.capabilities, executor.multiplication,
+            inputStarts: inputs.starts, outputStarts: outputs.starts)
         launches = lowering.launches
         let device = executor.device
         // Rounded up, so that a binding's beginning can always be rounded down to an aligned one inside.

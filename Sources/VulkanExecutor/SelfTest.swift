@@ -22,7 +22,8 @@ struct SelfTest {
         self.reference = reference
         verdict = cacheDirectory.map {
             let device = executor.device.capabilities.identity
-            return "\($0)/passed-\(device)-\(KernelLibrary.fingerprint)-\(executor.precision.rawValue)"
+            return
+                "\($0)/passed-\(device)-\(KernelLibrary.fingerprint)-\(executor.precision.rawValue)-\(executor.multiplication)"
         }
     }
 

@@ -44,6 +44,12 @@ public final class VulkanExecutor: Executor {
     let kernels: KernelLibrary
     /// Bytes that one binding may span: the device's limit, or less in tests.
     let bindingLimit: Int
+    /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
+    var multiplication: Multiplication {
+        get { chosenMultiplication.withLock { $0 } }
+        set { chosenMultiplication.withLock { $0 = newValue } }
+    }
+    private let chosenMultiplication: Mutex<Multiplication>
 
     /// Opens a device.
     ///
@@ -62,7 +68,14 @@ public final class VulkanExecutor: Executor {
         try self.init(
             device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
             framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
-        try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        do {
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        } catch ComputeError.refused where multiplication == .matrices {
+            // The driver's cooperative matrices are wrong, or our use of them is: the plain kernels are slower, but they
+            // may be right.
+            multiplication = .vectors
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        }
         kernels.cache.save()
     }
 
@@ -76,6 +89,8 @@ public final class VulkanExecutor: Executor {
         let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
         device = try Device(physical)
         self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
+        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
+        chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
@@ -108,11 +123,19 @@ public final class VulkanExecutor: Executor {
         return plan
     }
 
+    /// Whether convolutions run on the device's matrix units.
+    public var usesCooperativeMatrices: Bool { multiplication == .matrices }
+
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
 
     /// The n of `--device vulkan:n`.
     public var deviceIndex: Int { device.index }
+
+    /// What the kernel with emulated matrices needs.
+    var hasSubgroupsOfEight: Bool {
+        device.capabilities.hasSubgroupSizeControl && device.capabilities.subgroupSize == 8
+    }
 
     // MARK: Choosing
 
