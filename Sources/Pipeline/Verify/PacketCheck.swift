@@ -5,6 +5,8 @@ struct PacketCheck {
     let pair: StreamPair
     let input: FileInventory
     let output: FileInventory
+    /// Seconds by which the container had to move every stream.
+    let shift: Double
 
     func run(_ list: inout FindingList) {
         list.stream = pair.name
@@ -77,7 +79,7 @@ struct PacketCheck {
         guard !source.description.isAttachedPicture else { return }
 
         let bases = (source: source.description.timeBase, target: target.description.timeBase)
-        var times = TimeComparison(source: bases.source, target: bases.target)
+        var times = TimeComparison(source: bases.source, target: bases.target, shift: shift)
         var durations = TimeComparison(source: bases.source, target: bases.target, sourceTicksMatter: true)
         var missing = 0
         for (index, (x, y)) in zip(a, b).enumerated() {
@@ -121,7 +123,7 @@ struct PacketCheck {
         _ list: inout FindingList
     ) {
         let bases = (source: source.description.timeBase, target: target.description.timeBase)
-        var times = TimeComparison(source: bases.source, target: bases.target)
+        var times = TimeComparison(source: bases.source, target: bases.target, shift: shift)
         if let x = a.compactMap(\.timestamp).min(), let y = b.compactMap(\.timestamp).min() { times.compare(0, x, y) }
         let ends = [a, b].map { list in
             list.compactMap { packet in packet.timestamp.map { $0 + packet.duration } }.max()
