@@ -185,14 +185,28 @@ private final class InventoryReader {
         if 2 * (topFirst + bottomFirst) >= max(frames, 1) {
             inventory.streams[videoIndex].picture?.fieldOrder = topFirst >= bottomFirst ? .topFirst : .bottomFirst
         }
-        // Where an mp4 ends is said by its edit list, not by the last packet in decoding order.
+        // Where a stream ends is said by mp4's edit list and Matroska's tag, not by the last packet in decoding order.
+        guard let last = inventory.streams[videoIndex].frames.last else { return }
         let stream = file.stream(videoIndex).pointee
-        if file.formatName.hasPrefix("mov,"), stream.duration > 0, stream.start_time != Library.noTimestamp,
-            let last = inventory.streams[videoIndex].frames.last
+        var end: Int64?
+        if file.formatName.hasPrefix("mov,"), stream.duration > 0, stream.start_time != Library.noTimestamp {
+            end = stream.start_time + stream.duration
+        } else if file.formatName.hasPrefix("matroska,"), timeBase.isKnown,
+            let tag = inventory.streams[videoIndex].metadata.first(where: { $0.key.uppercased() == "DURATION" }),
+            let seconds = Self.seconds(tag.value)
         {
-            let rest = stream.start_time + stream.duration - last.timestamp
-            if rest > 0 { inventory.streams[videoIndex].frames[frames - 1].duration = rest }
+            end = Int64((seconds / timeBase.value).rounded())
         }
+        if let end, end > last.timestamp {
+            inventory.streams[videoIndex].frames[frames - 1].duration = end - last.timestamp
+        }
+    }
+
+    /// "00:00:02.300000000"
+    private static func seconds(_ text: String) -> Double? {
+        let parts = text.split(separator: ":").map { Double($0) }
+        guard parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts[2] else { return nil }
+        return hours * 3600 + minutes * 60 + seconds
     }
 }
 
