@@ -16,6 +16,8 @@ extension FileInventory {
 /// One pass through a file.
 private final class InventoryReader {
     private let file: InputFile
+    /// Where the file is a folder or a sequence: its pictures, each of which is one frame.
+    private let pictures: PictureList?
     private let decoder: VideoDecoder
     private let videoIndex: Int
     private let timeBase: Rational
@@ -26,16 +28,19 @@ private final class InventoryReader {
     private var contents: [Int: RunningFingerprint] = [:]
 
     init(path: String) throws(MediaError) {
-        file = try InputFile(path: path, format: nil, interrupter: Interrupter())
+        pictures = try path.contains("://") ? nil : PictureList(path: path)
+        file = try InputFile(path: pictures?.files[0] ?? path, format: nil, interrupter: Interrupter())
         videoIndex = try file.videoIndex()
-        let video = try file.describeVideo(videoIndex)
+        if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: nil) }
+        let video = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
         decoder = try VideoDecoder(file.stream(videoIndex), path: path, threads: video.isStillPicture ? 1 : 0)
         timeBase = video.timeBase
         let rate = video.averageFrameRate
         frameTicks =
             rate.isKnown && timeBase.isKnown ? max(1, Int64((1 / (rate.value * timeBase.value)).rounded())) : 1
         inventory = FileInventory(
-            path: path, format: file.formatName, metadata: file.metadata, chapters: file.chapters, streams: [])
+            path: path, format: pictures == nil ? file.formatName : "sequence of pictures",
+            metadata: pictures == nil ? file.metadata : [:], chapters: file.chapters, streams: [])
         for index in 0..<file.streamCount { inventory.streams.append(Self.describe(file.stream(index))) }
         inventory.streams[videoIndex].picture = Self.picture(file.stream(videoIndex), video)
     }
@@ -83,7 +88,21 @@ private final class InventoryReader {
         return picture
     }
 
+    /// A sequence has the frames of its files, one tick apart.
+    private func readPictures(_ files: [String]) throws(MediaError) {
+        for (index, path) in files.enumerated() {
+            let frame = try StillPicture.decode(path, interrupter: file.interrupter)
+            frame.pointee.best_effort_timestamp = Int64(index)
+            uf_frame_set_duration(frame, 1)
+            take(frame)
+            var pointer: UnsafeMutablePointer<AVFrame>? = frame
+            av_frame_free(&pointer)
+        }
+        finish()
+    }
+
     func readAll() throws(MediaError) {
+        if let pictures { return try readPictures(pictures.files) }
         guard let packet = av_packet_alloc() else { fatalError("out of memory") }
         defer {
             var pointer: UnsafeMutablePointer<AVPacket>? = packet
@@ -166,14 +185,28 @@ private final class InventoryReader {
         if 2 * (topFirst + bottomFirst) >= max(frames, 1) {
             inventory.streams[videoIndex].picture?.fieldOrder = topFirst >= bottomFirst ? .topFirst : .bottomFirst
         }
-        // Where an mp4 ends is said by its edit list, not by the last packet in decoding order.
+        // Where a stream ends is said by mp4's edit list and Matroska's tag, not by the last packet in decoding order.
+        guard let last = inventory.streams[videoIndex].frames.last else { return }
         let stream = file.stream(videoIndex).pointee
-        if file.formatName.hasPrefix("mov,"), stream.duration > 0, stream.start_time != Library.noTimestamp,
-            let last = inventory.streams[videoIndex].frames.last
+        var end: Int64?
+        if file.formatName.hasPrefix("mov,"), stream.duration > 0, stream.start_time != Library.noTimestamp {
+            end = stream.start_time + stream.duration
+        } else if file.formatName.hasPrefix("matroska,"), timeBase.isKnown,
+            let tag = inventory.streams[videoIndex].metadata.first(where: { $0.key.uppercased() == "DURATION" }),
+            let seconds = Self.seconds(tag.value)
         {
-            let rest = stream.start_time + stream.duration - last.timestamp
-            if rest > 0 { inventory.streams[videoIndex].frames[frames - 1].duration = rest }
+            end = Int64((seconds / timeBase.value).rounded())
         }
+        if let end, end > last.timestamp {
+            inventory.streams[videoIndex].frames[frames - 1].duration = end - last.timestamp
+        }
+    }
+
+    /// "00:00:02.300000000"
+    private static func seconds(_ text: String) -> Double? {
+        let parts = text.split(separator: ":").map { Double($0) }
+        guard parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts[2] else { return nil }
+        return hours * 3600 + minutes * 60 + seconds
     }
 }
 
@@ -189,6 +222,10 @@ extension PictureInventory {
 
     /// Fills what the stream did not say.
     fileprivate mutating func take(_ frame: UnsafeMutablePointer<AVFrame>) {
+        // Opacity that lies beside the picture in the file shows in the frame only.
+        if let layout = PixelLayout(AVPixelFormat(rawValue: frame.pointee.format)) {
+            (video.pixelFormat, video.hasAlpha) = (layout.name, layout.hasAlpha)
+        }
         let own = ColorDescription(frame.pointee)
         if color.matrix == .unspecified { color.matrix = own.matrix }
         if color.range == .unspecified { color.range = own.range }

@@ -25,6 +25,7 @@ struct Upframe: ParsableCommand {
         version: "upframe 0.1.0",
         subcommands: [
             UpscaleCommand.self, ModelsCommand.self, BenchCommand.self, DevicesCommand.self, VerifyCommand.self,
+            CompareCommand.self,
         ],
         defaultSubcommand: UpscaleCommand.self)
 

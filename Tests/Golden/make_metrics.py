@@ -9,7 +9,7 @@ import json
 import pathlib
 
 import numpy as np
-import philox
+from philox import Philox
 import torch
 from pytorch_msssim import ms_ssim
 from scipy.ndimage import correlate1d
@@ -27,7 +27,7 @@ def pair(height, width, noise, seed):
     """Blocks with texture on them, and the same with less contrast and noise; Tests/MetricsTests draws the same."""
 
     def uniform(stream, *shape):
-        return philox.uniform(seed + stream, int(np.prod(shape))).reshape(shape).astype(np.float64)
+        return Philox(seed + stream).uniform(int(np.prod(shape))).reshape(shape).astype(np.float64)
 
     blocks = uniform(0, (height + 7) // 8, (width + 7) // 8, 3).repeat(8, 0).repeat(8, 1)[:height, :width]
     a = 0.1 + 0.6 * blocks + 0.2 * uniform(1, height, width, 3)

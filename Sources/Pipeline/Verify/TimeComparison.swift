@@ -9,6 +9,8 @@ struct TimeComparison {
     let target: Rational
     /// Seconds.
     let tolerance: Double
+    /// Seconds by which everything was moved together.
+    let shift: Double
     private(set) var exact = 0
     private(set) var rounded = 0
     private(set) var wrong = 0
@@ -18,17 +20,17 @@ struct TimeComparison {
 
     /// - Parameter sourceTicksMatter: the source's own rounding is forgiven too; for durations, which containers that
     ///   count coarsely round on their own and others take from the distances of times.
-    init(source: Rational, target: Rational, sourceTicksMatter: Bool = false) {
-        (self.source, self.target) = (source, target)
+    init(source: Rational, target: Rational, sourceTicksMatter: Bool = false, shift: Double = 0) {
+        (self.source, self.target, self.shift) = (source, target, shift)
         tolerance = sourceTicksMatter ? max(source.value, target.value) : target.value
     }
 
     mutating func compare(_ index: Int, _ a: Int64, _ b: Int64) {
-        if Self.isEqual(a, source, b, target) {
+        if shift == 0, Self.isEqual(a, source, b, target) {
             exact += 1
             return
         }
-        let difference = abs(Double(b) * target.value - Double(a) * source.value)
+        let difference = abs(Double(b) * target.value - Double(a) * source.value - shift)
         largest = max(largest, difference)
         // Doubles lose some of the last digits of large times.
         if difference <= tolerance * 1.001 + 1e-9 {
@@ -56,6 +58,7 @@ struct TimeComparison {
                 + "\(seconds(firstWrong.source)) became \(seconds(firstWrong.target))"
         }
         guard rounded > 0 else { return "exact" }
+        if shift != 0 { return "all moved by \(seconds(shift)), in step to \(seconds(largest))" }
         return "\(rounded) of \(exact + rounded) rounded to the output's ticks of \(target), at most by "
             + seconds(largest)
     }

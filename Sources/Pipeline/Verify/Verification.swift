@@ -49,16 +49,33 @@ public struct Verification: Sendable, Codable {
         } else {
             list.add("container", input.format, output.format, .ok)
         }
+        let shift = Self.forcedShift(input, output)
+        if shift != 0 {
+            list.add(
+                "start", seconds(0), seconds(shift), .expected,
+                "\(output.format) holds no time below zero, which decoding order needs; all streams moved together")
+        }
         if let source = input.video, let target = output.video {
-            VideoCheck(source: source, target: target, targetFormat: output.format).run(&list)
+            VideoCheck(source: source, target: target, shift: shift).run(&list)
         }
         for pair in StreamMatch.pairs(input, output) {
-            PacketCheck(pair: pair, input: input, output: output).run(&list)
+            PacketCheck(pair: pair, input: input, output: output, shift: shift).run(&list)
         }
         MetadataCheck.chapters(input, output, &list)
         list.stream = "file"
         MetadataCheck.compare(input.metadata, output.metadata, &list)
         findings = list.findings
+    }
+
+    /// Containers that cannot say that decoding begins before zero begin everything a little later; a frame or two, and
+    /// never earlier.
+    private static func forcedShift(_ input: FileInventory, _ output: FileInventory) -> Double {
+        guard ["mpegts", "mpeg", "avi", "flv"].contains(output.format), let a = input.video, let b = output.video,
+            let x = a.frames.first, let y = b.frames.first
+        else { return 0 }
+        let (from, to) = (a.description.timeBase, b.description.timeBase)
+        let shift = Double(y.timestamp) * to.value - Double(x.timestamp) * from.value
+        return shift > 1.001 * to.value && shift < 0.5 ? shift : 0
     }
 }
 

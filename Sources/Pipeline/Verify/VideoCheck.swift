@@ -4,8 +4,8 @@ internal import Media
 struct VideoCheck {
     let source: StreamInventory
     let target: StreamInventory
-    /// libav's name of the output's container.
-    let targetFormat: String
+    /// Seconds by which the container had to move every stream.
+    let shift: Double
 
     func run(_ list: inout FindingList) {
         guard let a = source.picture, let b = target.picture else { return }
@@ -29,9 +29,11 @@ struct VideoCheck {
         if target.damagedPackets > 0 {
             list.add("damage", "-", "\(target.damagedPackets) packets", .changed, "the output cannot be decoded whole")
         }
-        // One picture has no time.
-        guard !a.video.isStillPicture, !b.video.isStillPicture, let last = x.last, let end = y.last else { return }
-        var times = TimeComparison(source: a.video.timeBase, target: b.video.timeBase)
+        // Pictures have no time of their own.
+        guard ![a.video, b.video].contains(where: { $0.isStillPicture || $0.isPictureList }), let last = x.last,
+            let end = y.last
+        else { return }
+        var times = TimeComparison(source: a.video.timeBase, target: b.video.timeBase, shift: shift)
         var moved = 0
         var previous: Int64?
         for (index, (from, to)) in zip(x, y).enumerated() {
@@ -48,7 +50,7 @@ struct VideoCheck {
         list.add("timestamps", span(x, a.video.timeBase), span(y, b.video.timeBase), times.result, note)
         guard last.duration > 0, end.duration > 0, x.count == y.count else { return }
         var durations = TimeComparison(
-            source: a.video.timeBase, target: b.video.timeBase, sourceTicksMatter: true)
+            source: a.video.timeBase, target: b.video.timeBase, sourceTicksMatter: true, shift: shift)
         durations.compare(0, last.timestamp + last.duration, end.timestamp + end.duration)
         list.add(
             "end", seconds(Double(last.timestamp + last.duration) * a.video.timeBase.value),
