@@ -36,6 +36,12 @@ enum Interruption {
                 return nil
             }, nil)
         pthread_detach(thread)
+        // Whoever started the process may have blocked them: masks are inherited.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
                 var byte: UInt8 = 1
