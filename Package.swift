@@ -46,6 +46,7 @@ let package = Package(
 
         // Numbers and networks: no device, no file, no video.
         room("Tensor", []),
+        room("Metrics", ["Tensor"]),
         room("Network", ["Tensor"]),
         room("Planning", ["Network"]),
         room("Reference", ["Network"]),
@@ -64,7 +65,7 @@ let package = Package(
         room("Catalogue", ["Weights", "CArchive"]),
         .target(name: "CPixels"),
         room("Media", ["CFFmpeg", "CPixels"]),
-        room("Pipeline", ["Media", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        room("Pipeline", ["Media", "Metrics", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
         .executableTarget(
             name: "upframe",
             dependencies: [
@@ -75,6 +76,7 @@ let package = Package(
         // Tests.
         .target(name: "TestSupport", dependencies: ["Network"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("TensorTests", ["Tensor"]),
+        tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
         tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("ComputeTests", ["Compute"]),

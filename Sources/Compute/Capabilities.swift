@@ -41,6 +41,10 @@ public struct Capabilities: Sendable, Hashable {
     public let hasVulkanMemoryModel: Bool
 
     public let subgroupSize: Int
+    /// The subgroup sizes that a pipeline can ask for; only `subgroupSize` where it cannot ask.
+    public let subgroupSizes: ClosedRange<Int>
+    /// Whether a pipeline can ask for a subgroup size, and for all subgroups to be full.
+    public let hasSubgroupSizeControl: Bool
     public let sharedMemoryBytes: Int
     public let maximumGroupSize: Int
     /// Workgroups of one dispatch, per axis.
@@ -111,13 +115,16 @@ extension Capabilities {
         let maintenance4 = scratch.place(VkPhysicalDeviceMaintenance4Properties())
         maintenance4.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES
         maintenance4.pointee.pNext = UnsafeMutableRawPointer(driver)
+        let sizes = scratch.place(VkPhysicalDeviceSubgroupSizeControlProperties())
+        sizes.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES
+        sizes.pointee.pNext = UnsafeMutableRawPointer(maintenance4)
         var properties = VkPhysicalDeviceProperties2()
         properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2
         let speaks12 = basic.apiVersion >= vulkanVersion(1, 2)
         let speaks13 = basic.apiVersion >= vulkanVersion(1, 3)
         properties.pNext =
             speaks13
-            ? UnsafeMutableRawPointer(maintenance4)
+            ? UnsafeMutableRawPointer(sizes)
             : speaks12 ? UnsafeMutableRawPointer(driver) : UnsafeMutableRawPointer(maintenance3)
         functions.getProperties2(device, &properties)
         let limits = properties.properties.limits
@@ -127,6 +134,9 @@ extension Capabilities {
         let features12 = scratch.place(VkPhysicalDeviceVulkan12Features())
         features12.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES
         features12.pointee.pNext = UnsafeMutableRawPointer(features11)
+        let features13 = scratch.place(VkPhysicalDeviceVulkan13Features())
+        features13.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES
+        if speaks13 { features11.pointee.pNext = UnsafeMutableRawPointer(features13) }
         let matrices = scratch.place(VkPhysicalDeviceCooperativeMatrixFeaturesKHR())
         matrices.pointee.sType = upframe_cooperative_matrix_features_type
         var features = VkPhysicalDeviceFeatures2()
@@ -176,6 +186,14 @@ extension Capabilities {
         hasVulkanMemoryModel = features12.pointee.vulkanMemoryModel == yes
 
         subgroupSize = max(1, Int(subgroup.pointee.subgroupSize))
+        let isForCompute =
+            sizes.pointee.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT.rawValue != 0
+        hasSubgroupSizeControl =
+            features13.pointee.subgroupSizeControl == yes && features13.pointee.computeFullSubgroups == yes
+            && isForCompute
+        subgroupSizes =
+            hasSubgroupSizeControl
+            ? Int(sizes.pointee.minSubgroupSize)...Int(sizes.pointee.maxSubgroupSize) : subgroupSize...subgroupSize
         sharedMemoryBytes = Int(limits.maxComputeSharedMemorySize)
         maximumGroupSize = Int(limits.maxComputeWorkGroupInvocations)
         maximumGroups = [

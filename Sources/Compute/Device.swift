@@ -52,6 +52,13 @@ public final class Device: Sendable {
         features12.pointee.shaderFloat16 = VkBool32(capabilities.hasFloat16Arithmetic ? VK_TRUE : VK_FALSE)
         features12.pointee.vulkanMemoryModel = VkBool32(capabilities.hasVulkanMemoryModel ? VK_TRUE : VK_FALSE)
         features12.pointee.pNext = UnsafeMutableRawPointer(features11)
+        if capabilities.hasSubgroupSizeControl {
+            let features13 = scratch.place(VkPhysicalDeviceVulkan13Features())
+            features13.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES
+            features13.pointee.subgroupSizeControl = VkBool32(VK_TRUE)
+            features13.pointee.computeFullSubgroups = VkBool32(VK_TRUE)
+            features11.pointee.pNext = UnsafeMutableRawPointer(features13)
+        }
         var extensions: [String] = []
         var next = UnsafeRawPointer(features12)
         if !capabilities.cooperativeMatrices.isEmpty {

@@ -19,10 +19,12 @@ public final class Pipeline: Sendable {
     /// - Parameters:
     ///   - code: SPIR-V with the entry point `main`.
     ///   - specialisation: 32-bit constants; the index is the constant's id.
+    ///   - subgroupSize: run in full subgroups of this size; nil leaves it to the driver. Only where the device
+    ///     `hasSubgroupSizeControl`.
     /// - Throws: `ComputeError.failed` when the driver refuses the shader.
     public init(
         _ device: Device, name: String, code: [UInt32], bindings: Int, pushConstantBytes: Int,
-        specialisation: [UInt32] = [], cache: PipelineCache? = nil
+        specialisation: [UInt32] = [], subgroupSize: Int? = nil, cache: PipelineCache? = nil
     ) throws(ComputeError) {
         let (functions, scratch) = (device.functions, Scratch())
         var moduleInfo = VkShaderModuleCreateInfo()
@@ -81,6 +83,17 @@ public final class Pipeline: Sendable {
         info.stage.module = module
         info.stage.pName = scratch.place("main")
         info.stage.pSpecializationInfo = UnsafePointer(scratch.place(constants))
+        if let subgroupSize {
+            precondition(
+                device.capabilities.hasSubgroupSizeControl
+                    && device.capabilities.subgroupSizes.contains(subgroupSize), "\(name): subgroups of \(subgroupSize)"
+            )
+            var size = VkPipelineShaderStageRequiredSubgroupSizeCreateInfo()
+            size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO
+            size.requiredSubgroupSize = UInt32(subgroupSize)
+            info.stage.pNext = UnsafeRawPointer(scratch.place(size))
+            info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT.rawValue
+        }
         info.layout = layout
         var pipeline: VkPipeline?
         result = functions.createPipelines(device.handle, cache?.handle, 1, &info, nil, &pipeline)

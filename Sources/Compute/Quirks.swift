@@ -1,22 +1,17 @@
 /// What a driver does otherwise than its capabilities say. Each has a row in the table below, with the reason.
 public enum Quirk: String, Sendable, Hashable, CaseIterable {
-    /// Packing to half floats truncates instead of rounding to nearest, so results may be a whole unit in the last place
-    /// off.
-    case truncatesHalfFloats
     /// A dispatch may take seconds: waits must be patient.
     case slow
 
     /// One row: which devices have the quirk.
-    private struct Row {
+    private struct Row: Sendable {
         let quirk: Quirk
-        let applies: (_ name: String, _ driver: String, _ vendorID: UInt32, _ kind: Capabilities.Kind) -> Bool
+        let applies: @Sendable (_ name: String, _ driver: String, _ vendorID: UInt32, _ kind: Capabilities.Kind) -> Bool
     }
 
-    private nonisolated(unsafe) static let table: [Row] = [
-        // Mesa's gallivm converts to half floats by truncation (seen on 22.3).
-        Row(quirk: .truncatesHalfFloats) { _, driver, _, _ in driver == "llvmpipe" },
+    private static let table: [Row] = [
         // Software drivers compute on the processor.
-        Row(quirk: .slow) { _, _, _, kind in kind == .software },
+        Row(quirk: .slow) { _, _, _, kind in kind == .software }
     ]
 
     static func found(name: String, driver: String, vendorID: UInt32, kind: Capabilities.Kind) -> Set<Quirk> {

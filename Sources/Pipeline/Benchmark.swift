@@ -116,6 +116,8 @@ public struct Benchmark {
     ) throws {
         var job = UpscaleOptions(input: input, output: output, model: model, executor: executor)
         (job.reader, job.encoder, job.target, job.tiling, job.overwrite) = (options, encoder, target, tiling, true)
+        // Every frame costs the same, so that rates compare.
+        job.reuses = false
         report.stages = try stagesAlone(job, frames: stageFrames, report)
 
         let samples = MemorySamples()

@@ -104,6 +104,9 @@ final class Pool<Element>: @unchecked Sendable {
         monitor.wait(until: { cancelled || !free.isEmpty }) { cancelled ? nil : free.removeLast() }
     }
 
+    /// A free buffer, or nil at once when there is none.
+    func takeIfFree() -> sending Element? { monitor.change { cancelled ? nil : free.popLast() } }
+
     func put(_ element: sending Element) { monitor.change { free.append(element) } }
 
     func cancel() { monitor.change { cancelled = true } }

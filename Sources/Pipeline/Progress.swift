@@ -5,6 +5,9 @@ public struct StageReading: Sendable, Hashable {
     public var busySeconds: Double
     public var frames: Int
 
+    /// 0 before the first frame.
+    public var secondsPerFrame: Double { frames > 0 ? busySeconds / Double(frames) : 0 }
+
     /// What the stage would reach alone, at the work that it did so far; 0 before the first frame.
     public var framesPerSecond: Double { busySeconds > 0 ? Double(frames) / busySeconds : 0 }
 }

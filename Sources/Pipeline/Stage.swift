@@ -11,6 +11,17 @@ func monotonicSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
 
+/// Blocks the thread; signals do not shorten it.
+func sleepSeconds(_ seconds: Double) {
+    let end = monotonicSeconds() + seconds
+    while true {
+        let left = end - monotonicSeconds()
+        guard left > 0 else { return }
+        var time = timespec(tv_sec: Int(left), tv_nsec: Int((left - left.rounded(.down)) * 1e9))
+        nanosleep(&time, nil)
+    }
+}
+
 /// How long one stage has worked, without its waits for neighbours, and on how many frames. Thread-safe.
 final class StageClock: @unchecked Sendable {
     let name: String

@@ -9,11 +9,19 @@ public struct UpscaleOptions: Sendable {
     public var input: String
     public var output: String
     public var model: Model
+    /// Models to fall back on when `realtime` finds `model` too slow, each cheaper than the one before. Their results
+    /// are resized to the same output.
+    public var cheaperModels: [Model] = []
+    /// Hold the source's frame rate and keep every frame's latency below so many seconds, at the price of quality; nil
+    /// computes every frame with `model`, however long it takes.
+    public var realtime: Double?
     public var executor: any Executor
     public var target = TargetSize.model
     public var tiling = Tiling.automatic
     /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
     public var memoryBudget: Int?
+    /// Whether what did not change since the last frame is taken from its result (bit-identical).
+    public var reuses = true
     public var reader = ReaderOptions()
     public var encoder = EncoderSettings()
     public var overwrite = false
@@ -28,6 +36,12 @@ public struct UpscaleSummary: Sendable {
     public var frames: Int
     public var elapsedSeconds: Double
     public var stages: [StageReading]
+    /// From a frame's arrival to the writing of its last byte.
+    public var latency: LatencyReading
+    /// What `realtime` decided; nil without it.
+    public var governor: Governor.Count?
+    /// What was not computed again; nil when reuse was off.
+    public var reuse: ReuseCount?
     /// Ended by `UpscaleJob.interrupt` before the source did; the output holds the frames up to there.
     public var interrupted: Bool
     /// Whether there is an output: false only after an interruption before the first frame.
@@ -58,11 +72,12 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
 /// `init` opens both ends and checks all that can be checked, so that bad input is told before any work; `run` does the
 /// work on four threads and blocks. `interrupt` may be called from any thread.
 public final class UpscaleJob: @unchecked Sendable {
-    private let options: UpscaleOptions
-    private let reader: MediaReader
-    private let writer: MediaWriter
-    private let upscaler: Upscaler
-    private let outputShape: Shape
+    let options: UpscaleOptions
+    let reader: MediaReader
+    let writer: MediaWriter
+    /// The models that a frame may be computed with, the best first; more than one only in real time.
+    let ladder: [Upscaler]
+    let outputShape: Shape
     private let interruption = FirstError()
 
     /// What a person should know before: streams that stay behind, formats chosen.
@@ -76,7 +91,8 @@ public final class UpscaleJob: @unchecked Sendable {
     /// - Throws: `MediaError`, `PipelineError`.
     public init(_ options: UpscaleOptions) throws {
         let descriptor = options.model.descriptor
-        guard descriptor.inputChannels == 3, descriptor.outputChannels == 3 else {
+        for descriptor in ([options.model] + options.cheaperModels).map(\.descriptor)
+        where descriptor.inputChannels != 3 || descriptor.outputChannels != 3 {
             throw PipelineError.channels(model: descriptor.architecture, count: descriptor.inputChannels)
         }
         self.options = options
@@ -88,9 +104,11 @@ public final class UpscaleJob: @unchecked Sendable {
             path: options.output, source: reader, width: size.width, height: size.height, settings: options.encoder,
             overwrite: options.overwrite)
         outputShape = .nhwc(1, size.height, size.width, 3)
-        upscaler = Upscaler(
-            model: options.model, executor: options.executor, tiling: options.tiling,
-            memoryBudget: options.memoryBudget)
+        ladder = ([options.model] + (options.realtime == nil ? [] : options.cheaperModels)).map { model in
+            Upscaler(
+                model: model, executor: options.executor, tiling: options.tiling, memoryBudget: options.memoryBudget,
+                reuses: options.reuses && !video.isStillPicture)
+        }
     }
 
     private struct Interrupted: Error {}
@@ -103,30 +121,13 @@ public final class UpscaleJob: @unchecked Sendable {
         interruptMonitor.change { onInterrupt }?()
     }
 
-    private var isInterrupted: Bool { interruption.value != nil }
+    var isInterrupted: Bool { interruption.value != nil }
 
-    // MARK: Running
-
-    /// What travels between stages.
-    private enum Item<Picture> {
-        /// A packet of another stream; it keeps its place between frames.
-        case packet(EncodedPacket)
-        case picture(Picture)
+    /// What an interruption does while the job runs; nil before and after.
+    func setInterruptHandler(_ handler: (() -> Void)?) {
+        interruptMonitor.change { onInterrupt = handler }
+        if isInterrupted { handler?() }
     }
-
-    /// Pixels and the frame whose times and tags they carry.
-    private struct Picture {
-        var pixels: HostTensor
-        var frame: VideoFrame
-    }
-
-    /// Buffers between decoding and the network, and between the network and conversion. Two keep both sides busy; the
-    /// third takes up unevenness.
-    private static let picturesInFlight = 3
-    /// Packets are small and many; pictures are bounded by the pools.
-    private static let itemsInFlight = 256
-    /// Encoded-size frames that wait for the encoder.
-    private static let framesInFlight = 2
 
     /// Does the work and blocks until the output is complete.
     ///
@@ -134,193 +135,6 @@ public final class UpscaleJob: @unchecked Sendable {
     /// - Throws: the first error of any stage (`MediaError`, `ExecutionError`, `PipelineError`). Nothing half-written
     ///   stays behind then.
     public func run(progress: @escaping @Sendable (Progress) -> Void = { _ in }) throws -> UpscaleSummary {
-        let video = reader.video
-        let inputShape = Shape.nhwc(1, video.height, video.width, 3)
-        let decoded = Channel<Item<Picture>>(capacity: Self.itemsInFlight)
-        let upscaled = Channel<Item<Picture>>(capacity: Self.itemsInFlight)
-        let converted = Channel<Item<VideoFrame>>(capacity: Self.framesInFlight)
-        let inputs = Pool((0..<Self.picturesInFlight).map { _ in HostTensor(inputShape) })
-        let outputs = Pool((0..<Self.picturesInFlight).map { _ in HostTensor(upscaler.outputShape(inputShape)) })
-        let clocks = ["decode", "network", "convert", "encode"].map(StageClock.init)
-        let failure = FirstError()
-        let start = monotonicSeconds()
-
-        @Sendable func stop() {
-            decoded.cancel()
-            upscaled.cancel()
-            inputs.cancel()
-            outputs.cancel()
-            converted.cancel()
-        }
-        @Sendable func stage(_ name: String, _ body: @escaping @Sendable () throws -> Void) -> WorkerThread {
-            WorkerThread("upframe \(name)") {
-                do { try body() } catch { if failure.record(error) { stop() } }
-            }
-        }
-        let stopReading = reader.interrupter
-        interruptMonitor.change {
-            onInterrupt = {
-                // What is decoded or in the network is dropped; what is converted is still encoded.
-                stopReading.interrupt()
-                decoded.cancel()
-                upscaled.cancel()
-                inputs.cancel()
-                outputs.cancel()
-            }
-        }
-        if isInterrupted { interruptMonitor.change { onInterrupt }?() }
-
-        let decode = stage("decode") { [self] in
-            let converter = PixelConverter(decoding: reader.video)
-            while !isInterrupted {
-                let event: MediaEvent?
-                do { event = try clocks[0].measure(frames: 0) { try reader.next() } } catch MediaError.interrupted {
-                    return
-                }
-                switch event {
-                case nil:
-                    decoded.finish()
-                    return
-                case .packet(let packet):
-                    guard decoded.send(.packet(packet)) else { return }
-                case .frame(let frame):
-                    guard var pixels = inputs.take() else { return }
-                    let shape = Shape.nhwc(1, frame.height, frame.width, 3)
-                    // A stream that changes its size midway.
-                    if pixels.shape != shape { pixels = HostTensor(shape) }
-                    try clocks[0].measure {
-                        try pixels.withUnsafeMutableValues { try converter.rgb(from: frame, into: $0) }
-                    }
-                    guard decoded.send(.picture(Picture(pixels: pixels, frame: frame))) else { return }
-                }
-            }
-        }
-        let network = stage("network") { [self] in
-            var count = 0
-            while let item = decoded.receive() {
-                switch item {
-                case .packet(let packet):
-                    guard upscaled.send(.packet(packet)) else { return }
-                case .picture(let picture):
-                    guard var result = outputs.take() else { return }
-                    let shape = upscaler.outputShape(picture.pixels.shape)
-                    if result.shape != shape { result = HostTensor(shape) }
-                    try clocks[1].measure { try upscaler.upscale(picture.pixels, into: &result) }
-                    guard Self.isFinite(result) else {
-                        throw PipelineError.notFinite(
-                            path: options.input, frame: count, executor: upscaler.executor.name)
-                    }
-                    count += 1
-                    inputs.put(picture.pixels)
-                    guard upscaled.send(.picture(Picture(pixels: result, frame: picture.frame))) else { return }
-                }
-            }
-            upscaled.finish()
-        }
-        let convert = stage("convert") { [self] in
-            let converter = try PixelConverter(
-                encodingWidth: writer.width, height: writer.height, pixelFormat: writer.pixelFormat,
-                color: writer.color)
-            var resampler: Resampler?
-            var resized = HostTensor([0], [])
-            while let item = upscaled.receive() {
-                switch item {
-                case .packet(let packet):
-                    guard converted.send(.packet(packet)) else { return }
-                case .picture(let picture):
-                    let frame = try clocks[2].measure {
-                        let shape = picture.pixels.shape
-                        if shape == outputShape {
-                            return try Self.frame(picture.pixels, like: picture.frame, converter)
-                        }
-                        if resampler?.source != shape {
-                            resampler = Resampler(from: shape, to: outputShape)
-                            resized = HostTensor(outputShape)
-                        }
-                        resampler!.resize(picture.pixels, into: &resized)
-                        return try Self.frame(resized, like: picture.frame, converter)
-                    }
-                    outputs.put(picture.pixels)
-                    guard converted.send(.picture(frame)) else { return }
-                }
-            }
-            converted.finish()
-        }
-        let encode = stage("encode") { [self] in
-            var frames = 0
-            @Sendable func report(_ frames: Int) {
-                progress(
-                    Progress(
-                        frames: frames, expectedFrames: video.frameCountEstimate,
-                        elapsedSeconds: monotonicSeconds() - start, stages: clocks.map(\.reading)))
-            }
-            report(0)
-            while let item = converted.receive() {
-                switch item {
-                case .packet(let packet): try clocks[3].measure(frames: 0) { try writer.write(packet) }
-                case .picture(let frame):
-                    try clocks[3].measure { try writer.write(frame) }
-                    frames += 1
-                    report(frames)
-                }
-            }
-        }
-
-        convert.join()
-        encode.join()
-        // After an interruption the network may be in the middle of a long frame: nobody waits for it.
-        if !isInterrupted {
-            decode.join()
-            network.join()
-        }
-        interruptMonitor.change { onInterrupt = nil }
-
-        do {
-            if let error = failure.value { throw error }
-            var wroteOutput = true
-            if isInterrupted {
-                wroteOutput = try clocks[3].measure(frames: 0) { try writer.finishInterrupted() }
-            } else {
-                guard reader.deliveredFrames == writer.writtenFrames else {
-                    throw PipelineError.frameCount(
-                        path: options.output, read: reader.deliveredFrames, written: writer.writtenFrames)
-                }
-                try clocks[3].measure(frames: 0) { try writer.finish() }
-            }
-            return UpscaleSummary(
-                frames: writer.writtenFrames, elapsedSeconds: monotonicSeconds() - start,
-                stages: clocks.map(\.reading), interrupted: isInterrupted, wroteOutput: wroteOutput)
-        } catch {
-            writer.abandon()
-            throw error
-        }
-    }
-
-    private static func frame(_ pixels: HostTensor, like frame: VideoFrame, _ converter: PixelConverter) throws
-        -> VideoFrame
-    {
-        try pixels.withUnsafeValues {
-            try converter.frame(
-                fromRGB: $0, width: pixels.shape.width, height: pixels.shape.height, timestamp: frame.timestamp,
-                duration: frame.duration)
-        }
-    }
-
-    /// Whether every number is finite: one not finite makes the sum so.
-    private static func isFinite(_ tensor: HostTensor) -> Bool {
-        tensor.withUnsafeValues { values in
-            var sums = SIMD16<Float>.zero
-            var index = 0
-            while index + 16 <= values.count {
-                for lane in 0..<16 { sums[lane] += values[index + lane] * 0 }
-                index += 16
-            }
-            var sum = sums.sum()
-            while index < values.count {
-                sum += values[index] * 0
-                index += 1
-            }
-            return sum == 0
-        }
+        try UpscaleRun(self, progress).run()
     }
 }

@@ -29,19 +29,22 @@ public final class Upscaler {
     private let memoryBudget: Int
 
     /// Plan and layout of the latest picture size.
-    private var prepared: Prepared?
-    private struct Prepared {
-        let shape: Shape
-        let layout: TileLayout
-        let plan: any Plan
-        /// One tile's input and output; empty where the picture is one tile.
-        var input: [HostTensor]
-        var output: [HostTensor]
-    }
+    private var prepared: TiledPlan?
+    /// What is remembered of the last picture; nil when nothing shall be used again.
+    private var memory: ReuseMemory?
+    /// What was saved so far by not computing unchanged pictures and tiles again.
+    public var reuse: ReuseCount? { memory?.count }
 
-    /// - Parameter memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; half of the
-    ///   machine's memory if nil.
-    public init(model: Model, executor: any Executor, tiling: Tiling = .automatic, memoryBudget: Int? = nil) {
+    /// - Parameters:
+    ///   - memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; half of the machine's memory
+    ///     if nil.
+    ///   - reuses: whether what did not change since the last picture is taken from its result. The results are the
+    ///     same, bit for bit.
+    public init(
+        model: Model, executor: any Executor, tiling: Tiling = .automatic, memoryBudget: Int? = nil,
+        reuses: Bool = false
+    ) {
+        memory = reuses ? ReuseMemory() : nil
         self.model = model
         self.executor = executor
         self.tiling = tiling
@@ -63,7 +66,7 @@ public final class Upscaler {
     /// How pictures of this size are cut; known after the first one.
     public var tileCount: Int { prepared?.layout.count ?? 0 }
     /// Bytes that the present plan holds.
-    public var memoryBytes: Int { prepared?.plan.memoryBytes ?? 0 }
+    public var memoryBytes: Int { (prepared?.memoryBytes ?? 0) + (memory?.memoryBytes ?? 0) }
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
     ///
@@ -86,19 +89,19 @@ public final class Upscaler {
             candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)
         }
         for (index, tile) in candidates.enumerated() {
-            let layout = layout(shape, tile: tile)
             do {
-                let plan = try executor.compile(graph(shape, layout), parameters: model.parameters)
-                let whole = layout.count == 1
-                prepared = Prepared(
-                    shape: shape, layout: layout, plan: plan,
-                    input: whole ? [] : plan.inputShapes.map { HostTensor($0) },
-                    output: whole ? [] : plan.outputShapes.map { HostTensor($0) })
+                prepared = try compile(shape, layout(shape, tile: tile))
                 return
             } catch let error as ExecutionError {
                 guard case .outOfMemory = error, index + 1 < candidates.count else { throw error }
             }
         }
+    }
+
+    private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
+        TiledPlan(
+            shape: shape, layout: layout, scale: scale,
+            plan: try executor.compile(graph(shape, layout), parameters: model.parameters))
     }
 
     /// Tiles start on this grid, on which every executor's blocks lie alike: the least common multiple of the Winograd
@@ -109,13 +112,14 @@ public final class Upscaler {
     /// Receptive fields up to this radius are covered by the overlap.
     private static let largestExactRadius = 48
 
+    /// Whether tiles give the whole picture's result, bit for bit.
+    private var isExact: Bool { model.descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
+
     private func layout(_ shape: Shape, tile: Int?) -> TileLayout {
-        let radius = model.descriptor.receptiveFieldRadius
-        let exact = radius <= Upscaler.largestExactRadius
-        let multiple = model.descriptor.sizeMultiple
-        return TileLayout(
-            height: shape.height, width: shape.width, tile: tile, overlap: exact ? radius : Upscaler.blendedOverlap,
-            exact: exact, grid: Upscaler.blockGrid * multiple, scale: scale)
+        TileLayout(
+            height: shape.height, width: shape.width, tile: tile,
+            overlap: isExact ? model.descriptor.receptiveFieldRadius : Upscaler.blendedOverlap, exact: isExact,
+            grid: Upscaler.blockGrid * model.descriptor.sizeMultiple, scale: scale)
     }
 
     private func graph(_ shape: Shape, _ layout: TileLayout) -> Graph {
@@ -129,64 +133,68 @@ public final class Upscaler {
     ///   - picture: `[1, H, W, C]`, gamma-encoded full-range RGB in [0, 1].
     ///   - result: `[1, H*scale, W*scale, C]`, overwritten. Values may lie outside [0, 1]; leaving for pixels clamps them.
     public func upscale(_ picture: HostTensor, into result: inout HostTensor) throws {
+        _ = try upscale(picture, into: &result, leavingUnchanged: false)
+    }
+
+    /// As `upscale`; when the picture equals the last one and `leavesUnchanged` is set, `result` is left as it is.
+    ///
+    /// - Returns: whether it was left.
+    func upscale(_ picture: HostTensor, into result: inout HostTensor, leavingUnchanged leavesUnchanged: Bool) throws
+        -> Bool
+    {
         try prepare(picture.shape)
         precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
-        guard let plan = prepared?.plan, let layout = prepared?.layout else { return }
-        if layout.count == 1 {
-            var outputs = [result]
-            // Hand the buffer over instead of sharing it, or writing would copy it.
-            result = HostTensor([0], [])
-            defer { result = outputs[0] }
-            try plan.run([picture], into: &outputs)
-            return
+        guard let memory else {
+            try prepared!.run(picture, into: &result)
+            return false
         }
-        result.withUnsafeMutableValues { $0.update(repeating: 0) }
-        for (row, top) in layout.vertical.starts.enumerated() {
-            for (column, left) in layout.horizontal.starts.enumerated() {
-                copyTile(from: picture, top: top, left: left)
-                try plan.run(prepared!.input, into: &prepared!.output)
-                addTile(
-                    to: &result, top: top * scale, left: left * scale, layout.vertical.weights[row],
-                    layout.horizontal.weights[column])
+        switch memory.changes(picture) {
+        case .everything:
+            try prepared!.run(picture, into: &result)
+            memory.remember(picture, result)
+        case .nothing:
+            memory.countIdentical()
+            if leavesUnchanged { return true }
+            memory.copyResult(to: &result)
+        case .parts(let rows):
+            // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
+            guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
+                let tiles = pieces.worthwhileTiles(rows, comparedTo: prepared!)
+            else {
+                try prepared!.run(picture, into: &result)
+                memory.remember(picture, result)
+                return false
             }
+            try memory.update(picture, tiles, with: pieces)
+            memory.copyResult(to: &result)
         }
+        return false
+    }
+
+    /// Seconds that a picture takes, measured on this one after a run to warm up; leaves the memory of the last picture
+    /// alone.
+    func measure(_ picture: HostTensor) throws -> Double {
+        try prepare(picture.shape)
+        var result = HostTensor(outputShape(picture.shape))
+        try prepared!.run(picture, into: &result)
+        let start = monotonicSeconds()
+        try prepared!.run(picture, into: &result)
+        return monotonicSeconds() - start
+    }
+
+    /// The cores of the tiles in which a partly changed picture is computed: small, so that little is computed for
+    /// nothing, but not so small that overlaps outweigh cores.
+    private static let pieceSize = 96
+
+    /// A plan for small tiles; nil where the picture is too small to have several.
+    private func compilePieces(_ shape: Shape) throws -> TiledPlan? {
+        let layout = layout(shape, tile: Upscaler.pieceSize)
+        return layout.count > 1 ? try compile(shape, layout) : nil
     }
 
     public func upscale(_ picture: HostTensor) throws -> HostTensor {
         var result = HostTensor(outputShape(picture.shape))
         try upscale(picture, into: &result)
         return result
-    }
-
-    private func copyTile(from picture: HostTensor, top: Int, left: Int) {
-        let shape = prepared!.input[0].shape
-        let (rowLength, stride) = (shape.width * shape.channels, picture.shape.width * shape.channels)
-        picture.withUnsafeValues { source in
-            prepared!.input[0].withUnsafeMutableValues { target in
-                for y in 0..<shape.height {
-                    let from = (top + y) * stride + left * shape.channels
-                    let row = UnsafeMutableBufferPointer(rebasing: target[y * rowLength..<(y + 1) * rowLength])
-                    _ = row.update(fromContentsOf: source[from..<from + rowLength])
-                }
-            }
-        }
-    }
-
-    private func addTile(to result: inout HostTensor, top: Int, left: Int, _ rows: [Float], _ columns: [Float]) {
-        let tile = prepared!.output[0]
-        let channels = tile.shape.channels
-        let stride = result.shape.width * channels
-        tile.withUnsafeValues { source in
-            result.withUnsafeMutableValues { target in
-                for (y, rowWeight) in rows.enumerated() where rowWeight != 0 {
-                    for (x, columnWeight) in columns.enumerated() where columnWeight != 0 {
-                        let weight = rowWeight * columnWeight
-                        let from = (y * columns.count + x) * channels
-                        let to = (top + y) * stride + (left + x) * channels
-                        for channel in 0..<channels { target[to + channel] += weight * source[from + channel] }
-                    }
-                }
-            }
-        }
     }
 }

@@ -3,6 +3,34 @@ internal import Network
 internal import Planning
 internal import Tensor
 
+/// Which implementation of the tile primitives (Shaders/tile.glsl) convolutions use.
+enum Multiplication: Sendable {
+    case vectors
+    /// Cooperative matrices; half-float storage only.
+    case matrices
+    /// The same kernel with its matrices as arrays: for tests on drivers without any, with subgroups of 8.
+    case emulatedMatrices
+
+    /// The kernel's name in Shaders/Variants.txt, without the precision.
+    var shader: String {
+        switch self {
+        case .vectors: "convolution"
+        case .matrices: "convolution.matrices"
+        case .emulatedMatrices: "convolution.emulated"
+        }
+    }
+
+    /// Whether the kernel was compiled and the device has what it is written for.
+    static func matricesFit(_ capabilities: Capabilities) -> Bool {
+        KernelLibrary.code("\(Multiplication.matrices.shader).fp16") != nil && capabilities.hasFloat16Arithmetic
+            && capabilities.hasVulkanMemoryModel && capabilities.hasSubgroupSizeControl
+            && capabilities.maximumGroupSize >= 4 * capabilities.subgroupSize
+            && capabilities.cooperativeMatrices.contains {
+                ($0.m, $0.n, $0.k) == (16, 16, 16) && $0.operands == .float16 && $0.accumulator == .float32
+            }
+    }
+}
+
 /// The shape of a workgroup's work in Shaders/tile.glsl.
 struct ConvolutionTile: Hashable, Sendable {
     /// Pixels of the result.
@@ -10,11 +38,17 @@ struct ConvolutionTile: Hashable, Sendable {
     var height = 8
     /// Quads of output channels.
     var blockQuads: Int
-    /// What one invocation sums up.
+    /// What one invocation sums up: pixels by quads. Of matrices, what a subgroup sums up: rows of the tile by fragments
+    /// of 16 channels.
     var pixels: Int
     var quads: Int
+    /// Of matrices; nil of vectors.
+    var subgroupSize: Int?
 
-    var groupSize: Int { width * height / pixels * (blockQuads / quads) }
+    var groupSize: Int {
+        if let subgroupSize { return height / pixels * subgroupSize }
+        return width * height / pixels * (blockQuads / quads)
+    }
     var blockChannels: Int { blockQuads * 4 }
 }
 
@@ -29,6 +63,9 @@ struct ConvolutionKernel {
     /// Input channels staged at a time, and how often.
     let chunkChannels: Int
     let chunks: Int
+    /// Quads from staged pixel to staged pixel.
+    let stagePitch: Int
+    let shader: String
 
     enum Staging { case halo, taps }
 
@@ -36,32 +73,41 @@ struct ConvolutionKernel {
     var kernelWidth: Int { step.weightShape[3] }
     private var outputExtent: Int { step.output.segments[0].extent }
 
-    init(_ step: ConvolutionStep, _ capabilities: Capabilities) {
+    init(_ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication) {
         self.step = step
+        shader = multiplication.shader
         precondition(step.output.segments.count == 1, "a step writes one segment")
         let extent = step.output.segments[0].extent
         let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
         // The widest block that wastes no columns: few invocations' worth of work for pictures, many for the body.
         let columns = needed <= 16 ? 16 : (needed + 31) / 32 * 32
         self.columns = columns
-        tile =
-            columns == 16
-            ? ConvolutionTile(blockQuads: 4, pixels: 4, quads: 1)
-            : columns % 64 == 0
-                ? ConvolutionTile(blockQuads: 16, pixels: 8, quads: 2)
-                : ConvolutionTile(blockQuads: 8, pixels: 8, quads: 1)
+        let blockQuads = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
         let inputs = step.input.physicalChannels.count
-        chunkChannels = inputs < 16 ? 4 : 16
+        let stagedQuadBytes: Int
+        let exchangeBytes: Int
+        switch multiplication {
+        case .vectors:
+            tile = ConvolutionTile(
+                blockQuads: blockQuads, pixels: blockQuads == 4 ? 4 : 8, quads: blockQuads == 16 ? 2 : 1)
+            chunkChannels = inputs < 16 ? 4 : 16
+            // Odd, so that neighbours lie in different banks.
+            stagePitch = chunkChannels == 4 ? 1 : chunkChannels / 4 + 1
+            (stagedQuadBytes, exchangeBytes) = (16, 0)
+        case .matrices, .emulatedMatrices:
+            tile = ConvolutionTile(
+                blockQuads: blockQuads, pixels: 2, quads: blockQuads / 4, subgroupSize: capabilities.subgroupSize)
+            chunkChannels = 16
+            // Rows of a matrix start at multiples of 16 bytes, and as above.
+            stagePitch = chunkChannels / 4 + 2
+            (stagedQuadBytes, exchangeBytes) = (8, tile.height / tile.pixels * 1024)
+        }
         chunks = (inputs + chunkChannels - 1) / chunkChannels
 
-        let pitch = ConvolutionKernel.stagePitch(chunkChannels)
-        let halo =
-            (tile.width + step.weightShape[3] - 1) * (tile.height + step.weightShape[2] - 1) * pitch * 16
-        staging = step.stride == 1 && halo <= capabilities.sharedMemoryBytes ? .halo : .taps
+        let pixels = (tile.width + step.weightShape[3] - 1) * (tile.height + step.weightShape[2] - 1)
+        let shared = pixels * stagePitch * stagedQuadBytes + exchangeBytes
+        staging = step.stride == 1 && shared <= capabilities.sharedMemoryBytes ? .halo : .taps
     }
-
-    /// Quads from staged pixel to staged pixel: odd, so that neighbours lie in different banks.
-    private static func stagePitch(_ channels: Int) -> Int { channels == 4 ? 1 : channels / 4 + 1 }
 
     private var stagedWidth: Int { staging == .halo ? tile.width + kernelWidth - 1 : tile.width }
     private var stagedHeight: Int { staging == .halo ? tile.height + kernelHeight - 1 : tile.height }
@@ -73,7 +119,7 @@ struct ConvolutionKernel {
         let isGrouped = step.groups > 1 && step.input.segments.count == 1 && step.pixelShuffle == 1
         return [
             tile.width, tile.height, tile.blockQuads, tile.pixels, tile.quads, chunkChannels / 4,
-            ConvolutionKernel.stagePitch(chunkChannels), stagedWidth, stagedHeight, columns / 4, kernelHeight,
+            stagePitch, stagedWidth, stagedHeight, columns / 4, kernelHeight,
             kernelWidth, step.stride, step.padding, step.inputUpsampling, staging == .halo ? 1 : 0, chunks, blocks,
             step.pixelShuffle, isGrouped ? step.weightShape[1] : 0,
             isGrouped ? step.weightShape[0] / step.groups : 0,

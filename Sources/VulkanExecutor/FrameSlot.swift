@@ -25,8 +25,8 @@ final class PlanMemory {
         inputs = PlanMemory.layout(program.inputs)
         outputs = PlanMemory.layout(program.outputs)
         let lowering = Lowering(
-            program, parameters, precision, executor.device.capabilities, inputStarts: inputs.starts,
-            outputStarts: outputs.starts)
+            program, parameters, precision, executor.device.capabilities, executor.multiplication,
+            inputStarts: inputs.starts, outputStarts: outputs.starts)
         launches = lowering.launches
         let device = executor.device
         // Rounded up, so that a binding's beginning can always be rounded down to an aligned one inside.
@@ -66,13 +66,18 @@ final class FrameSlot {
     /// One word a dispatch, `bindingAlignment` apart: 1 where a number did not fit.
     private let status: HostBuffer
     private let labels: [String]
-    private let commands: CommandList
+    /// Run one after the other.
+    private let commands: [CommandList]
     private let timeline: Timeline
+    /// Seconds to wait for a frame.
+    private let patience: Double
     private var pending: UInt64?
 
     var isBusy: Bool { pending != nil }
     var bytes: Int { input.bytes + output.bytes + status.bytes }
-    var recorded: (dispatches: Int, barriers: Int) { (commands.dispatches, commands.barriers) }
+    var recorded: (dispatches: Int, barriers: Int) {
+        (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
+    }
 
     init(_ executor: VulkanExecutor, _ memory: PlanMemory) throws {
         let device = executor.device
@@ -81,26 +86,55 @@ final class FrameSlot {
         input = try HostBuffer(device, bytes: memory.inputs.bytes, use: .upload)
         output = try HostBuffer(device, bytes: memory.outputs.bytes, use: .readback)
 
-        let launches = memory.launches
-        let pieces = try launches.map { try $0.pieces(device.capabilities) }
-        let dispatches = pieces.reduce(0) { $0 + $1.count }
+        let launches = try memory.launches.map { launch in
+            let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
+            return (launch: launch, pieces: pieces)
+        }
+        let dispatches = launches.reduce(0) { $0 + $1.pieces.count }
         status = try HostBuffer(device, bytes: max(1, dispatches) * bindingAlignment, use: .readback)
-        let recorder = try CommandRecorder(
-            device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings)
+        // Software drivers may take hours for what a GPU does in a second.
+        patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
+
         var labels: [String] = []
-        for (launch, pieces) in zip(launches, pieces) {
-            let pipeline = try executor.kernels.pipeline(launch.kernel)
-            for piece in pieces {
-                let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
-                try recorder.dispatch(
-                    pipeline, FrameSlot.bindings(launch, piece, memory, input, output, word),
-                    pushConstants: launch.pushConstants(piece),
-                    groups: launch.groups(piece.rows.count, piece.images.count))
-                labels.append(launch.label)
+        var commands: [CommandList] = []
+        for batch in FrameSlot.batches(launches.map(\.launch.work)) {
+            let batch = launches[batch]
+            let dispatches = batch.reduce(0) { $0 + $1.pieces.count }
+            let recorder = try CommandRecorder(
+                device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings)
+            for (launch, pieces) in batch {
+                let pipeline = try executor.kernels.pipeline(launch.kernel)
+                for piece in pieces {
+                    let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
+                    try recorder.dispatch(
+                        pipeline, FrameSlot.bindings(launch, piece, memory, input, output, word),
+                        pushConstants: launch.pushConstants(piece),
+                        groups: launch.groups(piece.rows.count, piece.images.count))
+                    labels.append(launch.label)
+                }
             }
+            commands.append(try recorder.finish())
         }
         self.labels = labels
-        commands = try recorder.finish()
+        self.commands = commands
+    }
+
+    /// Drivers take a device for hung when one submission takes seconds. Launches are therefore submitted in batches of
+    /// at most this many multiply-adds: well under a second on the slowest GPUs that are of use here.
+    private static let batchWork = 200_000_000_000
+
+    static func batches(_ work: [Int]) -> [Range<Int>] {
+        var batches: [Range<Int>] = []
+        var (start, sum) = (0, 0)
+        for (index, work) in work.enumerated() {
+            if sum + work > batchWork && index > start {
+                batches.append(start..<index)
+                (start, sum) = (index, 0)
+            }
+            sum += work
+        }
+        if start < work.count { batches.append(start..<work.count) }
+        return batches
     }
 
     private static func bindings(
@@ -140,14 +174,14 @@ final class FrameSlot {
                 target.storeBytes(of: 0, toByteOffset: index * bindingAlignment, as: UInt32.self)
             }
         }
-        pending = try commands.submit()
+        for list in commands { pending = try list.submit() }
     }
 
     /// Blocks until the frame is done. Returns the step whose numbers did not fit into storage, if any.
     func finish() throws -> String? {
         guard let value = pending else { return nil }
         pending = nil
-        try timeline.wait(for: value)
+        try timeline.wait(for: value, seconds: patience)
         return try status.read { bytes in
             labels.indices.first { bytes.load(fromByteOffset: $0 * bindingAlignment, as: UInt32.self) != 0 }
                 .map { labels[$0] }

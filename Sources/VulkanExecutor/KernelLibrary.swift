@@ -13,6 +13,8 @@ struct Kernel: Hashable, Sendable {
     /// Its name in Shaders/Variants.txt, without the precision.
     var shader: String
     var precision: StoragePrecision
+    /// The subgroup size that it was laid out for; nil when it does not matter.
+    var subgroupSize: Int?
     /// Specialisation constants; the index is the constant's id (see Shaders/).
     var constants: [UInt32]
 }
@@ -39,7 +41,8 @@ final class KernelLibrary: Sendable {
             guard let code = KernelLibrary.code(name) else { preconditionFailure("there is no kernel \(name)") }
             let pipeline = try Pipeline(
                 device, name: name, code: code, bindings: KernelLibrary.bindings,
-                pushConstantBytes: KernelLibrary.pushConstantWords * 4, specialisation: kernel.constants, cache: cache)
+                pushConstantBytes: KernelLibrary.pushConstantWords * 4, specialisation: kernel.constants,
+                subgroupSize: kernel.subgroupSize, cache: cache)
             pipelines[kernel] = pipeline
             return pipeline
         }

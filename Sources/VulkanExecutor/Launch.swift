@@ -74,6 +74,8 @@ struct Launch {
     var sourceRows: (Range<Int>) -> Range<Int>
     /// Workgroups for so many rows of so many images.
     var groups: (_ rows: Int, _ images: Int) -> (Int, Int, Int)
+    /// Multiply-adds, or elements where there are none: how long it may take.
+    var work: Int
     /// For error messages.
     var label: String
 
@@ -86,11 +88,11 @@ struct Launch {
     /// The launch in parts, none of which binds or dispatches more than the device allows. Mostly one.
     ///
     /// - Throws: `ComputeError.unsuitable` when a single row is too much.
-    func pieces(_ capabilities: Capabilities) throws(ComputeError) -> [Piece] {
+    func pieces(_ capabilities: Capabilities, bindingLimit: Int) throws(ComputeError) -> [Piece] {
         var done: [Piece] = []
         var open = [Piece(images: 0..<images, rows: 0..<rows)]
         while let piece = open.popLast() {
-            if fits(piece, capabilities) {
+            if fits(piece, capabilities, bindingLimit) {
                 done.append(piece)
             } else if piece.images.count > 1 {
                 let middle = piece.images.lowerBound + piece.images.count / 2
@@ -107,11 +109,11 @@ struct Launch {
         return done
     }
 
-    private func fits(_ piece: Piece, _ capabilities: Capabilities) -> Bool {
+    private func fits(_ piece: Piece, _ capabilities: Capabilities, _ bindingLimit: Int) -> Bool {
         let groups = groups(piece.rows.count, piece.images.count)
         let limits = capabilities.maximumGroups
         guard groups.0 <= limits[0], groups.1 <= limits[1], groups.2 <= limits[2] else { return false }
-        return regions(piece).allSatisfy { $0.bytes.range.count <= capabilities.maximumBindingBytes }
+        return regions(piece).allSatisfy { $0.bytes.range.count <= bindingLimit }
     }
 
     /// Source, target and operands with the bytes that a piece of the launch touches.

@@ -9,6 +9,7 @@ struct Lowering {
     let parameters: Parameters
     let precision: StoragePrecision
     let capabilities: Capabilities
+    let multiplication: Multiplication
     private(set) var constants = PlanConstants()
     private(set) var launches: [Launch] = []
 
@@ -33,12 +34,14 @@ struct Lowering {
     ///   - inputStarts, outputStarts: where the caller's dense pictures start in a slot's staging memory.
     init(
         _ program: Program, _ parameters: Parameters, _ precision: StoragePrecision, _ capabilities: Capabilities,
-        inputStarts: [Int], outputStarts: [Int]
+        _ multiplication: Multiplication, inputStarts: [Int], outputStarts: [Int]
     ) {
         self.program = program
         self.parameters = parameters
         self.precision = precision
         self.capabilities = capabilities
+        // Matrices are of half floats.
+        self.multiplication = precision == .fp16 ? multiplication : .vectors
         for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
         for step in program.steps {
             switch step {
@@ -129,7 +132,7 @@ struct Lowering {
     // MARK: Steps
 
     private mutating func lower(_ step: ConvolutionStep) {
-        let kernel = ConvolutionKernel(step, capabilities)
+        let kernel = ConvolutionKernel(step, capabilities, multiplication)
         let start = constants.beginStep()
         // The kernel expects the bias first.
         _ = constants.append(
@@ -141,10 +144,13 @@ struct Lowering {
         let weights = constants.append(weights: kernel.packedWeights(parameters[step.weight]!), precision)
         launches.append(
             Launch(
-                kernel: Kernel(shader: "convolution", precision: precision, constants: words),
+                kernel: Kernel(
+                    shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
+                    constants: words),
                 source: region(step.input), target: region(step.output), operands: operands, weights: weights,
                 constants: constants.endStep(start), images: step.output.batch, rows: step.resultHeight,
                 targetScale: step.pixelShuffle, sourceRows: kernel.sourceRows, groups: kernel.groups,
+                work: step.multiplyAdds,
                 label: "convolution \(step.weight)"))
     }
 
@@ -235,6 +241,7 @@ struct Lowering {
             Launch(
                 kernel: Kernel(shader: shader, precision: precision, constants: words), source: source, target: target,
                 operands: operands, weights: nil, constants: constants, images: view.batch, rows: view.height,
-                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) }, label: label))
+                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) },
+                work: view.shape.count, label: label))
     }
 }

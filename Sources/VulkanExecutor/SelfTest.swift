@@ -13,13 +13,17 @@ internal import Tensor
 /// kernels, under the device, its driver and the kernels' fingerprint, so a new driver or kernel is tested again.
 struct SelfTest {
     private let executor: VulkanExecutor
+    private let reference: any Executor
     private let verdict: String?
 
-    init(_ executor: VulkanExecutor, cacheDirectory: String?) {
+    /// - Parameter reference: what says what is right.
+    init(_ executor: VulkanExecutor, cacheDirectory: String?, reference: any Executor = ReferenceExecutor()) {
         self.executor = executor
+        self.reference = reference
         verdict = cacheDirectory.map {
             let device = executor.device.capabilities.identity
-            return "\($0)/passed-\(device)-\(KernelLibrary.fingerprint)-\(executor.precision.rawValue)"
+            return
+                "\($0)/passed-\(device)-\(KernelLibrary.fingerprint)-\(executor.precision.rawValue)-\(executor.multiplication)"
         }
     }
 
@@ -81,7 +85,7 @@ struct SelfTest {
         var generator = Philox(key: 0)
         let shape = test.graph.shape(test.graph.inputs[0])
         let input = HostTensor(shape, generator.uniform(shape.count, in: -1..<1))
-        let expected = try ReferenceExecutor().compile(test.graph, parameters: parameters).run([input])[0]
+        let expected = try reference.compile(test.graph, parameters: parameters).run([input])[0]
         // Not `compile`, which would save the cache each time.
         let plan = try VulkanPlan(executor, test.graph, parameters, executor.precision)
         let found = try plan.run([input])[0]

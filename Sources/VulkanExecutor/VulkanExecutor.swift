@@ -42,6 +42,14 @@ public final class VulkanExecutor: Executor {
 
     let device: Device
     let kernels: KernelLibrary
+    /// Bytes that one binding may span: the device's limit, or less in tests.
+    let bindingLimit: Int
+    /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
+    var multiplication: Multiplication {
+        get { chosenMultiplication.withLock { $0 } }
+        set { chosenMultiplication.withLock { $0 = newValue } }
+    }
+    private let chosenMultiplication: Mutex<Multiplication>
 
     /// Opens a device.
     ///
@@ -57,18 +65,32 @@ public final class VulkanExecutor: Executor {
         device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
         framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory
     ) throws {
-        let instance = try Instance(validation: validation)
-        let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: device, allowSoftware)
         try self.init(
-            Device(physical), precision: precision, framesInFlight: framesInFlight, cacheDirectory: cacheDirectory)
-        try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+            device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
+            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
+        do {
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        } catch ComputeError.refused where multiplication == .matrices {
+            // The driver's cooperative matrices are wrong, or our use of them is: the plain kernels are slower, but they
+            // may be right.
+            multiplication = .vectors
+            try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+        }
         kernels.cache.save()
     }
 
-    /// Without the self-test.
-    init(_ device: Device, precision: StoragePrecision, framesInFlight: Int, cacheDirectory: String?) throws {
+    /// Without the self-test, and with a limit lower than the device's where tests want one.
+    init(
+        device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
+        cacheDirectory: String?, bindingLimit: Int
+    ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
-        self.device = device
+        let instance = try Instance(validation: validation)
+        let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
+        device = try Device(physical)
+        self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
+        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
+        chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
@@ -101,8 +123,19 @@ public final class VulkanExecutor: Executor {
         return plan
     }
 
+    /// Whether convolutions run on the device's matrix units.
+    public var usesCooperativeMatrices: Bool { multiplication == .matrices }
+
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
+
+    /// The n of `--device vulkan:n`.
+    public var deviceIndex: Int { device.index }
+
+    /// What the kernel with emulated matrices needs.
+    var hasSubgroupsOfEight: Bool {
+        device.capabilities.hasSubgroupSizeControl && device.capabilities.subgroupSize == 8
+    }
 
     // MARK: Choosing
 

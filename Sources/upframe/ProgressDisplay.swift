@@ -59,7 +59,12 @@ final class ProgressDisplay: Sendable {
             stages: summary.stages)
         switch style {
         case .none: break
-        case .json: write(Event(event: summary.interrupted ? "interrupted" : "done", last))
+        case .json:
+            var event = Event(event: summary.interrupted ? "interrupted" : "done", last)
+            event.reuse = summary.reuse
+            event.latency = summary.latency
+            event.realtime = summary.governor
+            write(event)
         default:
             clear()
             let frames = summary.frames == 1 ? "1 frame" : "\(summary.frames) frames"
@@ -68,6 +73,19 @@ final class ProgressDisplay: Sendable {
             standardError(
                 "upframe: \(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "
                     + "(\(decimals(last.framesPerSecond)) fps\(slowest))\n")
+            if let governor = summary.governor {
+                let milliseconds = { (seconds: Double) in "\(decimals(seconds * 1000)) ms" }
+                let rungs = governor.framesByRung.enumerated().map { "\($1) by model \($0 + 1)" }
+                standardError(
+                    "upframe: latency \(milliseconds(summary.latency.medianSeconds)) median, "
+                        + "\(milliseconds(summary.latency.p99Seconds)) p99; \(rungs.joined(separator: ", ")), "
+                        + "\(governor.repeatedFrames) repeated; \(governor.stepsDown) steps down, \(governor.stepsUp) up\n"
+                )
+            }
+            if let share = summary.reuse?.savedShare, share >= 0.01 {
+                standardError(
+                    "upframe: \(Int((share * 100).rounded())) % of the frames' area had not changed and was reused\n")
+            }
         }
     }
 
@@ -117,6 +135,9 @@ final class ProgressDisplay: Sendable {
         var remainingSeconds: Double?
         var slowestStage: String?
         var stages: [Stage]?
+        var reuse: ReuseCount?
+        var latency: LatencyReading?
+        var realtime: Governor.Count?
 
         init(event: String, message: String) {
             self.event = event

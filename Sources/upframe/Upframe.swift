@@ -23,7 +23,10 @@ struct Upframe: ParsableCommand {
             upframe models                               what there is
             """,
         version: "upframe 0.1.0",
-        subcommands: [UpscaleCommand.self, ModelsCommand.self, BenchCommand.self, DevicesCommand.self],
+        subcommands: [
+            UpscaleCommand.self, ModelsCommand.self, BenchCommand.self, DevicesCommand.self, VerifyCommand.self,
+            CompareCommand.self,
+        ],
         defaultSubcommand: UpscaleCommand.self)
 
     static func main() {

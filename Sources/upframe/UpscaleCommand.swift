@@ -41,6 +41,22 @@ struct UpscaleCommand: ParsableCommand {
             valueName: "auto|off|N"))
     var tile = "auto"
 
+    @Option(
+        help: ArgumentHelp("Whether unchanged parts of a frame are computed again: auto or off.", valueName: "auto|off")
+    )
+    var reuse = "auto"
+
+    @Flag(help: "Hold the source's frame rate: use --cheaper-model, or show a result again, rather than be late.")
+    var realtime = false
+    @Option(
+        help: ArgumentHelp("With --realtime: the longest that a frame may take from end to end.", valueName: "seconds"))
+    var maxLatency = 0.5
+    @Option(
+        help: ArgumentHelp(
+            "With --realtime: a model to fall back on when --model is too slow; may be given again, cheaper each time.",
+            valueName: "name|file"))
+    var cheaperModel: [String] = []
+
     @Flag(help: "Replace an existing output.") var overwrite = false
     @Flag(help: "Go on after damage in the input, with what can be decoded.") var keepGoing = false
     @Option(help: ArgumentHelp("auto, bar, plain, json or none, on standard error.", valueName: "style"))
@@ -65,6 +81,11 @@ struct UpscaleCommand: ParsableCommand {
         guard tiling != nil else {
             throw ValidationError("--tile \(tile): expected auto, off or a number of at least 16")
         }
+        guard maxLatency > 0, maxLatency.isFinite else {
+            throw ValidationError("--max-latency \(maxLatency): expected seconds, more than 0")
+        }
+        guard realtime || cheaperModel.isEmpty else { throw ValidationError("--cheaper-model goes with --realtime") }
+        guard ["auto", "off"].contains(reuse) else { throw ValidationError("--reuse \(reuse): expected auto or off") }
         guard ProgressStyle(rawValue: progress) != nil else {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
@@ -94,7 +115,10 @@ struct UpscaleCommand: ParsableCommand {
 
         var options = UpscaleOptions(input: input, output: output, model: loaded, executor: executor)
         options.target = target
+        options.realtime = realtime ? maxLatency : nil
+        options.cheaperModels = try cheaperModel.map { try loadModel($0, display) }
         options.tiling = tiling!
+        options.reuses = reuse == "auto"
         options.reader.start = start.flatMap(parseTime)
         options.reader.duration = duration.flatMap(parseTime)
         options.reader.toleratesDamage = keepGoing

@@ -173,6 +173,19 @@ private func pipeline(_ device: Device, adding addend: UInt32, cache: PipelineCa
         #expect(device.instance.messages == [])
     }
 
+    /// Kernels that depend on the size of a subgroup can ask for one.
+    @Test func subgroupSizeCanBeAskedFor() throws {
+        let device = try validated()
+        let capabilities = device.capabilities
+        #expect(capabilities.subgroupSizes.contains(capabilities.subgroupSize))
+        if capabilities.hasSubgroupSizeControl {
+            _ = try Pipeline(
+                device, name: "doubling", code: doubling, bindings: 2, pushConstantBytes: 4,
+                subgroupSize: capabilities.subgroupSize)
+        }
+        #expect(device.instance.messages == [])
+    }
+
     @Test func errorsNameTheRemedy() throws {
         #expect("\(ComputeError.noLoader)".contains("mesa-vulkan-drivers"))
         #expect(Loader(library: "libnothing-of-the-kind.so.9") == nil)

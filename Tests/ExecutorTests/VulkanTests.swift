@@ -40,6 +40,24 @@ private enum Shared {
         try compare(test, Shared.fp16.get(), tolerance: 0.05)
     }
 
+    /// The kernel for cooperative matrices, with its matrices emulated: everything but the hardware's products.
+    @Test func matrixKernelWithEmulatedMatrices() throws {
+        let executor = try VulkanExecutor(
+            device: nil, precision: .fp16, allowSoftware: true, validation: true, framesInFlight: 1,
+            cacheDirectory: nil, bindingLimit: .max)
+        guard executor.hasSubgroupsOfEight else {
+            print("the emulated matrix kernel was NOT tested: it needs subgroups of 8, which \(executor.name) lacks")
+            return
+        }
+        executor.multiplication = .emulatedMatrices
+        let convolutions = operationCases.filter { test in
+            test.graph.nodes.contains { if case .convolution = $0.operation { true } else { false } }
+        }
+        #expect(convolutions.count > 40)
+        for test in convolutions + networkCases.prefix(3) { try compare(test, executor, tolerance: 0.05) }
+        #expect(executor.multiplication == .emulatedMatrices)
+    }
+
     private func compare(_ test: OperationCase, _ executor: VulkanExecutor, tolerance: Float) throws {
         let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
         let plan = try executor.plan(test.graph, parameters: test.parameters)
@@ -47,7 +65,7 @@ private enum Shared {
         #expect(plan.precision == executor.precision, "no case needs the fallback")
         for (expected, found) in zip(expected, found) {
             let scale = max(1, expected.values.reduce(0) { max($0, abs($1)) })
-            #expect(largestDifference(expected, found) <= tolerance * scale)
+            #expect(largestDifference(expected, found) <= tolerance * scale, "\(test)")
         }
         #expect(executor.validationMessages.first == nil)
     }

@@ -1,0 +1,111 @@
+internal import Network
+internal import Tensor
+
+/// A plan for one tile, run over all tiles of a picture. Owned by one thread at a time.
+final class TiledPlan {
+    let shape: Shape
+    let layout: TileLayout
+    let scale: Int
+    private let plan: any Plan
+    /// One tile's input and output; empty where the picture is one tile.
+    private var input: [HostTensor]
+    private var output: [HostTensor]
+
+    /// - Parameter plan: for tiles of the layout's lengths.
+    init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan) {
+        (self.shape, self.layout, self.scale, self.plan) = (shape, layout, scale, plan)
+        let isWhole = layout.count == 1
+        input = isWhole ? [] : plan.inputShapes.map { HostTensor($0) }
+        output = isWhole ? [] : plan.outputShapes.map { HostTensor($0) }
+    }
+
+    var memoryBytes: Int { plan.memoryBytes }
+
+    /// A tile by its row and column in the layout.
+    struct Tile: Hashable {
+        var row: Int
+        var column: Int
+    }
+
+    /// The whole picture.
+    func run(_ picture: HostTensor, into result: inout HostTensor) throws {
+        if layout.count == 1 {
+            var outputs = [result]
+            // Hand the buffer over instead of sharing it, or writing would copy it.
+            result = HostTensor([0], [])
+            defer { result = outputs[0] }
+            try plan.run([picture], into: &outputs)
+            return
+        }
+        result.withUnsafeMutableValues { $0.update(repeating: 0) }
+        for row in layout.vertical.starts.indices {
+            for column in layout.horizontal.starts.indices {
+                try compute(Tile(row: row, column: column), of: picture)
+                place(Tile(row: row, column: column), in: &result) { $0 += $2 * $1 }
+            }
+        }
+    }
+
+    /// One tile of an exact layout: overwrites what it owns of the result.
+    func run(_ tile: Tile, of picture: HostTensor, into result: inout HostTensor) throws {
+        try compute(tile, of: picture)
+        place(tile, in: &result) { target, value, _ in target = value }
+    }
+
+    /// The tiles that read any of the changed pixels, if computing them is clearly less work than the whole picture.
+    func worthwhileTiles(_ changed: [ChangedRow], comparedTo whole: TiledPlan) -> [Tile]? {
+        var tiles: Set<Tile> = []
+        for row in changed {
+            for (vertical, top) in layout.vertical.starts.enumerated()
+            where (top..<top + layout.vertical.length).contains(row.y) {
+                for (horizontal, left) in layout.horizontal.starts.enumerated()
+                where row.columns.overlaps(left..<left + layout.horizontal.length) {
+                    tiles.insert(Tile(row: vertical, column: horizontal))
+                }
+            }
+        }
+        func area(_ layout: TileLayout, _ count: Int) -> Int {
+            layout.vertical.length * layout.horizontal.length * count
+        }
+        guard area(layout, tiles.count) * 5 < area(whole.layout, whole.layout.count) * 4 else { return nil }
+        return tiles.sorted { ($0.row, $0.column) < ($1.row, $1.column) }
+    }
+
+    private func compute(_ tile: Tile, of picture: HostTensor) throws {
+        let (top, left) = (layout.vertical.starts[tile.row], layout.horizontal.starts[tile.column])
+        let shape = input[0].shape
+        let (rowLength, stride) = (shape.width * shape.channels, picture.shape.width * shape.channels)
+        picture.withUnsafeValues { source in
+            input[0].withUnsafeMutableValues { target in
+                for y in 0..<shape.height {
+                    let from = (top + y) * stride + left * shape.channels
+                    let row = UnsafeMutableBufferPointer(rebasing: target[y * rowLength..<(y + 1) * rowLength])
+                    _ = row.update(fromContentsOf: source[from..<from + rowLength])
+                }
+            }
+        }
+        try plan.run(input, into: &output)
+    }
+
+    /// Brings the computed tile's samples to their places: `body(&target, value, weight)` where the weight is not zero.
+    @inline(__always)
+    private func place(_ tile: Tile, in result: inout HostTensor, _ body: (inout Float, Float, Float) -> Void) {
+        let (rows, columns) = (layout.vertical.weights[tile.row], layout.horizontal.weights[tile.column])
+        let (top, left) = (layout.vertical.starts[tile.row] * scale, layout.horizontal.starts[tile.column] * scale)
+        let channels = output[0].shape.channels
+        let stride = result.shape.width * channels
+        output[0].withUnsafeValues { source in
+            result.withUnsafeMutableValues { target in
+                for (y, rowWeight) in rows.enumerated() where rowWeight != 0 {
+                    for (x, columnWeight) in columns.enumerated() where columnWeight != 0 {
+                        let from = (y * columns.count + x) * channels
+                        let to = (top + y) * stride + (left + x) * channels
+                        for channel in 0..<channels {
+                            body(&target[to + channel], source[from + channel], rowWeight * columnWeight)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
