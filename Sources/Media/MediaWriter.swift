@@ -226,9 +226,10 @@ public final class MediaWriter {
             // Room for the clock to run ahead of the data, as far as the first timestamps leave any.
             muxer.pointee.max_delay = Int32(clamping: Int(min(0.7, max(0, startSeconds / 2)) * Double(AV_TIME_BASE)))
         }
-        if container.isMatroska {
+        if container.isMatroska || container.name == "avi" {
             // By default all streams are shifted until the first packet, which may be a few milliseconds of audio that
-            // no one hears, is at zero. A block can lie before its cluster, so there is no need.
+            // no one hears, is at zero. A block can lie before its cluster, so there is no need; AVI
+            // counts frames, and a shift by a part of one would leave a gap after the first.
             muxer.pointee.avoid_negative_ts = 0
         }
         let options = OptionDictionary(
