@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 #include "body/includes.h"
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,prfchw"))), apply_to = function)
 #define CK_ISA CK_AVX2
 #define CK_WIDTH 8
 #define CK_NAME(name) name##_avx2

@@ -32,6 +32,7 @@ extension PlanCompiler {
         let total = step.output.batch * tilesY * tilesX
         let perBlock = tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
         job.tiles_per_block = Int64(perBlock)
+        job.ahead = Int32(threads)
 
         let packed = try memory.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
         parameters[step.weight]!.withUnsafeValues { weights in

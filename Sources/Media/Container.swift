@@ -6,6 +6,10 @@ internal struct Container {
     let name: String
     /// A file that is one picture: the encoder's packet, and nothing around it.
     let isPicture: Bool
+    /// Many such files.
+    let isSequence: Bool
+    /// The extension that says which encoder makes a picture.
+    let ending: String
 
     /// Encoders of single pictures, by extension. image2 would do the same through a pattern in the file name, and trip
     /// over a per cent sign in it; concatenating packets, as image2pipe does, is all that one picture needs.
@@ -14,16 +18,30 @@ internal struct Container {
         "ppm": "ppm", "pgm": "pgm", "pnm": "ppm", "tga": "targa",
     ]
 
-    init(path: String, named: String?) throws(MediaError) {
-        let ending = FileSystem.fileExtension(of: path)
-        if named == nil, Self.pictureEncoders[ending] != nil {
+    init(path: String, source: SourceDescription, settings: EncoderSettings) throws(MediaError) {
+        let named = settings.container.map(FormatNames.muxer)
+        isSequence = named == nil && PictureSequence.isMeant(by: path, source: source)
+        ending =
+            isSequence
+            ? PictureSequence.ending(path, codec: settings.codec) : FileSystem.fileExtension(of: path)
+        // A film in WebP is an animation; every other picture format of these holds one picture.
+        let isAnimation = ending == "webp" && !isSequence && !source.video.isStillPicture
+        if isSequence || (named == nil && Self.pictureEncoders[ending] != nil && !isAnimation) {
             guard let pipe = av_guess_format("image2pipe", nil, nil) else { throw .unknownContainer(path: path) }
             format = pipe
             name = "image2pipe"
             isPicture = true
             return
         }
-        guard let guess = named.map({ av_guess_format($0, nil, nil) }) ?? av_guess_format(nil, "x." + ending, nil),
+        let guess: UnsafePointer<AVOutputFormat>?
+        if let named {
+            guess = av_guess_format(named, nil, nil)
+            guard guess != nil else { throw .unknownFormat(name: named) }
+        } else {
+            if path == "-" { throw .pipeWithoutFormat }
+            guess = av_guess_format(nil, "x." + ending, nil)
+        }
+        guard let guess,
             guess.pointee.video_codec != AV_CODEC_ID_NONE, guess.pointee.flags & AVFMT_NOFILE == 0
         else {
             throw .unknownContainer(path: path)
@@ -35,6 +53,11 @@ internal struct Container {
 
     var isMovFamily: Bool { ["mp4", "mov", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"].contains(name) }
     var isTransportStream: Bool { name == "mpegts" }
+    var isY4M: Bool { name == "yuv4mpegpipe" }
+    /// Counts frames at a rate and knows no times.
+    var isRateBased: Bool { ["yuv4mpegpipe", "rawvideo", "avi"].contains(name) }
+    /// Whether players turn the picture as the file says. Matroska has a place for it that FFmpeg 5 does not fill.
+    var carriesRotation: Bool { isMovFamily }
     var isMatroska: Bool { name == "matroska" || name == "webm" }
     /// Whether packets may carry times below zero.
     var keepsNegativeTimes: Bool { format.pointee.flags & AVFMT_TS_NEGATIVE != 0 }
@@ -42,13 +65,15 @@ internal struct Container {
 
     /// Whether the container has a place for a stream.
     func holds(_ stream: StreamTemplate) -> Bool {
-        if isPicture { return false }
+        if isPicture || isY4M || name == "rawvideo" { return false }
         let codec = stream.parameters.pointee.codec_id
-        if stream.isAttachedPicture { return isMovFamily && name != "mov" }
+        if stream.isAttachedPicture { return (isMovFamily && name != "mov") || name == "matroska" }
         switch stream.kind {
         case .attachment: return name == "matroska"
-        case .unknown, .video: return false
-        case .audio, .subtitle, .data: break
+        case .unknown: return false
+        // A second film in an animated picture makes no sense, whatever the format's table says.
+        case .video where ["gif", "apng", "webp"].contains(name): return false
+        case .audio, .video, .subtitle, .data: break
         }
         let answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL)
         if answer >= 0 { return answer == 1 }
@@ -81,8 +106,14 @@ internal struct Container {
     }
 
     /// Options that keep the times what they are.
-    func timingOptions(videoTimeBase: AVRational, audioRates: [Int32], startSeconds: Double) -> [(String, String)] {
+    func timingOptions(
+        videoTimeBase: AVRational, audioRates: [Int32], startSeconds: Double, isLive: Bool
+    ) -> [(String, String)] {
         var options: [(String, String)] = []
+        if isMovFamily, isLive {
+            // An index at the end is of no use where nobody can go back; each frame becomes a fragment of its own.
+            options.append(("movflags", "+frag_custom+delay_moov+default_base_moof"))
+        }
         if isMovFamily {
             options.append(("video_track_timescale", String(videoTimeBase.den)))
             // Edit lists, which carry start offsets, count in the movie's ticks: choose those so that every track's

@@ -12,8 +12,10 @@ public struct EncoderSettings: Sendable {
     public var pixelFormat: String?
     /// 0 for as many as the encoder likes.
     public var threads: Int
-    /// libav's name of the container, where the target's extension does not say.
+    /// libav's name of the container, where the target's extension does not say; also y4m, mkv and ts.
     public var container: String?
+    /// Each frame leaves the encoder at once, at some cost in size; nil does so for pipes, devices and addresses.
+    public var lowDelay: Bool?
 
     public init(
         codec: String? = nil, crf: Double? = nil, preset: String? = nil, options: [(String, String)] = [],

@@ -78,6 +78,31 @@ internal enum FileSystem {
 
     static func remove(_ path: String) { unlink(path) }
 
+    /// Removes a folder if it is empty.
+    static func removeFolder(_ path: String) { rmdir(path) }
+
+    /// Makes a new file of these bytes.
+    static func write(_ bytes: UnsafePointer<UInt8>?, count: Int, to path: String) -> Bool {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o666)
+        guard descriptor >= 0, let bytes else { return false }
+        var done = 0
+        while done < count {
+            let put = Self.put(descriptor, bytes + done, count - done)
+            if put > 0 { done += put } else if errno != EINTR { break }
+        }
+        return close(descriptor) == 0 && done == count
+    }
+
+    private static func put(_ descriptor: Int32, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+        #if canImport(Glibc)
+            Glibc.write(descriptor, bytes, count)
+        #elseif canImport(Musl)
+            Musl.write(descriptor, bytes, count)
+        #else
+            Darwin.write(descriptor, bytes, count)
+        #endif
+    }
+
     /// Moves `from` over whatever is at `to`.
     static func replace(_ from: String, to: String) -> Bool { rename(from, to) == 0 }
 

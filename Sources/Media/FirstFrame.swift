@@ -38,6 +38,12 @@ extension SourceDescription {
         if video.sampleAspectRatio == Rational(1, 1), aspect.num > 0, aspect.den > 0 {
             video.sampleAspectRatio = Rational(aspect)
         }
+        if video.hasAlpha {
+            var alpha = [Float](repeating: 1, count: frame.width * frame.height)
+            let converter = PixelConverter(decoding: video)
+            alpha.withUnsafeMutableBufferPointer { try? converter.alpha(from: frame, into: $0) }
+            first.isTransparent = alpha.contains { $0 < 0.999 }
+        }
         first.mastering = frame.sideData(AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)
         first.light = frame.sideData(AV_FRAME_DATA_CONTENT_LIGHT_LEVEL)
         if video.isStillPicture || video.isPictureList {

@@ -6,6 +6,12 @@ internal struct FormatChoice {
     let accepted: [PixelLayout]
     let source: PixelLayout
 
+    /// What a y4m header can name.
+    private static let y4m: [String] = ["gray", "gray10le", "gray12le", "gray16le"]
+        + ["420", "422", "444"].flatMap { kind in
+            ["", "10le", "12le", "14le", "16le"].map { "yuv\(kind)p\($0)" }
+        }
+
     init(codec: UnsafePointer<AVCodec>, source: PixelLayout) {
         encoder = String(cString: codec.pointee.name)
         self.source = source
@@ -16,6 +22,7 @@ internal struct FormatChoice {
                 next += 1
             }
         }
+        if codec.pointee.id == AV_CODEC_ID_WRAPPED_AVFRAME { formats = Self.y4m.compactMap { PixelLayout(named: $0) } }
         accepted = formats
     }
 
@@ -46,20 +53,24 @@ internal struct FormatChoice {
         return nil
     }
 
-    /// The source's format as one would write it: without alpha, since frames are made of three channels; palettes as
-    /// RGB; one plane for each component; without a range in its name.
+    /// The source's format as one would write it: palettes as RGB; one plane for each component; without a range in its
+    /// name.
     private var plainSource: PixelLayout {
-        if source.isPalette { return PixelLayout(named: "rgb24") ?? source }
+        if source.isPalette { return PixelLayout(named: "rgba") ?? source }
         guard !source.isOpaque else { return PixelLayout(named: source.isRGB ? "rgb24" : "yuv420p") ?? source }
         let depth = source.depth
         if source.isGrey {
+            if source.hasAlpha { return source }
             return PixelLayout(named: depth == 8 ? "gray" : depth == 16 ? "gray16le" : "gray\(depth)le") ?? source
         }
         if source.isRGB {
+            // The fourth byte of RGB0 says nothing.
             guard source.hasAlpha || source.components.contains(where: { $0.step > 3 * source.bytesPerSample }) else {
                 return source
             }
-            return PixelLayout(named: depth == 8 ? "rgb24" : "rgb48le") ?? source
+            if source.hasAlpha, source.depth != 8, source.depth != 16 { return source }
+            let name = depth == 8 ? (source.hasAlpha ? "rgba" : "rgb24") : source.hasAlpha ? "rgba64le" : "rgb48le"
+            return PixelLayout(named: name) ?? source
         }
         let sampling: String
         switch (source.chromaWidthShift, source.chromaHeightShift) {
@@ -70,7 +81,8 @@ internal struct FormatChoice {
         case (_, 0): sampling = "411"
         default: sampling = "410"
         }
-        return PixelLayout(named: depth == 8 ? "yuv\(sampling)p" : "yuv\(sampling)p\(depth)le") ?? source
+        let name = (source.hasAlpha ? "yuva" : "yuv") + sampling + "p" + (depth == 8 ? "" : "\(depth)le")
+        return PixelLayout(named: name) ?? source
     }
 
     /// How far a format is from the source, the most important first: family, depth, chroma, then memory layout.
@@ -80,7 +92,9 @@ internal struct FormatChoice {
         if source.isGrey != candidate.isGrey { penalty += candidate.isGrey ? 100_000 : 500 }
         if candidate.depth < source.depth { penalty += 200 * (source.depth - candidate.depth) }
         if candidate.depth > source.depth { penalty += 2 * (candidate.depth - source.depth) }
-        if candidate.hasAlpha { penalty += 20 }
+        if candidate.hasAlpha, !source.hasAlpha { penalty += 20 }
+        // What can be seen through is not filled in for the sake of a family of formats.
+        if source.hasAlpha, !candidate.hasAlpha { penalty += 2000 }
         if !candidate.isGrey && !candidate.isRGB {
             // From RGB to a film codec the widely playable 4:2:0; a JPEG of an RGB picture keeps its chroma.
             let isFilm = encoder != "mjpeg"

@@ -26,6 +26,9 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case folderMissing(path: String, folder: String)
     case folderNotWritable(path: String, folder: String, reason: String)
     case unknownContainer(path: String)
+    case unknownFormat(name: String)
+    /// Standard output has no extension to tell its container by.
+    case pipeWithoutFormat
     case unknownEncoder(name: String, known: [String])
     case unknownPixelFormat(name: String)
     case encoderRefusesPixelFormat(encoder: String, pixelFormat: String, accepted: [String])
@@ -89,6 +92,11 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): cannot write in the folder \(folder) (\(reason)); choose another folder or mend its permissions."
         case .unknownContainer(let path):
             "\(path): no container is known by this extension; end the name in .mp4, .mkv, .mov, .webm, .png or .jpg."
+        case .unknownFormat(let name):
+            "no container that can be written is called \(name); try mp4, matroska, mpegts, nut, y4m or rawvideo."
+        case .pipeWithoutFormat:
+            "standard output has no extension; name its container with --output-format matroska, mpegts, nut, mp4, y4m"
+                + " or rawvideo."
         case .unknownEncoder(let name, let known):
             "no video encoder is called \(name); try one of: \(known.joined(separator: ", "))."
         case .unknownPixelFormat(let name):

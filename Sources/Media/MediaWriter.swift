@@ -20,13 +20,33 @@ public final class MediaWriter {
     /// Ticks of the timestamps of `write(_ frame:)`: the source's.
     public let timeBase: Rational
 
-    private let output: OutputFile
+    /// Degrees clockwise by which frames are turned because the container cannot say it: 0, 90, 180 or 270. A frame
+    /// factory does the turning; `width` and `height` are those before it.
+    public let appliedRotation: Int
+    /// Whether the target keeps opacity.
+    public let hasAlpha: Bool
+    /// Frames may differ in size and format, since each becomes a file of its own. Otherwise all have `width` and
+    /// `height`.
+    public var takesAnySize: Bool { sequence != nil }
+    /// Somebody waits for each frame at the other end of a pipe, and gets it at once.
+    public let isLive: Bool
+
+    private let output: OutputFile?
+    private let sequence: PictureSequence?
     private let container: Container
-    private let encoder: VideoEncoder
+    private var encoder: VideoEncoder
+    private let settings: EncoderSettings
+    private let source: SourceDescription
+    private let orientation: Orientation
     private let muxer: UnsafeMutablePointer<AVFormatContext>
     private let videoStream: UnsafeMutablePointer<AVStream>
     /// Source index to output stream and the source's ticks.
     private var copied: [Int: (stream: UnsafeMutablePointer<AVStream>, timeBase: AVRational)] = [:]
+    private var subtitles: [Int: SubtitleConverter] = [:]
+    private var pipe: PipeOutput?
+    /// Frames inside the encoder, by their time there.
+    private var waiting: [Int64: DeliveredFrame] = [:]
+    private var delivered: [DeliveredFrame] = []
     private var isOpen = true
     private var hasWrittenPacket = false
     private var lastTimestamp: Int64?
@@ -53,19 +73,33 @@ public final class MediaWriter {
         self.path = path
         self.width = width
         self.height = height
+        self.source = source
+        self.settings = settings
         timeBase = source.video.timeBase
-        let output = try OutputFile(path: path, sourcePath: source.path, overwrite: overwrite)
-        container = try Container(path: path, named: settings.container)
+        let isSequence = settings.container == nil && PictureSequence.isMeant(by: path, source: source)
+        let output = isSequence ? nil : try OutputFile(path: path, sourcePath: source.path, overwrite: overwrite)
+        let container = try Container(path: path, source: source, settings: settings)
+        self.container = container
+        isLive = output?.isLive ?? false
+        var notes: [String] = []
+        orientation = Self.orientation(source, container, &notes)
+        appliedRotation = orientation.quarterTurns * 90
+        let (outWidth, outHeight) = orientation.swapsSides ? (height, width) : (width, height)
         encoder = try VideoEncoder(
-            path: path, source: source, width: width, height: height, settings: settings, container: container)
+            path: path, source: source, width: outWidth, height: outHeight, settings: settings, container: container,
+            lowDelay: settings.lowDelay ?? isLive, orientation: orientation)
         pixelFormat = encoder.layout.name
+        hasAlpha = encoder.layout.hasAlpha
         color = encoder.color
         encoderName = encoder.name
-        notes = encoder.notes
+        self.notes = notes + encoder.notes
         self.output = output
+        sequence =
+            isSequence
+            ? try PictureSequence(path: path, source: source, ending: container.ending, overwrite: overwrite) : nil
 
         var made: UnsafeMutablePointer<AVFormatContext>?
-        guard avformat_alloc_output_context2(&made, container.format, nil, output.url) >= 0, let muxer = made else {
+        guard avformat_alloc_output_context2(&made, container.format, nil, output?.url) >= 0, let muxer = made else {
             fatalError("out of memory")
         }
         self.muxer = muxer
@@ -73,28 +107,98 @@ public final class MediaWriter {
         var dropped: [StreamDescription] = []
         var audioRates: [Int32] = []
         for template in source.copiedTemplates {
-            guard container.holds(template) else {
+            let isText = template.kind == .subtitle
+            if container.holds(template) {
+                if template.isAttachedPicture, container.isMatroska {
+                    guard Self.attach(template, to: muxer) else {
+                        dropped.append(template.description)
+                        continue
+                    }
+                    continue
+                }
+                let stream = Self.addCopy(of: template, to: muxer, container: container)
+                copied[template.index] = (stream, template.timeBase)
+                if template.kind == .audio { audioRates.append(template.parameters.pointee.sample_rate) }
+            } else if isText, let codec = SubtitleConverter.target(in: container),
+                let converter = SubtitleConverter(template, to: codec)
+            {
+                let stream = Self.addCopy(
+                    of: template, to: muxer, container: container, parameters: converter.parameters)
+                copied[template.index] = (stream, template.timeBase)
+                subtitles[template.index] = converter
+                let name = String(cString: avcodec_get_name(codec))
+                self.notes.append("\(template.description.label) is written as \(name), which \(container.name) holds.")
+            } else {
                 dropped.append(template.description)
-                continue
             }
-            let stream = Self.addCopy(of: template, to: muxer, container: container)
-            copied[template.index] = (stream, template.timeBase)
-            if template.kind == .audio { audioRates.append(template.parameters.pointee.sample_rate) }
         }
         droppedStreams = dropped
+        if !dropped.isEmpty {
+            let kind = container.isPicture ? "a picture" : container.name
+            self.notes.append(
+                "\(path): \(kind) cannot hold \(dropped.map(\.label).joined(separator: ", ")); left out.")
+        }
         Self.copyMetadata(source, to: muxer)
+        guard sequence == nil else { return }
         do throws(MediaError) {
             try open(leftover: encoder.leftoverOptions, audioRates: audioRates, startSeconds: source.startSeconds)
         } catch {
             close()
-            output.discard()
+            output?.discard()
             throw error
         }
+    }
+
+    /// How frames have to be laid because the container cannot say it.
+    private static func orientation(
+        _ source: SourceDescription, _ container: Container, _ notes: inout [String]
+    ) -> Orientation {
+        let matrix =
+            source.videoTemplate.sideData.first { $0.type == AV_PKT_DATA_DISPLAYMATRIX }?.bytes
+            ?? source.first.displayMatrix
+        guard let matrix, !container.carriesRotation else { return .upright }
+        guard let orientation = Orientation(displayMatrix: matrix) else {
+            notes.append("The source is to be turned by \(source.video.rotation) degrees, which is left out.")
+            return .upright
+        }
+        if orientation != .upright {
+            let turn = orientation.quarterTurns * 90
+            let words = [orientation.isMirrored ? "mirrored" : nil, turn > 0 ? "turned by \(turn) degrees" : nil]
+            notes.append(
+                "The pictures are \(words.compactMap { $0 }.joined(separator: " and ")), since the target cannot say so.")
+        }
+        return orientation
+    }
+
+    /// Makes the frames that `write` takes. Each factory may be used on a thread of its own.
+    ///
+    /// - Parameter clamps: see `PixelConverter`.
+    public func frameFactory(clamps: Bool = true) -> FrameFactory {
+        let fixed = (pixelFormat, color)
+        guard takesAnySize else {
+            return FrameFactory(orientation: orientation, clamps: clamps) { (_) throws(MediaError) in fixed }
+        }
+        let (source, settings, container, path) = (source, settings, container, path)
+        return FrameFactory(orientation: orientation, clamps: clamps) { (frame) throws(MediaError) in
+            // Each picture keeps its own format, too.
+            var own = source
+            own.learn(from: frame)
+            return try VideoEncoder.target(
+                for: own, height: frame.height, settings: settings, container: container, path: path)
+        }
+    }
+
+    /// The frames that left since the last call, with the times of their arrival and departure. Only where `isLive`,
+    /// and only for frames whose arrival is known; to be emptied now and then.
+    public func takeDelivered() -> [DeliveredFrame] {
+        defer { delivered = [] }
+        return delivered
     }
 
     deinit {
         abandon()
         avformat_free_context(muxer)
+        withExtendedLifetime(pipe) {}
     }
 
     private static func addVideo(
@@ -111,7 +215,8 @@ public final class MediaWriter {
         stream.pointee.r_frame_rate = template.realFrameRate
         stream.pointee.sample_aspect_ratio = encoder.context.pointee.sample_aspect_ratio
         stream.pointee.disposition = template.disposition & ~AV_DISPOSITION_ATTACHED_PIC
-        for (key, value) in template.metadata where key.lowercased() != "encoder" {
+        for (key, value) in template.metadata 
+        where !["encoder", "rotate", "alpha_mode"].contains(key.lowercased()) {
             av_dict_set(&stream.pointee.metadata, key, value, 0)
         }
         // What describes the picture as a whole goes along; what describes the old bitstream does not.
@@ -119,7 +224,16 @@ public final class MediaWriter {
             AV_PKT_DATA_DISPLAYMATRIX, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, AV_PKT_DATA_CONTENT_LIGHT_LEVEL,
             AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL,
         ]
-        for side in template.sideData where carried.contains(side.type) {
+        let hdr = HighDynamicRange(source)
+        var sideData = template.sideData.filter { carried.contains($0.type) }
+        func add(_ type: AVPacketSideDataType, _ bytes: [UInt8]?) {
+            if let bytes, !sideData.contains(where: { $0.type == type }) { sideData.append((type, bytes)) }
+        }
+        add(AV_PKT_DATA_MASTERING_DISPLAY_METADATA, hdr.mastering)
+        add(AV_PKT_DATA_CONTENT_LIGHT_LEVEL, hdr.light)
+        if container.carriesRotation { add(AV_PKT_DATA_DISPLAYMATRIX, source.first.displayMatrix) }
+        if !container.carriesRotation { sideData.removeAll { $0.type == AV_PKT_DATA_DISPLAYMATRIX } }
+        for side in sideData {
             _ = side.bytes.withUnsafeBufferPointer {
                 uf_add_side_data(stream, side.type, $0.baseAddress, $0.count)
             }
@@ -128,12 +242,14 @@ public final class MediaWriter {
     }
 
     private static func addCopy(
-        of template: StreamTemplate, to muxer: UnsafeMutablePointer<AVFormatContext>, container: Container
+        of template: StreamTemplate, to muxer: UnsafeMutablePointer<AVFormatContext>, container: Container,
+        parameters: UnsafeMutablePointer<AVCodecParameters>? = nil
     ) -> UnsafeMutablePointer<AVStream> {
         guard let stream = avformat_new_stream(muxer, nil),
-            avcodec_parameters_copy(stream.pointee.codecpar, template.parameters) >= 0
+            avcodec_parameters_copy(stream.pointee.codecpar, parameters ?? template.parameters) >= 0
         else { fatalError("out of memory") }
-        stream.pointee.codecpar.pointee.codec_tag = container.tag(for: template.parameters.pointee)
+        stream.pointee.codecpar.pointee.codec_tag =
+            parameters == nil ? container.tag(for: template.parameters.pointee) : 0
         stream.pointee.time_base = template.timeBase
         stream.pointee.avg_frame_rate = template.averageFrameRate
         stream.pointee.disposition = template.disposition
@@ -147,6 +263,34 @@ public final class MediaWriter {
             }
         }
         return stream
+    }
+
+    /// Matroska keeps a cover as an attached file. False where its bytes are not known.
+    private static func attach(
+        _ template: StreamTemplate, to muxer: UnsafeMutablePointer<AVFormatContext>
+    ) -> Bool {
+        let types = [
+            AV_CODEC_ID_MJPEG.rawValue: ("jpg", "image/jpeg"), AV_CODEC_ID_PNG.rawValue: ("png", "image/png"),
+            AV_CODEC_ID_BMP.rawValue: ("bmp", "image/bmp"), AV_CODEC_ID_GIF.rawValue: ("gif", "image/gif"),
+            AV_CODEC_ID_WEBP.rawValue: ("webp", "image/webp"),
+        ]
+        guard let picture = template.attachedPicture, !picture.isEmpty,
+            let (ending, type) = types[template.parameters.pointee.codec_id.rawValue]
+        else { return false }
+        guard let stream = avformat_new_stream(muxer, nil),
+            let extra = av_mallocz(numericCast(picture.count + Int(AV_INPUT_BUFFER_PADDING_SIZE)))
+        else { fatalError("out of memory") }
+        extra.copyMemory(from: picture, byteCount: picture.count)
+        let parameters = stream.pointee.codecpar
+        parameters?.pointee.codec_type = AVMEDIA_TYPE_ATTACHMENT
+        parameters?.pointee.codec_id = template.parameters.pointee.codec_id
+        parameters?.pointee.extradata = extra.assumingMemoryBound(to: UInt8.self)
+        parameters?.pointee.extradata_size = Int32(picture.count)
+        for (key, value) in template.metadata { av_dict_set(&stream.pointee.metadata, key, value, 0) }
+        // The names by which players know a cover.
+        av_dict_set(&stream.pointee.metadata, "filename", "cover." + ending, AV_DICT_DONT_OVERWRITE)
+        av_dict_set(&stream.pointee.metadata, "mimetype", type, AV_DICT_DONT_OVERWRITE)
+        return true
     }
 
     private static func copyMetadata(_ source: SourceDescription, to muxer: UnsafeMutablePointer<AVFormatContext>) {
@@ -176,12 +320,25 @@ public final class MediaWriter {
     }
 
     private func open(leftover: [(String, String)], audioRates: [Int32], startSeconds: Double) throws(MediaError) {
+        guard let output else { return }
         var mark = Library.mark()
-        var code = avio_open2(&muxer.pointee.pb, output.url, AVIO_FLAG_WRITE, nil, nil)
+        var code: Int32 = 0
+        if output.isPipe {
+            let pipe = try PipeOutput(path: path)
+            self.pipe = pipe
+            muxer.pointee.pb = pipe.context
+            muxer.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+        } else {
+            code = avio_open2(&muxer.pointee.pb, output.url, AVIO_FLAG_WRITE, nil, nil)
+        }
         guard code >= 0 else {
+            if output.isLive { throw .writeFailed(path: path, reason: Library.reason(code, since: mark)) }
             throw .folderNotWritable(
                 path: path, folder: FileSystem.folder(of: path), reason: Library.reason(code, since: mark))
         }
+        if isLive { muxer.pointee.flags |= AVFMT_FLAG_FLUSH_PACKETS }
+        // Deep y4m is an extension, though everybody reads it.
+        if container.isY4M { muxer.pointee.strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL }
         if container.isTransportStream {
             // Room for the clock to run ahead of the data, as far as the first timestamps leave any.
             muxer.pointee.max_delay = Int32(clamping: Int(min(0.7, max(0, startSeconds / 2)) * Double(AV_TIME_BASE)))
@@ -193,14 +350,17 @@ public final class MediaWriter {
         }
         let options = OptionDictionary(
             container.timingOptions(
-                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: startSeconds))
+                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: startSeconds,
+                isLive: isLive))
         let ours = Set(options.entries.map(\.0))
         for (key, value) in leftover { options.set(key, value) }
         mark = Library.mark()
         code = avformat_write_header(muxer, &options.pointer)
         guard code >= 0 else {
+            if pipe?.isReaderGone == true { throw .readerGone(path: path) }
             throw .containerRefuses(path: path, reason: Library.reason(code, since: mark))
         }
+        if isLive { avio_flush(muxer.pointee.pb) }
         if let unknown = options.entries.first(where: { !ours.contains($0.0) }) {
             throw .unknownEncoderOption(key: unknown.0, encoder: encoder.name)
         }
@@ -209,10 +369,13 @@ public final class MediaWriter {
     /// Encodes a frame of `pixelFormat`, `width` and `height`, timed in `timeBase`. Frames come in order of time.
     public func write(_ frame: VideoFrame) throws(MediaError) {
         precondition(isOpen, "the writer was finished or abandoned")
-        if container.isPicture, writtenFrames > 0 { throw .onePictureOnly(path: path) }
-        guard frame.format == encoder.layout.format, frame.width == width, frame.height == height else {
+        if container.isPicture, sequence == nil, writtenFrames > 0 { throw .onePictureOnly(path: path) }
+        let (outWidth, outHeight) = orientation.swapsSides ? (height, width) : (width, height)
+        if sequence != nil {
+            try changeEncoder(for: frame)
+        } else if frame.format != encoder.layout.format || frame.width != outWidth || frame.height != outHeight {
             throw .wrongFrame(
-                expected: "\(width)x\(height) \(pixelFormat)",
+                expected: "\(outWidth)x\(outHeight) \(pixelFormat)",
                 got: "\(frame.width)x\(frame.height) \(frame.pixelFormat)")
         }
         var time = frame.timestamp
@@ -222,16 +385,42 @@ public final class MediaWriter {
             note("Some frames of the source carry the same time or go back in time; they were moved by a tick.")
         }
         lastTimestamp = time
-        try encoder.send(frame, at: time)
+        let ticket = try encoder.send(frame, at: time)
+        if isLive, let arrival = frame.arrival {
+            waiting[ticket] = DeliveredFrame(timestamp: frame.timestamp, arrival: arrival, written: 0)
+        }
         writtenFrames += 1
         try takePackets()
+    }
+
+    /// Pictures of a folder need not be alike: another size or format takes another encoder.
+    private func changeEncoder(for frame: VideoFrame) throws(MediaError) {
+        let context = encoder.context.pointee
+        guard
+            frame.format != encoder.layout.format || frame.width != Int(context.width)
+                || frame.height != Int(context.height)
+        else { return }
+        try encoder.finish()
+        try takePackets()
+        var settings = settings
+        settings.pixelFormat = frame.pixelFormat
+        encoder = try VideoEncoder(
+            path: path, source: source, width: frame.width, height: frame.height, settings: settings,
+            container: container, lowDelay: settings.lowDelay ?? isLive)
     }
 
     /// Copies a packet of one of the source's streams; those of dropped streams are passed over.
     public func write(_ packet: EncodedPacket) throws(MediaError) {
         precondition(isOpen, "the writer was finished or abandoned")
         guard let (stream, timeBase) = copied[packet.streamIndex] else { return }
-        guard let copy = av_packet_clone(packet.packet) else { fatalError("out of memory") }
+        let made: UnsafeMutablePointer<AVPacket>?
+        if let converter = subtitles[packet.streamIndex] {
+            guard let words = converter.convert(packet.packet) else { return }
+            made = words
+        } else {
+            made = av_packet_clone(packet.packet)
+        }
+        guard let copy = made else { fatalError("out of memory") }
         av_packet_rescale_ts(copy, timeBase, stream.pointee.time_base)
         if let delay = container.forgottenDelay(stream.pointee.codecpar.pointee) {
             let base = stream.pointee.time_base
@@ -255,8 +444,14 @@ public final class MediaWriter {
         do throws(MediaError) {
             try encoder.finish()
             try takePackets()
+            if let sequence {
+                isOpen = false
+                sequence.settle()
+                return
+            }
             let mark = Library.mark()
             let code = av_write_trailer(muxer)
+            if pipe?.isReaderGone == true { throw MediaError.readerGone(path: path) }
             guard code >= 0 else { throw MediaError.writeFailed(path: path, reason: Library.reason(code, since: mark)) }
             if let io = muxer.pointee.pb, io.pointee.error < 0 {
                 throw MediaError.writeFailed(path: path, reason: Library.describe(io.pointee.error))
@@ -267,10 +462,10 @@ public final class MediaWriter {
         }
         let code = close()
         guard code >= 0 else {
-            output.discard()
+            output?.discard()
             throw .writeFailed(path: path, reason: Library.describe(code))
         }
-        try output.settle()
+        try output?.settle()
     }
 
     /// For Ctrl-C: makes a playable file at the target of what was written so far. With not one frame written nothing
@@ -288,14 +483,17 @@ public final class MediaWriter {
     /// Gives up: nothing half-written stays behind. Harmless to repeat, and after `finish`.
     public func abandon() {
         close()
-        output.discard()
+        output?.discard()
+        sequence?.discard()
     }
 
     @discardableResult
     private func close() -> Int32 {
         guard isOpen else { return 0 }
         isOpen = false
-        return avio_closep(&muxer.pointee.pb)
+        guard pipe != nil else { return avio_closep(&muxer.pointee.pb) }
+        muxer.pointee.pb = nil
+        return 0
     }
 
     private func note(_ text: String) {
@@ -304,13 +502,44 @@ public final class MediaWriter {
 
     private func takePackets() throws(MediaError) {
         while let packet = try encoder.receive() {
+            let ticket = packet.pointee.pts
+            if let sequence {
+                var pointer: UnsafeMutablePointer<AVPacket>? = packet
+                defer { av_packet_free(&pointer) }
+                try sequence.write(packet)
+                continue
+            }
             av_packet_rescale_ts(packet, encoder.timeBase, videoStream.pointee.time_base)
             packet.pointee.stream_index = videoStream.pointee.index
             try mux(packet)
+            guard isLive else { continue }
+            try flush()
+            if var frame = waiting.removeValue(forKey: ticket) {
+                frame.written = monotonicSeconds()
+                delivered.append(frame)
+            }
         }
     }
 
-    /// Hands a packet over to the interleaver, which owns it from then on.
+    /// Ends what the container is gathering (a cluster, a fragment) and writes all that lies in buffers.
+    private func flush() throws(MediaError) {
+        let mark = Library.mark()
+        if container.format.pointee.flags & AVFMT_ALLOW_FLUSH != 0 {
+            let code = av_write_frame(muxer, nil)
+            guard code >= 0 else { throw failure(code, since: mark) }
+        }
+        guard let io = muxer.pointee.pb else { return }
+        avio_flush(io)
+        guard io.pointee.error >= 0 else { throw failure(io.pointee.error, since: mark) }
+    }
+
+    private func failure(_ code: Int32, since mark: Int) -> MediaError {
+        if pipe?.isReaderGone == true || (isLive && code == uf_error_pipe()) { return .readerGone(path: path) }
+        return .writeFailed(path: path, reason: Library.reason(code, since: mark))
+    }
+
+    /// Hands a packet over to the interleaver, which owns it from then on. Towards a pipe there is none: packets leave
+    /// in the order in which they come, which is the source's.
     private func mux(_ packet: UnsafeMutablePointer<AVPacket>) throws(MediaError) {
         if !hasWrittenPacket, packet.pointee.dts != Library.noTimestamp, packet.pointee.dts < 0,
             !container.keepsNegativeTimes, container.isTransportStream
@@ -319,9 +548,19 @@ public final class MediaWriter {
         }
         hasWrittenPacket = true
         let mark = Library.mark()
-        let code = av_interleaved_write_frame(muxer, packet)
+        let code = isLive ? av_write_frame(muxer, packet) : av_interleaved_write_frame(muxer, packet)
         var pointer: UnsafeMutablePointer<AVPacket>? = packet
         av_packet_free(&pointer)
-        guard code >= 0 else { throw .writeFailed(path: path, reason: Library.reason(code, since: mark)) }
+        guard code >= 0 else { throw failure(code, since: mark) }
     }
+}
+
+/// A frame that has left, in seconds of the monotonic clock.
+public struct DeliveredFrame: Sendable, Hashable {
+    public var timestamp: Int64
+    /// When the last byte of it was read.
+    public var arrival: Double
+    /// When the last byte of it was written.
+    public var written: Double
+    public var latency: Double { written - arrival }
 }

@@ -1,9 +1,12 @@
 internal import CFFmpeg
 
-/// Where the bytes go: a hidden file beside the target that takes the target's name at the end, or standard output.
+/// Where the bytes go: a hidden file beside the target that takes the target's name at the end, or, with nothing to be
+/// settled, a pipe, a device or an address.
 internal final class OutputFile {
     let target: String
     private let temporary: String?
+    /// Standard output, a named pipe or a device.
+    let isPipe: Bool
     private let overwrite: Bool
     private var isSettled = false
 
@@ -12,6 +15,7 @@ internal final class OutputFile {
         target = path
         self.overwrite = overwrite
         guard path != "-", !path.contains("://") else {
+            isPipe = path == "-"
             temporary = nil
             return
         }
@@ -19,6 +23,12 @@ internal final class OutputFile {
         if let output = FileSystem.identity(path), output == FileSystem.identity(sourcePath) {
             throw .outputIsInput(path: path)
         }
+        if case .other = FileSystem.kind(path) {
+            isPipe = true
+            temporary = nil
+            return
+        }
+        isPipe = false
         if FileSystem.exists(path), !overwrite { throw .outputExists(path: path) }
         let folder = FileSystem.folder(of: path)
         switch FileSystem.kind(folder) {
@@ -38,6 +48,9 @@ internal final class OutputFile {
         let name = FileSystem.name(of: target).prefix(60)
         return "\(folder)/.\(name).upframe-\(suffix)" + (ending.isEmpty ? "" : ".\(ending)")
     }
+
+    /// Whoever reads it wants each frame at once.
+    var isLive: Bool { temporary == nil }
 
     var url: String { FileSystem.url(temporary ?? target, output: true) }
 

@@ -97,6 +97,8 @@ internal final class StreamTemplate: @unchecked Sendable {
     let averageFrameRate: AVRational
     let realFrameRate: AVRational
     let sampleAspectRatio: AVRational
+    /// A cover's file.
+    let attachedPicture: [UInt8]?
 
     init(_ stream: UnsafeMutablePointer<AVStream>) {
         let s = stream.pointee
@@ -115,6 +117,9 @@ internal final class StreamTemplate: @unchecked Sendable {
         averageFrameRate = s.avg_frame_rate
         realFrameRate = s.r_frame_rate
         sampleAspectRatio = s.sample_aspect_ratio
+        attachedPicture = s.attached_pic.data.map {
+            Array(UnsafeBufferPointer(start: $0, count: Int(s.attached_pic.size)))
+        }
     }
 
     deinit {

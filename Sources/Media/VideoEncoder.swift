@@ -18,18 +18,25 @@ internal final class VideoEncoder {
     private var durations: [Int64: Int64] = [:]
     private var lastTime: Int64?
 
+    /// The pixel format and meaning that frames of a source are to have; without opening anything.
+    static func target(
+        for source: SourceDescription, height: Int, settings: EncoderSettings, container: Container, path: String
+    ) throws(MediaError) -> (pixelFormat: String, color: ColorDescription) {
+        let codec = try find(settings.codec, path: path, container: container)
+        let layout = try FormatChoice(codec: codec, source: source.layout).layout(named: settings.pixelFormat)
+        return (layout.name, color(for: layout, source: source.video, height: height, codec: codec))
+    }
+
+    /// - Parameter lowDelay: each frame is to come out before the next goes in, where the encoder can.
     init(
         path: String, source: SourceDescription, width: Int, height: Int, settings: EncoderSettings,
-        container: Container
+        container: Container, lowDelay: Bool, orientation: Orientation = .upright
     ) throws(MediaError) {
         self.path = path
         sourceTimeBase = source.video.timeBase.av
         let codec = try Self.find(settings.codec, path: path, container: container)
         name = String(cString: codec.pointee.name)
-        guard let sourceLayout = PixelLayout(named: source.video.pixelFormat) else {
-            preconditionFailure("a reader describes formats by libav's names")
-        }
-        let choice = FormatChoice(codec: codec, source: sourceLayout)
+        let choice = FormatChoice(codec: codec, source: source.layout)
         let wanted = try choice.layout(named: settings.pixelFormat)
 
         var notes: [String] = []
@@ -40,7 +47,10 @@ internal final class VideoEncoder {
         var timeBases = [sourceTimeBase]
         // MPEG-4 Part 2 and older have 16 bits or less for the clock.
         let rate = source.videoTemplate.averageFrameRate
-        if rate.num > 0, rate.den > 0 { timeBases.append(AVRational(num: rate.den, den: rate.num)) }
+        if rate.num > 0, rate.den > 0 {
+            let tick = AVRational(num: rate.den, den: rate.num)
+            if container.isRateBased { timeBases = [tick] } else { timeBases.append(tick) }
+        }
 
         var failure: MediaError?
         var opened: Opened?
@@ -49,7 +59,7 @@ internal final class VideoEncoder {
                 let plan = Plan(
                     codec: codec, layout: layout,
                     color: Self.color(for: layout, source: source.video, height: height, codec: codec),
-                    timeBase: timeBase, width: width, height: height)
+                    timeBase: timeBase, width: width, height: height, lowDelay: lowDelay, orientation: orientation)
                 do {
                     opened = try Self.open(plan, source: source, settings: settings, container: container)
                     break search
@@ -74,7 +84,14 @@ internal final class VideoEncoder {
                 "RGB is written as \(opened.plan.layout.name), which plays everywhere; "
                     + "--pixel-format yuv444p keeps the full colour resolution.")
         }
-        if av_cmp_q(opened.plan.timeBase, sourceTimeBase) != 0 {
+        if source.first.isTransparent, !opened.plan.layout.hasAlpha {
+            notes.append(
+                "\(name) has no transparency, so what is transparent shows the colour below; .png, .apng, .webm or "
+                    + "--video-codec ffv1 or prores_ks keep it.")
+        }
+        if container.isRateBased, av_cmp_q(rate, source.videoTemplate.realFrameRate) != 0 {
+            notes.append("\(container.name) knows no times but only a rate, so frames get the nearest of its times.")
+        } else if !container.isRateBased, av_cmp_q(opened.plan.timeBase, sourceTimeBase) != 0 {
             notes.append("\(name) cannot count in \(source.video.timeBase) s; times are rounded to its frame rate.")
         }
         context = opened.context
@@ -97,6 +114,8 @@ internal final class VideoEncoder {
         var timeBase: AVRational
         var width: Int
         var height: Int
+        var lowDelay: Bool
+        var orientation: Orientation
     }
 
     private struct Opened {
@@ -118,12 +137,16 @@ internal final class VideoEncoder {
             throw .unknownEncoder(name: name, known: knownEncoders)
         }
         if container.isPicture {
-            let encoder = Container.pictureEncoders[FileSystem.fileExtension(of: path)] ?? "png"
+            let encoder = Container.pictureEncoders[container.ending] ?? "png"
             guard let codec = avcodec_find_encoder_by_name(encoder) else {
                 throw .unknownEncoder(name: encoder, known: knownEncoders)
             }
             return codec
         }
+        // Frames as they are: y4m's muxer wants libav's own.
+        if container.isY4M, let codec = avcodec_find_encoder(AV_CODEC_ID_WRAPPED_AVFRAME) { return codec }
+        if container.name == "webp", let codec = avcodec_find_encoder_by_name("libwebp_anim") { return codec }
+        if container.name == "webm", let codec = avcodec_find_encoder_by_name("libvpx-vp9") { return codec }
         // H.264 wherever it fits, since it plays everywhere; else what the container prefers.
         if avformat_query_codec(container.format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL) != 0,
             let codec = avcodec_find_encoder_by_name("libx264") ?? avcodec_find_encoder(AV_CODEC_ID_H264)
@@ -200,7 +223,10 @@ internal final class VideoEncoder {
         context.pointee.pix_fmt = plan.layout.format
         context.pointee.time_base = plan.timeBase
         context.pointee.framerate = source.videoTemplate.averageFrameRate
-        context.pointee.sample_aspect_ratio = source.video.sampleAspectRatio.av
+        context.pointee.sample_aspect_ratio = aspect(of: source.video, plan)
+        if source.video.isInterlaced { context.pointee.field_order = AV_FIELD_PROGRESSIVE }
+        // A container of decoding times only would show reordered frames at the wrong ones.
+        if container.name == "avi" { context.pointee.max_b_frames = 0 }
         context.pointee.colorspace = tags.avMatrix
         context.pointee.color_range = tags.avRange
         context.pointee.chroma_sample_location = tags.avLocation
@@ -230,15 +256,23 @@ internal final class VideoEncoder {
             }
             options.set("preset", preset)
         }
-        if name == "libx265" {
-            // The same for its banner; parameters of the user's come after and win.
-            let theirs = settings.options.last { $0.0 == "x265-params" }.map { ":" + $0.1 } ?? ""
-            options.set("x265-params", "log-level=none" + theirs)
+        let parametersKey = name == "libx265" ? "x265-params" : name.hasPrefix("libx264") ? "x264-params" : nil
+        if let parametersKey {
+            // Parameters of the user's come after and win.
+            var parameters = rateParameters(name, source) + HighDynamicRange(source).parameters(encoder: name)
+            // The same for its banner.
+            if name == "libx265" { parameters.insert("log-level=none", at: 0) }
+            parameters += settings.options.filter { $0.0 == parametersKey }.map(\.1)
+            if !parameters.isEmpty { options.set(parametersKey, parameters.joined(separator: ":")) }
+        }
+        if plan.lowDelay { setLowDelay(options, context) }
+        if name == "libvpx-vp9" {
+            // Its own choice of speed is for those who encode once and send a million times.
+            options.set("row-mt", "1")
+            if !plan.lowDelay { options.set("cpu-used", "3") }
         }
         if name == "png" { options.set("pred", "paeth") }
-        for (key, value) in settings.options where !(name == "libx265" && key == "x265-params") {
-            options.set(key, value)
-        }
+        for (key, value) in settings.options where key != parametersKey { options.set(key, value) }
 
         let mark = Library.mark()
         let code = avcodec_open2(context, plan.codec, &options.pointer)
@@ -253,6 +287,54 @@ internal final class VideoEncoder {
         }
         isKept = true
         return Opened(context: context, plan: plan, leftover: options.entries)
+    }
+
+    /// The shape of a sample, so that nothing is stretched when the picture's sides grow by different factors. Rounding
+    /// to even sizes is no reason to touch it.
+    private static func aspect(of video: VideoDescription, _ plan: Plan) -> AVRational {
+        let (width, height) =
+            plan.orientation.swapsSides ? (video.height, video.width) : (video.width, video.height)
+        var aspect = video.sampleAspectRatio
+        if plan.orientation.swapsSides { aspect = Rational(aspect.denominator, aspect.numerator) }
+        let stretch = Double(plan.width * height) / Double(plan.height * width)
+        guard abs(stretch - 1) > 0.02 else { return aspect.av }
+        var reduced = AVRational()
+        av_reduce(
+            &reduced.num, &reduced.den, Int64(aspect.numerator) * Int64(width) * Int64(plan.height),
+            Int64(aspect.denominator) * Int64(height) * Int64(plan.width), 65535)
+        return reduced
+    }
+
+    /// The encoder counts in the source's ticks, but players should be told the rate: without this the bitstream would
+    /// say 12800 pictures a second. x264 is told only where the rate is constant; times are never touched.
+    private static func rateParameters(_ encoder: String, _ source: SourceDescription) -> [String] {
+        let rate = source.videoTemplate.averageFrameRate
+        guard rate.num > 0, rate.den > 0 else { return [] }
+        let fps = "fps=\(rate.num)/\(rate.den)"
+        if encoder == "libx265" { return [fps] }
+        guard av_cmp_q(rate, source.videoTemplate.realFrameRate) == 0 else { return [] }
+        return [fps, "force-cfr=1"]
+    }
+
+    private static func setLowDelay(_ options: OptionDictionary, _ context: UnsafeMutablePointer<AVCodecContext>) {
+        context.pointee.max_b_frames = 0
+        // Frame threads hold back a frame each.
+        context.pointee.thread_type = FF_THREAD_SLICE
+        switch context.pointee.codec_id {
+        case AV_CODEC_ID_VP8, AV_CODEC_ID_VP9:
+            options.set("lag-in-frames", "0")
+            options.set("deadline", "realtime")
+            options.set("cpu-used", "6")
+        case AV_CODEC_ID_AV1:
+            if has("lag-in-frames", context) { options.set("lag-in-frames", "0") }
+            if has("usage", context) { options.set("usage", "realtime") }
+        default:
+            if String(cString: context.pointee.codec.pointee.name).hasPrefix("libx26") {
+                options.set("tune", "zerolatency")
+            } else if has("zerolatency", context) {
+                options.set("zerolatency", "1")
+            }
+        }
     }
 
     private static let presets: Set<String> = [
@@ -300,8 +382,9 @@ internal final class VideoEncoder {
         context.pointee.global_quality = FF_QP2LAMBDA * Int32(min(31, max(2, quantiser.rounded())))
     }
 
-    /// Gives a frame, timed in the source's ticks.
-    func send(_ frame: VideoFrame, at timestamp: Int64) throws(MediaError) {
+    /// Gives a frame, timed in the source's ticks, and tells its time in the encoder's.
+    @discardableResult
+    func send(_ frame: VideoFrame, at timestamp: Int64) throws(MediaError) -> Int64 {
         guard let reference = av_frame_clone(frame.frame) else { fatalError("out of memory") }
         defer {
             var pointer: UnsafeMutablePointer<AVFrame>? = reference
@@ -324,6 +407,7 @@ internal final class VideoEncoder {
             reference.pointee.quality = context.pointee.global_quality
         }
         try give(reference, at: timestamp)
+        return time
     }
 
     /// No more frames will come; `receive` then gives what is left.
@@ -357,5 +441,18 @@ internal final class VideoEncoder {
         av_packet_free(&pointer)
         if code == uf_error_again() || code == uf_error_eof() { return nil }
         throw .encodeFailed(path: path, seconds: nil, reason: Library.reason(code, since: mark))
+    }
+}
+
+extension SourceDescription {
+    /// The layout to make a target's like. Palettes and GIFs speak of transparency whether they have any or not.
+    internal var layout: PixelLayout {
+        guard let layout = PixelLayout(named: video.pixelFormat) else {
+            preconditionFailure("a reader describes formats by libav's names")
+        }
+        if layout.isPalette || video.codec == "gif", !first.isTransparent {
+            return PixelLayout(named: "rgb24") ?? layout
+        }
+        return layout
     }
 }

@@ -45,7 +45,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     public func open(precision: StoragePrecision? = nil, threads: Int? = nil) throws -> any Executor {
         switch self {
         case .automatic:
-            if let gpu = try? VulkanExecutor.devices().first(where: { !$0.isSoftware }) {
+            if let gpu = try? VulkanExecutor.devices().first(where: { !$0.isSoftware && $0.problem == nil }) {
                 return try VulkanExecutor(device: gpu.index, precision: precision ?? .fp16, allowSoftware: false)
             }
             return try Device.cpu.open(precision: precision, threads: threads)

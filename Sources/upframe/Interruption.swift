@@ -7,27 +7,25 @@ internal import Synchronization
 #endif
 
 /// Ctrl-C and a polite kill: the first asks the job to finish what it has, the second ends the process at once.
+///
+/// The signal's handler only writes a byte to a pipe, which is all that a handler may do; a thread reads it, where locks
+/// may be taken. (Masking and waiting for signals would not do: libraries start threads of their own before `main`.)
 enum Interruption {
     private static let handler = Mutex<(@Sendable () -> Void)?>(nil)
+    /// The pipe's ends; written once, before the handler is installed.
+    nonisolated(unsafe) private static var ends: (read: Int32, write: Int32) = (-1, -1)
 
-    /// Takes SIGINT and SIGTERM over. Called once, before any thread is started: they inherit the mask, so that the
-    /// signals reach only the thread that waits for them, where locks may be taken.
+    /// Takes SIGINT and SIGTERM over. Called once.
     static func install() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        var descriptors: [Int32] = [-1, -1]
+        guard pipe(&descriptors) == 0 else { return }
+        ends = (descriptors[0], descriptors[1])
         var thread = pthread_t()
         pthread_create(
             &thread, nil,
             { _ in
-                var signals = sigset_t()
-                sigemptyset(&signals)
-                sigaddset(&signals, SIGINT)
-                sigaddset(&signals, SIGTERM)
-                var signal: Int32 = 0
-                while sigwait(&signals, &signal) == 0 {
+                var byte: UInt8 = 0
+                while read(Interruption.ends.read, &byte, 1) == 1 {
                     let body = Interruption.handler.withLock { handler in
                         defer { handler = nil }
                         return handler
@@ -38,6 +36,12 @@ enum Interruption {
                 return nil
             }, nil)
         pthread_detach(thread)
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { _ in
+                var byte: UInt8 = 1
+                _ = write(Interruption.ends.write, &byte, 1)
+            }
+        }
     }
 
     /// What the first signal does; without one it ends the process.

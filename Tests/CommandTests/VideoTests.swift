@@ -117,7 +117,9 @@ private func probe(_ path: String, stream: String, _ entries: String) throws -> 
         #expect(last["frames"] as? Int == 75)
         let stages = try #require(last["stages"] as? [[String: Any]])
         #expect(stages.map { $0["name"] as? String } == ["decode", "network", "convert", "encode"])
-        #expect(stages.allSatisfy { ($0["frames"] as? Int) == 75 && ($0["framesPerSecond"] as? Double ?? 0) > 0 })
+        // Repeated frames are not converted again.
+        #expect(stages.allSatisfy { ($0["frames"] as? Int ?? 0) > 0 && ($0["framesPerSecond"] as? Double ?? 0) > 0 })
+        #expect(stages.first?["frames"] as? Int == 75 && stages.last?["frames"] as? Int == 75)
         #expect(stages.contains { $0["name"] as? String == last["slowestStage"] as? String })
     }
 

@@ -83,6 +83,26 @@ struct Copier {
         var times: [Int64] = []
         var notes: [String] = []
         var dropped: [StreamDescription] = []
+        var latencies: [Double] = []
+    }
+
+    /// The frame as the writer wants it, through floats and back.
+    static func identity(_ frame: VideoFrame, _ decode: PixelConverter, _ encode: FrameFactory) throws -> VideoFrame {
+        let (width, height) = (frame.width, frame.height)
+        var pixels = [Float](repeating: 0, count: width * height * 3)
+        try pixels.withUnsafeMutableBufferPointer { try decode.rgb(from: frame, into: $0) }
+        guard encode.hasAlpha(for: frame) else {
+            return try pixels.withUnsafeBufferPointer {
+                try encode.frame(fromRGB: $0, width: width, height: height, like: frame)
+            }
+        }
+        var alpha = [Float](repeating: 0, count: width * height)
+        try alpha.withUnsafeMutableBufferPointer { try decode.alpha(from: frame, into: $0) }
+        return try pixels.withUnsafeBufferPointer { pixels in
+            try alpha.withUnsafeBufferPointer { alpha in
+                try encode.frame(fromRGB: pixels, alpha: alpha, width: width, height: height, like: frame)
+            }
+        }
     }
 
     @discardableResult
@@ -92,20 +112,14 @@ struct Copier {
         let writer = try MediaWriter(
             path: output, source: reader, width: width, height: height, settings: settings, overwrite: overwrite)
         let decode = PixelConverter(decoding: reader.video, clamps: clamps)
-        let encode = try PixelConverter(
-            encodingWidth: width, height: height, pixelFormat: writer.pixelFormat, color: writer.color, clamps: clamps)
-        var pixels = [Float](repeating: 0, count: width * height * 3)
+        let encode = writer.frameFactory(clamps: clamps)
         var outcome = Outcome()
         while let event = try reader.next() {
             switch event {
             case .frame(let frame):
-                try pixels.withUnsafeMutableBufferPointer { try decode.rgb(from: frame, into: $0) }
-                let made = try pixels.withUnsafeBufferPointer {
-                    try encode.frame(
-                        fromRGB: $0, width: width, height: height, timestamp: frame.timestamp,
-                        duration: frame.duration)
-                }
+                let made = try Self.identity(frame, decode, encode)
                 try writer.write(made)
+                outcome.latencies += writer.takeDelivered().map(\.latency)
                 outcome.frames += 1
                 outcome.times.append(frame.timestamp)
             case .packet(let packet):
@@ -117,5 +131,36 @@ struct Copier {
         outcome.notes = writer.notes
         outcome.dropped = writer.droppedStreams
         return outcome
+    }
+}
+
+/// A process beside the test, with its output thrown away; ended with the value.
+final class Companion {
+    private let process = Process()
+
+    init(_ tool: String, _ arguments: [String]) throws {
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [tool] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+    }
+
+    func status() -> Int32 {
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+
+    deinit {
+        if process.isRunning { process.terminate() }
+    }
+}
+
+extension TemporaryFolder {
+    func pipe(_ name: String) throws -> String {
+        let path = file(name)
+        try #require(mkfifo(path, 0o600) == 0)
+        return path
     }
 }

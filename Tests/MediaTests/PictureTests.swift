@@ -191,23 +191,4 @@ import Testing
         #expect(probed.streams.first { $0.kind == .audio }?.language == "fra")
         #expect(try Tools.stream(output, "a:0")["codec_name"] as? String == "aac")
     }
-
-    /// What the container cannot hold is named, and the rest arrives.
-    @Test func droppedStreamsAreNamed() throws {
-        let folder = try TemporaryFolder()
-        let subtitles = folder.file("s.srt")
-        try Data("1\n00:00:00,000 --> 00:00:01,000\nHello\n".utf8).write(to: URL(fileURLWithPath: subtitles))
-        let (input, output) = (folder.file("in.mkv"), folder.file("out.mp4"))
-        try Tools.make([
-            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=1", "-f", "lavfi", "-i", "sine=duration=1", "-i",
-            subtitles, "-c:v", "libx264", "-c:s", "subrip", input,
-        ])
-        let outcome = try Copier().copy(input, output)
-        #expect(outcome.dropped.map(\.kind) == [.subtitle])
-        #expect(outcome.dropped.first?.codec == "subrip")
-        #expect(try Tools.streams(output).count == 2)
-        let kept = folder.file("kept.mkv")
-        #expect(try Copier().copy(input, kept).dropped.isEmpty)
-        #expect(try Tools.packets(kept, "s:0") == Tools.packets(input, "s:0"))
-    }
 }

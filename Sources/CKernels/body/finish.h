@@ -65,12 +65,24 @@ CK_INLINE void CK_NAME(write)(const CK_NAME(place) *p, int lane, const vf *v, in
         CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * CK_WIDTH, v[i]);
         return;
     }
+    float lanes[CK_RUN * CK_WIDTH];
+    CK_UNROLL for (int i = 0; i < n; i++) vf_store(lanes + i * CK_WIDTH, v[i]);
     for (int i = 0; i < n; i++) {
-        float lanes[CK_WIDTH];
-        vf_store(lanes, v[i]);
         for (int quarter = 0; quarter < CK_WIDTH; quarter += 4) {
             float *to = CK_NAME(address)(p, lane + quarter, i);
-            if (to) v4_store(to, v4_load(lanes + quarter));
+            if (to) v4_store(to, v4_load(lanes + i * CK_WIDTH + quarter));
+        }
+    }
+}
+
+/// The activations that need an exponential.
+static __attribute__((noinline)) void CK_NAME(smooth)(vf *v, int n, ck_stage_kind kind) {
+    for (int i = 0; i < n; i++) {
+        if (kind == CK_TANH) {
+            v[i] = 2.0f * vf_sigmoid(2.0f * v[i]) - 1.0f;
+        } else {
+            vf sigmoid = vf_sigmoid(v[i]);
+            v[i] = kind == CK_SILU ? v[i] * sigmoid : sigmoid;
         }
     }
 }
@@ -98,14 +110,15 @@ CK_INLINE void CK_NAME(finish)(
             break;
         }
         case CK_SIGMOID:
-            for (int i = 0; i < n; i++) v[i] = vf_sigmoid(v[i]);
-            break;
         case CK_SILU:
-            for (int i = 0; i < n; i++) v[i] *= vf_sigmoid(v[i]);
+        case CK_TANH: {
+            // A real loop, because exp is long; over a copy, so that `v` itself stays in registers.
+            vf w[CK_RUN];
+            CK_UNROLL for (int i = 0; i < n; i++) w[i] = v[i];
+            CK_NAME(smooth)(w, n, s->kind);
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i];
             break;
-        case CK_TANH:
-            for (int i = 0; i < n; i++) v[i] = 2.0f * vf_sigmoid(2.0f * v[i]) - 1.0f;
-            break;
+        }
         case CK_AFFINE: {
             vf a = vf_all(s->a), b = vf_all(s->b);
             CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * a + b;

@@ -6,6 +6,7 @@
 #include "finish.h"
 #include "moves.h"
 #include "gather_convolution.h"
+#include "prefetch.h"
 #include "product.h"
 #include "winograd.h"
 

@@ -14,16 +14,17 @@ enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1, CK_NAME(ro
 #define CK_PANEL_LANES (2 * CK_WIDTH)
 #endif
 
-/// C[R, V] = A[R, depth] B[depth, V].
+/// C[R, V] = A[R, depth] B[depth, V], fetching a piece of memory for later on the way.
 CK_INLINE void CK_NAME(product_tile)(
-    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth, const int R,
-    const int V) {
+    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth,
+    CK_NAME(piece) fetch, const int R, const int V) {
     vf sums[14][4];
     CK_UNROLL for (int r = 0; r < R; r++) {
         CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] = vf_all(0);
     }
     for (int64_t k = 0; k < depth; k++, b += V * CK_WIDTH) {
         vf row[4];
+        if (k < fetch.lines) __builtin_prefetch(fetch.start + k * fetch.stride, 0, 2);
         CK_UNROLL for (int v = 0; v < V; v++) row[v] = vf_load(b + v * CK_WIDTH);
         CK_UNROLL for (int r = 0; r < R; r++) {
             vf x = vf_all(a[r * a_stride + k]);
@@ -38,7 +39,7 @@ CK_INLINE void CK_NAME(product_tile)(
 #define CK_TILE(R, V)                                                               \
     case R:                                                                         \
         if (R <= CK_NAME(rows_##V)) {                                               \
-            CK_NAME(product_tile)(a, a_stride, b, c, c_stride, depth, R, V);        \
+            CK_NAME(product_tile)(a, a_stride, b, c, c_stride, depth, fetch, R, V);        \
         }                                                                           \
         break;
 
@@ -46,10 +47,11 @@ CK_INLINE void CK_NAME(product_tile)(
 #define CK_PRODUCT(V)                                                                                         \
     static void CK_NAME(product_##V)(                                                                         \
         const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth,          \
-        int64_t rows) {                                                                                       \
+        int64_t rows, CK_NAME(fetch_list) *list, int64_t lines) {                                             \
         int64_t parts = (rows + CK_NAME(rows_##V) - 1) / CK_NAME(rows_##V);                                   \
         while (parts > 0) {                                                                                   \
             int64_t height = (rows + parts - 1) / parts;                                                      \
+            CK_NAME(piece) fetch = CK_NAME(fetch_next)(list, lines < depth ? lines : depth);                  \
             switch (height) {                                                                                 \
                 CK_TILE(1, V) CK_TILE(2, V) CK_TILE(3, V) CK_TILE(4, V) CK_TILE(5, V) CK_TILE(6, V)           \
                 CK_TILE(7, V) CK_TILE(8, V) CK_TILE(9, V) CK_TILE(10, V) CK_TILE(11, V) CK_TILE(12, V)        \
@@ -69,20 +71,31 @@ CK_PRODUCT(3)
 CK_PRODUCT(4)
 #endif
 
-/// C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`.
+/// How many register tiles `product` makes of this size.
+CK_INLINE int64_t CK_NAME(product_tiles)(int64_t rows, int64_t lanes) {
+#if CK_WIDTH == 16
+    const int heights[4] = {CK_NAME(rows_1), CK_NAME(rows_2), CK_NAME(rows_3), CK_NAME(rows_4)};
+    int height = heights[lanes / 16 - 1];
+    return (rows + height - 1) / height;
+#else
+    return (rows + CK_NAME(rows_2) - 1) / CK_NAME(rows_2) * (lanes / CK_PANEL_LANES);
+#endif
+}
+
+/// With each register tile up to `lines` lines of the list are fetched. C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`.
 static void CK_NAME(product)(
     const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows,
-    int64_t lanes) {
+    int64_t lanes, CK_NAME(fetch_list) *list, int64_t lines) {
 #if CK_WIDTH == 16
     switch (lanes) {
-    case 16: CK_NAME(product_1)(a, a_stride, b, c, c_stride, depth, rows); break;
-    case 32: CK_NAME(product_2)(a, a_stride, b, c, c_stride, depth, rows); break;
-    case 48: CK_NAME(product_3)(a, a_stride, b, c, c_stride, depth, rows); break;
-    default: CK_NAME(product_4)(a, a_stride, b, c, c_stride, depth, rows); break;
+    case 16: CK_NAME(product_1)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
+    case 32: CK_NAME(product_2)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
+    case 48: CK_NAME(product_3)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
+    default: CK_NAME(product_4)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
     }
 #else
     for (int64_t lane = 0; lane < lanes; lane += CK_PANEL_LANES) {
-        CK_NAME(product_2)(a, a_stride, b, c + lane, c_stride, depth, rows);
+        CK_NAME(product_2)(a, a_stride, b, c + lane, c_stride, depth, rows, list, lines);
         b += depth * CK_PANEL_LANES;
     }
 #endif

@@ -162,9 +162,47 @@ CK_INLINE void CK_NAME(restore_tile)(
             if (columns == tile) {
                 CK_NAME(finish)(&job->output, v, tile, at.image, at.y + i, at.x, first_lane + c);
             } else {
-                CK_NAME(finish)(&job->output, v, columns, at.image, at.y + i, at.x, first_lane + c);
+                // A copy, so that `v` stays in registers on the other branch.
+                vf w[CK_RUN];
+                CK_UNROLL for (int k = 0; k < tile; k++) w[k] = v[k];
+                CK_NAME(finish)(&job->output, w, columns, at.image, at.y + i, at.x, first_lane + c);
             }
         }
+    }
+}
+
+/// Lists the memory of tiles `first ..< first + tiles`: what the block reads, or what it writes in lanes from `lane` on and
+/// reads as operands.
+static void CK_NAME(fetch_tiles)(
+    const ck_winograd_job *job, CK_NAME(fetch_list) *list, int64_t first, int64_t tiles, int input, int lane,
+    int lanes) {
+    const int tile = job->tile;
+    while (tiles > 0) {
+        // Tiles side by side are one rectangle.
+        CK_NAME(tile) at = CK_NAME(tile_at)(job, first, tile);
+        int64_t run = job->tiles_x - first % job->tiles_x;
+        if (run > tiles) run = tiles;
+        int64_t y0 = at.y, y1 = at.y + tile, x0 = at.x, x1 = at.x + run * tile;
+        if (input) {
+            const int u = job->upsampling;
+            CK_NAME(fetch_rectangle)(
+                list, &job->input, at.image, (y0 - 1) / u, y1 / u + 1, (x0 - 1) / u, x1 / u + 1, 0, job->depth);
+        } else {
+            const ck_output *o = &job->output;
+            const int r = o->shuffle;
+            int64_t start = r == 1 ? lane : 0, channels = r == 1 ? lanes : o->group;
+            CK_NAME(fetch_rectangle)(list, &o->view, at.image, y0 * r, y1 * r, x0 * r, x1 * r, start, channels);
+            for (int stage = 0; stage < o->stage_count; stage++) {
+                const ck_stage *s = &o->stages[stage];
+                if (s->kind != CK_ADD && s->kind != CK_MULTIPLY) continue;
+                const int u = s->upsampling;
+                CK_NAME(fetch_rectangle)(
+                    list, &s->operand, at.image, y0 * r / u, (y1 * r - 1) / u + 1, x0 * r / u, (x1 * r - 1) / u + 1,
+                    start, channels);
+            }
+        }
+        first += run;
+        tiles -= run;
     }
 }
 
@@ -181,16 +219,29 @@ CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratc
     for (int64_t t = 0; t < tiles; t++) {
         CK_NAME(transform_tile)(job, CK_NAME(tile_at)(job, first + t, tile), transformed + t * depth, xi_stride, tile);
     }
+    // While the products are computed: this block's results, which are written next, and the next block's samples.
+    CK_NAME(fetch_list) fetches;
+    CK_NAME(fetch_clear)(&fetches);
     const float *weights = job->weights;
     int lane = 0;
     for (int chunk = 0; chunk < job->chunks; chunk++) {
         const int lanes = job->chunk_lanes[chunk];
         const int64_t result_stride = job->tiles_per_block * lanes + 16;
+        CK_NAME(fetch_tiles)(job, &fetches, first, tiles, 0, lane, lanes);
+        const int64_t next = first + job->ahead * job->tiles_per_block;
+        if (chunk == job->chunks - 1 && next < total) {
+            int64_t count = total - next < job->tiles_per_block ? total - next : job->tiles_per_block;
+            CK_NAME(fetch_tiles)(job, &fetches, next, count, 1, 0, 0);
+        }
+        const int64_t steps = products * CK_NAME(product_tiles)(tiles, lanes);
+        const int64_t lines = fetches.lines / steps + 1;
         for (int xi = 0; xi < products; xi++) {
             CK_NAME(product)(
-                transformed + xi * xi_stride, depth, weights, results + xi * result_stride, lanes, depth, tiles, lanes);
+                transformed + xi * xi_stride, depth, weights, results + xi * result_stride, lanes, depth, tiles, lanes,
+                &fetches, lines);
             weights += depth * lanes;
         }
+        CK_NAME(fetch_clear)(&fetches);
         for (int64_t t = 0; t < tiles; t++) {
             CK_NAME(restore_tile)(
                 job, CK_NAME(tile_at)(job, first + t, tile), results + t * lanes, result_stride, lane, lanes, tile);

@@ -146,6 +146,8 @@ typedef struct ck_winograd_job {
     int32_t chunks;
     int32_t chunk_lanes[ck_maximum_chunks];
     int64_t tiles_y, tiles_x, tiles_per_block;
+    /// How many blocks further on this thread's next one probably is: the number of threads.
+    int32_t ahead;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is the smaller of the
     /// chunk and `ck_kernels.panel_lanes`.
     const float *weights;
