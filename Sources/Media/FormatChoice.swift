@@ -7,7 +7,8 @@ internal struct FormatChoice {
     let source: PixelLayout
 
     /// What a y4m header can name.
-    private static let y4m: [String] = ["gray", "gray10le", "gray12le", "gray16le"]
+    private static let y4m: [String] =
+        ["gray", "gray10le", "gray12le", "gray16le"]
         + ["420", "422", "444"].flatMap { kind in
             ["", "10le", "12le", "14le", "16le"].map { "yuv\(kind)p\($0)" }
         }

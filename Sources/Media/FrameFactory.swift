@@ -30,7 +30,9 @@ public final class FrameFactory {
 
     /// Whether what is made of such a frame has a place for opacity; otherwise there is no need to compute any.
     public func hasAlpha(for frame: VideoFrame) -> Bool {
-        guard PixelLayout(frame.format)?.hasAlpha == true, let name = try? target(frame).pixelFormat else { return false }
+        guard PixelLayout(frame.format)?.hasAlpha == true, let name = try? target(frame).pixelFormat else {
+            return false
+        }
         return PixelLayout(named: name)?.hasAlpha ?? false
     }
 

@@ -27,7 +27,9 @@ internal struct HighDynamicRange {
         if let display = displayText { result.append("\(names.display)=\(display)") }
         if let light, light.count >= MemoryLayout<AVContentLightMetadata>.size {
             let level = light.withUnsafeBytes { $0.loadUnaligned(as: AVContentLightMetadata.self) }
-            if level.MaxCLL > 0 || level.MaxFALL > 0 { result.append("\(names.light)=\(level.MaxCLL),\(level.MaxFALL)") }
+            if level.MaxCLL > 0 || level.MaxFALL > 0 {
+                result.append("\(names.light)=\(level.MaxCLL),\(level.MaxFALL)")
+            }
         }
         return result
     }

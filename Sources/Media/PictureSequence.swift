@@ -93,7 +93,8 @@ internal final class PictureSequence {
         let path = name(written.count)
         if FileSystem.exists(path), !overwrite { throw .outputExists(path: path) }
         let folder = FileSystem.folder(of: path)
-        let hidden = "\(folder)/.\(FileSystem.name(of: path)).upframe-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+        let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
+        let hidden = "\(folder)/.\(FileSystem.name(of: path)).upframe-\(suffix)"
         guard FileSystem.write(packet.pointee.data, count: Int(packet.pointee.size), to: hidden) else {
             let reason = FileSystem.lastError
             FileSystem.remove(hidden)

@@ -172,7 +172,8 @@ internal final class PipeOutput {
             defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
             let put = systemWrite(descriptor, bytes, count)
             let code = errno
-            if put < 0, code == EPIPE, !wasPending {
+            // A write that was cut short by the reader's leaving brings the signal, too.
+            if put < count, !wasPending {
                 var now = timespec()
                 while sigtimedwait(&pipe, nil, &now) < 0, errno == EINTR {}
             }

@@ -147,7 +147,11 @@ final class Companion {
         try process.run()
     }
 
+    /// Waits for its end, which must come within half a minute.
     func status() -> Int32 {
+        let limit = Date().addingTimeInterval(30)
+        while process.isRunning, Date() < limit { Thread.sleep(forTimeInterval: 0.01) }
+        if process.isRunning { process.terminate() }
         process.waitUntilExit()
         return process.terminationStatus
     }

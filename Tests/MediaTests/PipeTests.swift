@@ -18,7 +18,8 @@ import Testing
     }
 
     static let sources = [
-        Source(format: "matroska", encoding: h264, hasSound: true), Source(format: "mpegts", encoding: h264, hasSound: true),
+        Source(format: "matroska", encoding: h264, hasSound: true),
+        Source(format: "mpegts", encoding: h264, hasSound: true),
         Source(format: "nut", encoding: h264, hasSound: true), Source(format: "yuv4mpegpipe", encoding: []),
         Source(format: "image2pipe", encoding: ["-c:v", "png"], given: "image2pipe"),
         Source(format: "rawvideo", encoding: ["-pix_fmt", "yuv422p10le"], given: "rawvideo"),
@@ -63,7 +64,8 @@ import Testing
         let writer = try MediaWriter(
             path: pipe, source: reader, width: 96, height: 64,
             settings: EncoderSettings(
-                preset: "ultrafast", pixelFormat: container == "rawvideo" ? "rgb24" : nil, container: container))
+                preset: hasSound ? "ultrafast" : nil, pixelFormat: container == "rawvideo" ? "rgb24" : nil,
+                container: container))
         #expect(writer.isLive)
         let decode = PixelConverter(decoding: reader.video)
         let encode = writer.frameFactory()
@@ -80,7 +82,10 @@ import Testing
                 let now = drain.waitForMore(than: size)
                 #expect(now > size, "frame \(latencies.count) stayed inside")
                 // Raw video shows it to the byte.
-                if container == "rawvideo" { #expect(drain.waitForMore(than: size + 96 * 64 * 3 - 1) == size + 96 * 64 * 3) }
+                if container == "rawvideo" {
+                    let frameSize = 96 * 64 * 3
+                    #expect(drain.waitForMore(than: size + frameSize - 1) == size + frameSize)
+                }
                 size = drain.waitForMore(than: size)
             }
         }
@@ -108,7 +113,7 @@ import Testing
         let pipe = try folder.pipe("out")
         let reader = try Companion("head", ["-c", "3000", pipe])
         #expect(throws: MediaError.readerGone(path: pipe)) {
-            try Copier(settings: EncoderSettings(preset: "ultrafast", container: container)).copy(input, pipe)
+            try Copier(settings: EncoderSettings(container: container)).copy(input, pipe)
         }
         #expect(reader.status() == 0)
     }
