@@ -34,7 +34,7 @@ import Testing
         let folder = try Folder()
         let chart = PatchChart(format: format)
         try chart.data.write(to: URL(fileURLWithPath: folder("chart.raw")))
-        let (input, output) = (folder("in.\(ending)"), folder("out.\(ending == "nut" ? "mkv" : ending)"))
+        let (input, output) = (folder("in.\(ending)"), folder("out.\(ending)"))
         let size = "\(PatchChart.width)x\(PatchChart.height)"
         let raw = ["-f", "rawvideo", "-pixel_format", format.name, "-video_size", size, "-i", folder("chart.raw")]
         let pixels = stored.map { ["-pix_fmt", $0] } ?? ["-pix_fmt", format.name]
@@ -42,7 +42,9 @@ import Testing
         let result = try Command.run(
             [input, output, "--model", try model.save(folder), "--device", "cpu", "--quiet"] + options)
         try #require(result.status == 0, "\(result.errors)")
-        try ffmpeg("-i", output, "-f", "rawvideo", "-pix_fmt", format.name, folder("out.raw"))
+        // FFmpeg calls full-range pictures of 8 bits otherwise and would convert them; their bytes lie the same way.
+        let shape = format.isRGB ? ["-pix_fmt", format.name] : []
+        try ffmpeg(["-i", output, "-f", "rawvideo"] + shape + [folder("out.raw")])
         let back = try Data(contentsOf: URL(fileURLWithPath: folder("out.raw")))
         return try chart.difference(back, scale: model.scale)
     }
@@ -94,17 +96,12 @@ import Testing
     }
 
     /// Chroma in one plane of pairs, as hardware likes it.
-    @Test(
-        arguments: [("yuv420p", "nv12", 8), ("yuv420p10le", "p010le", 10), ("yuv420p16le", "p016le", 16)],
-        [
-            "bt601", "bt709", "bt2020nc",
-        ])
-    func semiPlanar(_ layout: (String, String, Int), _ matrix: String) throws {
+    @Test(arguments: ["bt601", "bt709", "bt2020nc"]) func semiPlanar(_ matrix: String) throws {
         let (largest, place) = try run(
             IdentityFormat(
-                name: layout.0, depth: layout.2, matrix: matrix, isFull: false, halvesWidth: true, halvesHeight: true),
-            .doublingConvolutions, codec: ["-c:v", "rawvideo"], extension: "nut", storedAs: layout.1,
-            options: ["--video-codec", "ffv1"])
+                name: "yuv420p", depth: 8, matrix: matrix, isFull: false, halvesWidth: true, halvesHeight: true),
+            .doublingConvolutions, codec: ["-c:v", "rawvideo", "-allow_raw_vfw", "1"], extension: "mkv",
+            storedAs: "nv12", options: ["--video-codec", "ffv1", "--pixel-format", "yuv420p"])
         #expect(largest <= 1, "\(place)")
     }
 }
