@@ -15,6 +15,9 @@ enum ConvolutionKernel: String, Sendable, CaseIterable {
     case winograd6
     /// F(4x4, 3x3): 4 times fewer; errors below 1e-6.
     case winograd4
+    /// im2col and this package's product kernel: few numbers a result, where OpenBLAS's own packing costs more than it
+    /// gains.
+    case narrow
     /// im2col and a matrix product by OpenBLAS: everything with one group.
     case product
     /// Plain loops: everything.
@@ -26,7 +29,8 @@ extension PlanCompiler {
         switch kernel(for: step) {
         case .winograd6: try compileWinograd(step, tile: 6)
         case .winograd4: try compileWinograd(step, tile: 4)
-        case .product: try compileProduct(step)
+        case .narrow: try compileProduct(step, narrow: true)
+        case .product: try compileProduct(step, narrow: false)
         case .grouped: try compileGrouped(step)
         }
     }
@@ -34,14 +38,15 @@ extension PlanCompiler {
     private func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
         if let wanted = options.kernel, can(wanted, step) { return wanted }
         if step.groups > 1 { return .grouped }
-        if !can(.winograd6, step) { return .product }
-        return .winograd6
+        if can(.winograd6, step) { return .winograd6 }
+        let depth = step.weightShape[2] * step.weightShape[3] * step.input.physicalChannels.count
+        return depth <= 128 ? .narrow : .product
     }
 
     private func can(_ kernel: ConvolutionKernel, _ step: ConvolutionStep) -> Bool {
         switch kernel {
         case .grouped: return true
-        case .product: return step.groups == 1
+        case .product, .narrow: return step.groups == 1
         case .winograd4, .winograd6:
             let square = step.weightShape[2] == 3 && step.weightShape[3] == 3
             return square && step.stride == 1 && step.padding == 1 && step.groups == 1
@@ -67,7 +72,7 @@ extension PlanCompiler {
             result_width: Int64(step.resultWidth), pixels: Int64(pixels), weights: nil, kernels: kernels)
     }
 
-    private mutating func compileProduct(_ step: ConvolutionStep) throws(ExecutionError) {
+    private mutating func compileProduct(_ step: ConvolutionStep, narrow: Bool) throws(ExecutionError) {
         let input = physical(step.input)
         let (output, laneOf) = try output(
             step.output, shuffle: step.pixelShuffle, bias: step.bias, stages: step.stages)
@@ -77,13 +82,20 @@ extension PlanCompiler {
         let depth = taps * Int(input.extent)
         let lanes = Int(output.lanes)
 
-        // [O, I, tap] to [tap, physical channel, lane].
+        // [O, I, tap] to [tap, physical channel, lane], for the own kernel in panels of lanes.
+        let widest = Int(kernels.pointee.panel_lanes)
+        func place(_ row: Int, _ lane: Int) -> Int {
+            if !narrow { return row * lanes + lane }
+            let (chunk, rest) = (lane / 64 * 64, lane % 64)
+            let panel = min(widest, lanes - chunk)
+            return chunk * depth + rest / panel * panel * depth + row * panel + rest % panel
+        }
         let packed = try memory.allocate(Float.self, count: depth * lanes)
         let channelMap = step.input.channelMap
         for o in 0..<outputs {
             for i in 0..<inputs {
                 for tap in 0..<taps {
-                    packed[(tap * Int(input.extent) + channelMap[i]) * lanes + laneOf[o]] =
+                    packed[place(tap * Int(input.extent) + channelMap[i], laneOf[o])] =
                         weight.values[(o * inputs + i) * taps + tap]
                 }
             }
@@ -92,13 +104,14 @@ extension PlanCompiler {
         // A block's matrix and results stay in the second-level cache. The number of threads plays no part: OpenBLAS sums
         // in an order that depends on the number of rows, and results shall not depend on the machine's cores.
         let total = step.output.batch * step.resultHeight * step.resultWidth
-        let fitting = max(8, 96 * 1024 / (depth + lanes))
+        let fitting = max(8, (narrow ? 16 : 96) * 1024 / (depth + lanes))
         let pixels = max(1, min(fitting, blocks(total, 16)))
         scratchBytes = max(scratchBytes, (pixels * (depth + lanes) + 64) * MemoryLayout<Float>.stride)
         var job = gathering(step, input: input, output: output, pixels: pixels)
         job.weights = UnsafePointer(packed)
         try append(
-            title(step, "product"), productKernel, job, blocks: blocks(total, pixels), multiplyAdds: step.multiplyAdds)
+            title(step, narrow ? "narrow" : "product"), narrow ? kernels.pointee.narrow : productKernel, job,
+            blocks: blocks(total, pixels), multiplyAdds: step.multiplyAdds)
     }
 
     private mutating func compileGrouped(_ step: ConvolutionStep) throws(ExecutionError) {

@@ -41,14 +41,26 @@ CK_INLINE void CK_NAME(operand)(const CK_NAME(place) *p, int lane, vf *v, int n)
         }
         return;
     }
+    if (p->shuffle % (CK_WIDTH / 4) == 0) {
+        // A vector is a run of sub-pixels of one row.
+        const float *base = CK_NAME(address)(p, lane, 0);
+        if (p->upsampling == p->shuffle) {
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_repeat(v4_load(base + i * p->view->pitch));
+            return;
+        }
+        if (p->upsampling == 1 && p->view->pitch == 4) {
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_load(base + i * p->shuffle * 4);
+            return;
+        }
+    }
+    float lanes[CK_RUN * CK_WIDTH];
     for (int i = 0; i < n; i++) {
-        float lanes[CK_WIDTH];
         for (int quarter = 0; quarter < CK_WIDTH; quarter += 4) {
             const float *from = CK_NAME(address)(p, lane + quarter, i);
-            v4_store(lanes + quarter, from ? v4_load(from) : (v4)0.0f);
+            v4_store(lanes + i * CK_WIDTH + quarter, from ? v4_load(from) : (v4)0.0f);
         }
-        v[i] = vf_load(lanes);
     }
+    CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_load(lanes + i * CK_WIDTH);
 }
 
 /// Writes lanes for `n` pixels.
@@ -59,10 +71,10 @@ CK_INLINE void CK_NAME(write)(const CK_NAME(place) *p, int lane, const vf *v, in
         CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * stride, v[i]);
         return;
     }
-    if (p->shuffle * 4 == CK_WIDTH && p->view->pitch == 4) {
-        // A vector is a whole row of sub-pixels, and those lie side by side.
+    if (p->shuffle % (CK_WIDTH / 4) == 0 && p->view->pitch == 4) {
+        // A vector is a run of sub-pixels of one row, and those lie side by side.
         float *base = CK_NAME(address)(p, lane, 0);
-        CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * CK_WIDTH, v[i]);
+        CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * p->shuffle * 4, v[i]);
         return;
     }
     float lanes[CK_RUN * CK_WIDTH];

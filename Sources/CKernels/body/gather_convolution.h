@@ -19,6 +19,18 @@ static void CK_NAME(im2col)(const ck_im2col_job *job, float *matrix, int64_t blo
     int64_t pixel = block * job->pixels, end = pixel + job->pixels < total ? pixel + job->pixels : total;
     for (; pixel < end; pixel++) {
         int64_t image = pixel / plane, y = pixel % plane / job->result_width, x = pixel % job->result_width;
+        const int64_t sy = y * job->stride - job->padding, sx = x * job->stride - job->padding;
+        const int contiguous = job->input.pitch == channels && job->upsampling == 1 && sy >= 0 && sx >= 0
+            && sy + job->kernel_height <= job->input.height && sx + job->kernel_width <= job->input.width;
+        if (contiguous) {
+            // A row of taps lies in one piece.
+            const float *from = CK_NAME(tap)(job, image, y, x, 0, 0);
+            const int64_t row = job->kernel_width * channels;
+            for (int64_t ky = 0; ky < job->kernel_height; ky++, matrix += row) {
+                CK_NAME(copy_pixel)(matrix, from + ky * job->input.width * channels, row);
+            }
+            continue;
+        }
         for (int64_t ky = 0; ky < job->kernel_height; ky++) {
             for (int64_t kx = 0; kx < job->kernel_width; kx++, matrix += channels) {
                 const float *from = CK_NAME(tap)(job, image, y, x, ky, kx);

@@ -21,6 +21,7 @@ const ck_kernels CK_NAME(ck_kernels) = {
     .upload = CK_NAME(upload),
     .download = CK_NAME(download),
     .grouped = CK_NAME(grouped),
+    .narrow = CK_NAME(narrow),
     .winograd = CK_NAME(winograd),
     .im2col = CK_NAME(im2col),
     .finish = CK_NAME(finish_block),

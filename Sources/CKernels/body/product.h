@@ -100,3 +100,22 @@ static void CK_NAME(product)(
     }
 #endif
 }
+
+/// A convolution of few channels in: im2col and the product kernel. Weights `[chunk][chunk / panel, depth, panel]` with
+/// chunks of 64 lanes, the last one smaller.
+static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block) {
+    const ck_im2col_job *job = argument;
+    const int64_t total = job->input.batch * job->result_height * job->result_width, first = block * job->pixels;
+    const int64_t pixels = total - first < job->pixels ? total - first : job->pixels;
+    const int64_t depth = (int64_t)job->kernel_height * job->kernel_width * job->channels, lanes = job->output.lanes;
+    float *matrix = scratch, *results = matrix + job->pixels * depth;
+    CK_NAME(fetch_list) nothing;
+    CK_NAME(fetch_clear)(&nothing);
+    CK_NAME(im2col)(job, matrix, block);
+    for (int64_t lane = 0; lane < lanes; lane += 64) {
+        int64_t chunk = lanes - lane < 64 ? lanes - lane : 64;
+        CK_NAME(product)(
+            matrix, depth, job->weights + lane * depth, results + lane, lanes, depth, pixels, chunk, &nothing, 0);
+    }
+    CK_NAME(finish_block)(job, results, block);
+}

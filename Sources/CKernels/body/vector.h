@@ -1,6 +1,7 @@
 // Vectors of CK_WIDTH floats in clang's vector extension; loads and stores need no alignment.
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
+#define CK_ROLLED _Pragma("clang loop unroll(disable)")
 
 typedef float vf __attribute__((ext_vector_type(CK_WIDTH)));
 typedef int32_t vi __attribute__((ext_vector_type(CK_WIDTH)));
@@ -13,6 +14,16 @@ CK_INLINE void vf_store(float *p, vf x) { *(vf_unaligned *)p = x; }
 CK_INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
 CK_INLINE void v4_store(float *p, v4 x) { *(v4_unaligned *)p = x; }
 CK_INLINE vf vf_all(float x) { return (vf)x; }
+/// The four numbers over and over.
+CK_INLINE vf vf_repeat(v4 x) {
+#if CK_WIDTH == 16
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+#elif CK_WIDTH == 8
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3);
+#else
+    return x;
+#endif
+}
 CK_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
 CK_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 

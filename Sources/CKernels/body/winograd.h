@@ -8,19 +8,23 @@
 // MARK: One-dimensional transforms
 
 /// Eight samples to eight products' operands: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity.
+///
+/// Sums are arranged so that additions and multiply-adds, which have units of their own, are about as many.
 CK_INLINE void CK_NAME(forward_6)(const vf *d, vf *t) {
     t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
     vf even = (d[6] + d[2]) - 4.25f * d[4], odd = (d[5] + d[1]) - 4.25f * d[3];
     t[1] = even + odd;
     t[2] = even - odd;
+    // Odd parts are multiplied by their point here.
+    vf middle = 2.5f * d[3];
     even = (d[6] - 1.25f * d[4]) + 0.25f * d[2];
-    odd = (d[5] - 1.25f * d[3]) + 0.25f * d[1];
-    t[3] = even + 2.0f * odd;
-    t[4] = even - 2.0f * odd;
+    odd = 2.0f * d[5] + (0.5f * d[1] - middle);
+    t[3] = even + odd;
+    t[4] = even - odd;
     even = (d[6] - 5.0f * d[4]) + 4.0f * d[2];
-    odd = (d[5] - 5.0f * d[3]) + 4.0f * d[1];
-    t[5] = even + 0.5f * odd;
-    t[6] = even - 0.5f * odd;
+    odd = 2.0f * d[1] + (0.5f * d[5] - middle);
+    t[5] = even + odd;
+    t[6] = even - odd;
     t[7] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
 }
 
@@ -116,26 +120,28 @@ CK_INLINE void CK_NAME(transform_tile)(
     }
 
     for (int64_t c = 0; c < job->depth; c += CK_WIDTH) {
+        // Loops, not straight code: the strides are variables, and 64 addresses at once would not fit the registers.
         vf rows[8][8];
         if (inside) {
-            CK_UNROLL for (int i = 0; i < size; i++) {
+            const float *from = corner + c;
+            CK_ROLLED for (int i = 0; i < size; i++, from += row_stride) {
                 vf d[8];
-                const float *from = corner + i * row_stride + c;
                 CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(from + j * in->pitch);
                 CK_NAME(forward)(d, rows[i], tile);
             }
         } else {
-            for (int i = 0; i < size; i++) {
+            CK_ROLLED for (int i = 0; i < size; i++) {
                 vf d[8];
                 CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(samples[i * size + j] + c);
                 CK_NAME(forward)(d, rows[i], tile);
             }
         }
-        CK_UNROLL for (int j = 0; j < size; j++) {
+        float *column = to + c;
+        CK_ROLLED for (int j = 0; j < size; j++, column += xi_stride) {
             vf d[8], t[8];
             CK_UNROLL for (int i = 0; i < size; i++) d[i] = rows[i][j];
             CK_NAME(forward)(d, t, tile);
-            CK_UNROLL for (int i = 0; i < size; i++) vf_store(to + (i * size + j) * xi_stride + c, t[i]);
+            CK_UNROLL for (int i = 0; i < size; i++) vf_store(column + i * size * xi_stride, t[i]);
         }
     }
 }
@@ -150,13 +156,14 @@ CK_INLINE void CK_NAME(restore_tile)(
     const int columns = width - at.x < tile ? (int)(width - at.x) : tile;
     for (int c = 0; c < lanes; c += CK_WIDTH) {
         vf half[6][8];
-        CK_UNROLL for (int j = 0; j < size; j++) {
+        const float *column = from + c;
+        CK_ROLLED for (int j = 0; j < size; j++, column += xi_stride) {
             vf m[8], y[6];
-            CK_UNROLL for (int i = 0; i < size; i++) m[i] = vf_load(from + (i * size + j) * xi_stride + c);
+            CK_UNROLL for (int i = 0; i < size; i++) m[i] = vf_load(column + i * size * xi_stride);
             CK_NAME(inverse)(m, y, tile);
             CK_UNROLL for (int i = 0; i < tile; i++) half[i][j] = y[i];
         }
-        for (int i = 0; i < rows; i++) {
+        CK_ROLLED for (int i = 0; i < rows; i++) {
             vf v[CK_RUN];
             CK_NAME(inverse)(half[i], v, tile);
             if (columns == tile) {

@@ -116,7 +116,8 @@ typedef struct ck_im2col_job {
     int32_t channels;
     int64_t result_height, result_width;
     int64_t pixels;
-    /// `[depth, lanes]`
+    /// `[depth, lanes]`; for the kernel `narrow` per chunk of 64 lanes, the last one smaller, `[chunk / panel, depth,
+    /// panel]`, where `panel` is the smaller of the chunk and `ck_kernels.panel_lanes`.
     const float *weights;
     const struct ck_kernels *kernels;
 } ck_im2col_job;
@@ -176,7 +177,7 @@ typedef struct ck_kernels {
     ck_isa isa;
     /// How many lanes the inner product kernel works on at once; a chunk's lanes when that is fewer.
     int32_t panel_lanes;
-    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd;
+    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd, narrow;
     /// Fills `matrix` with the rows of block `block`.
     void (*im2col)(const ck_im2col_job *job, float *matrix, int64_t block);
     /// Writes the results of block `block`.
