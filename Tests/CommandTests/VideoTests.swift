@@ -159,7 +159,9 @@ private func probe(_ path: String, stream: String, _ entries: String) throws -> 
         try process.run()
         // As soon as frames have been written.
         var seen = ""
-        while !seen.contains("\"frames\":") || seen.hasSuffix("\"frames\":0") || !seen.contains("\"slowestStage\":\"") {
+        while !seen.split(separator: "\n").contains(where: {
+            $0.contains("\"frames\":") && !$0.contains("\"frames\":0,\"framesPerSecond\":0,")
+        }) {
             let data = pipe.fileHandleForReading.availableData
             if data.isEmpty { break }
             seen += String(decoding: data, as: UTF8.self)
