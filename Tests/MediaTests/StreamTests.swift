@@ -114,7 +114,14 @@ import Testing
         let outcome = try Copier(settings: EncoderSettings()).copy(input, output)
         #expect(outcome.frames == 25)
         let before = try Tools.frameTimes(input).compactMap { Double($0) }
-        let after = try Tools.frameTimes(output).compactMap { Double($0) }
+        // AVI's packets have decoding times only, and ffprobe's guess at the frames' has a gap after the first one.
+        let after =
+            try ending == "avi"
+            ? runChecked(
+                "ffprobe",
+                ["-v", "error", "-select_streams", "v", "-show_entries", "packet=dts_time", "-of", "csv=p=0", output]
+            ).output.split(separator: "\n").compactMap { Double($0) }
+            : Tools.frameTimes(output).compactMap { Double($0) }
         #expect(after.count == 25)
         let shift = (after.first ?? 0) - (before.first ?? 0)
         let worst = zip(before, after).map { abs($1 - $0 - shift) }.max() ?? 1
