@@ -228,8 +228,8 @@ public final class MediaWriter {
         }
         if container.isMatroska || container.name == "avi" {
             // By default all streams are shifted until the first packet, which may be a few milliseconds of audio that
-            // no one hears, is at zero. A block can lie before its cluster, so there is no need; AVI
-            // counts frames, and a shift by a part of one would leave a gap after the first.
+            // no one hears, is at zero. A block can lie before its cluster, so there is no need. AVI has no
+            // times to shift.
             muxer.pointee.avoid_negative_ts = 0
         }
         let options = OptionDictionary(

@@ -17,6 +17,8 @@ internal final class VideoEncoder {
     /// How long each frame that is inside the encoder lasts, by its time there: encoders that reorder lose it.
     private var durations: [Int64: Int64] = [:]
     private var lastTime: Int64?
+    private let countsFrames: Bool
+    private var origin: Int64 = 0
 
     /// The pixel format and meaning that frames of a source are to have; without opening anything.
     static func target(
@@ -33,6 +35,7 @@ internal final class VideoEncoder {
         container: Container, lowDelay: Bool, orientation: Orientation = .upright
     ) throws(MediaError) {
         self.path = path
+        countsFrames = container.isRateBased
         sourceTimeBase = source.video.timeBase.av
         let codec = try Self.find(settings.codec, path: path, container: container)
         name = String(cString: codec.pointee.name)
@@ -318,6 +321,9 @@ internal final class VideoEncoder {
             av_frame_free(&pointer)
         }
         var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
+        // A start by a part of a frame is nothing that counted frames can say; it would become a gap after the first.
+        if countsFrames, lastTime == nil, (0...2).contains(time) { origin = time }
+        time -= origin
         let previous = lastTime
         if let previous, time <= previous { time = previous + 1 }
         lastTime = time

@@ -132,7 +132,9 @@ func expectAgreement(_ test: OperationCase, _ executors: [CPUExecutor], toleranc
         for (output, right) in zip(outputs, expected) {
             let scale = max(1, right.values.reduce(0) { max($0, abs($1)) })
             let difference = largestDifference(output, right)
-            #expect(difference <= tolerance * scale, "\(test) on \(executor.name)")
+            // Without fused multiply-adds every product is rounded too, and Winograd's transforms enlarge that.
+            let allowed = executor.instructionSet == .portable ? tolerance * 1.5 : tolerance
+            #expect(difference <= allowed * scale, "\(test) on \(executor.name)")
         }
         if !outputs.isEmpty, let timings = (plan as? CPUPlan)?.layerTimings, test.graph.multiplyAdds > 0 {
             #expect(timings.contains { $0.name.hasPrefix("convolution") })

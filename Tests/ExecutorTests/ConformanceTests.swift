@@ -27,7 +27,9 @@ import VulkanExecutor
 
     @Test(arguments: operationCases + networkCases, instructionSets)
     func cpu(_ test: OperationCase, _ instructionSet: CPUExecutor.InstructionSet) throws {
-        try Self.compare(CPUExecutor(threads: 2, instructionSet: instructionSet), test, tolerance: 2e-5)
+        // Without fused multiply-adds every product is rounded too, and Winograd's transforms enlarge that.
+        let tolerance: Float = instructionSet == .portable ? 3e-5 : 2e-5
+        try Self.compare(CPUExecutor(threads: 2, instructionSet: instructionSet), test, tolerance: tolerance)
     }
 
     @Test(arguments: [1, 3]) func cpuThreads(_ threads: Int) throws {
