@@ -44,8 +44,9 @@ struct UpscaleCommand: ParsableCommand {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
         if source.isRaw, target.pixelFormat == nil || size.size == nil {
-            throw ValidationError("--input-format \(source.inputFormat!) needs --pixel-format and --size: raw video "
-                + "says nothing of itself")
+            throw ValidationError(
+                "--input-format \(source.inputFormat!) needs --pixel-format and --size: raw video "
+                    + "says nothing of itself")
         }
         if !source.isRaw, size.size != nil, size.scale != nil || size.fit != nil {
             throw ValidationError("--scale, --size and --fit exclude one another")

@@ -5,6 +5,8 @@ internal import Tensor
 final class DecodeStage {
     private let job: UpscaleJob
     private let clock: StageClock
+    /// Counts the waiting for a live source; nil for files.
+    private let sourceClock: StageClock?
     private let inputs: Pool<HostTensor>
     private let output: Channel<Item<Picture>>
     private let note: (String) -> Void
@@ -15,10 +17,12 @@ final class DecodeStage {
     private var size: (width: Int, height: Int)
 
     init(
-        _ job: UpscaleJob, clock: StageClock, inputs: Pool<HostTensor>, output: Channel<Item<Picture>>,
+        _ job: UpscaleJob, clock: StageClock, sourceClock: StageClock?, inputs: Pool<HostTensor>,
+        output: Channel<Item<Picture>>,
         note: @escaping (String) -> Void
     ) {
         (self.job, self.clock, self.inputs, self.output, self.note) = (job, clock, inputs, output, note)
+        self.sourceClock = sourceClock
         converter = PixelConverter(decoding: job.reader.video)
         factory = job.writer.frameFactory()
         pace = Pace(job.reader.video.timeBase)
@@ -29,9 +33,7 @@ final class DecodeStage {
     func run() throws {
         while !job.isInterrupted {
             let event: MediaEvent?
-            do { event = try clock.measure(frames: 0) { try job.reader.next() } } catch MediaError.interrupted {
-                return
-            }
+            do { event = try read() } catch MediaError.interrupted { return }
             switch event {
             case nil:
                 output.finish()
@@ -42,6 +44,15 @@ final class DecodeStage {
                 guard try pass(frame) else { return }
             }
         }
+    }
+
+    private func read() throws -> MediaEvent? {
+        let (start, waited) = (monotonicSeconds(), job.reader.waitedSeconds)
+        let event = try job.reader.next()
+        let waiting = job.reader.waitedSeconds - waited
+        clock.add(monotonicSeconds() - start - waiting)
+        if case .frame = event { sourceClock?.add(waiting, frames: 1) } else { sourceClock?.add(waiting) }
+        return event
     }
 
     /// False when nobody takes it.

@@ -23,20 +23,26 @@ final class UpscaleRun: @unchecked Sendable {
     private let converted = Channel<Item<Finished>>(capacity: framesInFlight)
     private let inputs: Pool<HostTensor>
     private let outputs: Pool<HostTensor>
+    /// Waiting for the source, where it is live: then it may well be the slowest of all.
+    private let sourceClock: StageClock?
     private let decodeClock = StageClock("decode")
     private let networkClock = StageClock("network")
     private let convertClock = StageClock("convert")
     private let encodeClock = StageClock("encode")
-    private var clocks: [StageClock] { [decodeClock, networkClock, convertClock, encodeClock] }
+    private var clocks: [StageClock] {
+        [sourceClock, decodeClock, networkClock, convertClock, encodeClock].compactMap { $0 }
+    }
     private let failure = FirstError()
     /// The source broke off, but what came before is worth delivering: it is already on its way to somebody.
     private let sourceFailure = FirstError()
     private let start = monotonicSeconds()
 
     init(
-        _ job: UpscaleJob, _ progress: @escaping @Sendable (Progress) -> Void, _ note: @escaping @Sendable (String) -> Void
+        _ job: UpscaleJob, _ progress: @escaping @Sendable (Progress) -> Void,
+        _ note: @escaping @Sendable (String) -> Void
     ) {
         (self.job, self.progress, self.note) = (job, progress, note)
+        sourceClock = job.reader.isLive ? StageClock("source") : nil
         let shape = Shape.nhwc(1, job.source.height, job.source.width, 3)
         inputs = Pool((0..<Self.picturesInFlight).map { _ in HostTensor(shape) })
         outputs = Pool((0..<Self.picturesInFlight).map { _ in HostTensor(job.ladder[0].outputShape(shape)) })
@@ -64,7 +70,8 @@ final class UpscaleRun: @unchecked Sendable {
     private var encode: EncodeStage?
 
     private func runStages() throws -> UpscaleSummary {
-        let decode = DecodeStage(job, clock: decodeClock, inputs: inputs, output: decoded, note: note)
+        let decode = DecodeStage(
+            job, clock: decodeClock, sourceClock: sourceClock, inputs: inputs, output: decoded, note: note)
         let network = NetworkStage(
             job, clock: networkClock, inputs: inputs, outputs: outputs, input: decoded, output: upscaled,
             downstream: { [convertClock, encodeClock] in
