@@ -52,6 +52,24 @@ import Testing
         #expect(try hashes(output) == hashes(folder("in.mkv")))
     }
 
+    /// A transport stream tells a sound's configuration with every packet, the others want it in their header.
+    @Test(arguments: ["matroska", "mp4", "nut"]) func fromATransportStream(_ format: String) throws {
+        let folder = try Folder()
+        try source(folder)
+        let (result, statuses) = try shell(
+            folder,
+            "ffmpeg -v error -nostdin -i in.mkv -c copy -f mpegts - | $upframe - - --model $model --device cpu --quiet "
+                + "--output-format \(format) > out.\(format)")
+        #expect(statuses == [0, 0], "\(result.errors)")
+        let output = folder("out.\(format)")
+        #expect(try FFprobe.frameTimes(output).count == 50)
+        // The samples are the very same.
+        let sound = { (path: String) in
+            try runChecked("ffmpeg", ["-v", "error", "-i", path, "-map", "a:0", "-f", "md5", "-"]).output
+        }
+        #expect(try sound(output) == sound(folder("in.mkv")))
+    }
+
     @Test(arguments: ["y4m", "rawvideo"]) func pictureOnly(_ format: String) throws {
         let folder = try Folder()
         try source(folder)
@@ -204,7 +222,7 @@ import Testing
             ffmpeg -v error -f lavfi -i testsrc2=s=96x64:r=25:d=1 -f yuv4mpegpipe in.y4m
             mkfifo pipe; (cat in.y4m; exec sleep 60) > pipe & feeder=$!
             $upframe - out.mkv --model $model --device cpu --progress json < pipe & job=$!
-            sleep 4; kill -INT $job; wait $job; status=$?; kill $feeder; (exit $status)
+            sleep 4; kill -INT $job; wait $job; status=$?; kill -KILL $feeder; (exit $status)
             """)
         #expect(result.output.contains("\n130"), "\(result.output) \(result.errors)")
         // All but what the probe and the pipeline had in hand.
