@@ -118,7 +118,7 @@ extension VideoFrame {
     ]
 
     /// The same pixels with another frame's arrival and side data. Called on a frame that nobody else has yet.
-    fileprivate func carrying(from original: VideoFrame) -> VideoFrame {
+    internal func carrying(from original: VideoFrame) -> VideoFrame {
         guard let copy = av_frame_clone(frame) else { fatalError("out of memory") }
         for type in Self.carried {
             guard let side = av_frame_get_side_data(original.frame, type),

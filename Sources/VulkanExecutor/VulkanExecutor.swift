@@ -16,7 +16,7 @@ public import Network
 internal import Synchronization
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
-public final class VulkanExecutor: Executor {
+public final class VulkanExecutor: FrameExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
         /// The n of `--device vulkan:n`.
@@ -121,6 +121,19 @@ public final class VulkanExecutor: Executor {
         let plan = try translatingErrors { try VulkanPlan(self, graph, parameters, precision) }
         kernels.cache.save()
         return plan
+    }
+
+    public func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
+        -> any FramePlan
+    {
+        precondition(graph.inputs.count == 1 && graph.outputs.count == 1, "a graph from one picture to another")
+        try graph.check(parameters)
+        let (input, output) = (FrameLayout(input), FrameLayout(output))
+        let plan = try translatingErrors {
+            try VulkanPlan(self, graph, parameters, precision, ends: PlanEnds(input: input, output: output))
+        }
+        kernels.cache.save()
+        return VulkanFramePlan(plan, input: input, output: output)
     }
 
     /// Whether convolutions run on the device's matrix units.
