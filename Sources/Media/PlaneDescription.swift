@@ -41,8 +41,8 @@ public struct PlaneDescription: Hashable, Sendable {
     /// Rows luma, blue and red difference of the weights of r, g, b.
     public var fromRGB: [Float]
 
-    /// Nil for formats that are not whole samples of 8 to 16 bits with chroma of full or half size: those go through
-    /// `PixelConverter`.
+    /// Nil for formats that are not whole samples of 8 to 16 bits with chroma of full or half size, and for packed 4:2:2:
+    /// those go through `PixelConverter`.
     ///
     /// - Parameter color: missing fields are guessed as players guess them.
     public init?(
@@ -73,6 +73,9 @@ public struct PlaneDescription: Hashable, Sendable {
             isPhotograph: isPhotograph)
         let used = layout.components.prefix(layout.colorComponents)
         guard let first = used.first, used.allSatisfy({ $0.shift == first.shift }) else { return nil }
+        // Packed 4:2:2, whose luma steps otherwise than the chroma in its plane, is rare.
+        let pairs = used.flatMap { one in used.map { (one, $0) } }
+        guard pairs.allSatisfy({ $0.plane != $1.plane || $0.step == $1.step }) else { return nil }
         func plain(_ component: PixelLayout.Component) -> Component {
             Component(plane: component.plane, step: component.step, offset: component.offset)
         }
