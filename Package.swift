@@ -78,7 +78,7 @@ let package = Package(
         tests("TensorTests", ["Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
-        tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor", "Compute"]),
         tests("ComputeTests", ["Compute"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),

@@ -118,9 +118,10 @@ public final class VulkanPlan: ProfilingPlan {
             return Ticket(serial: ticket.serial, slot: ticket.slot, isFallback: true)
         }
         // Not always the next one: a frame that is run again takes a slot out of turn.
-        guard let index = (0..<framesInFlight).first(where: { !slots[(submitted + $0) % framesInFlight].isBusy })
-            .map({ (submitted + $0) % framesInFlight })
-        else { preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one") }
+        let turns = (submitted..<submitted + framesInFlight).lazy.map { [framesInFlight] in $0 % framesInFlight }
+        guard let index = turns.first(where: { !slots[$0].isBusy }) else {
+            preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one")
+        }
         try translatingErrors { try slots[index].submit(fill) }
         submitted += 1
         return Ticket(serial: submitted, slot: index, isFallback: false)
