@@ -34,6 +34,9 @@ struct PlanCompiler {
             case .map(let step): try compile(step)
             case .move(let step): try compile(step)
             }
+            // Gathering in front of the step proper is the executor's own doing: it moves nothing that had to be moved.
+            steps[steps.count - 1].kind = step.kind
+            steps[steps.count - 1].bytes = step.leastElements * MemoryLayout<Float>.size
         }
         var inputs: [Transfer] = []
         for view in program.inputs { inputs.append(try transfer(view, kernels.pointee.upload)) }

@@ -124,7 +124,7 @@ extension VideoFrame {
     ]
 
     /// The same pixels with another frame's arrival and side data.
-    fileprivate func carrying(from original: VideoFrame) -> VideoFrame {
+    internal func carrying(from original: VideoFrame) -> VideoFrame {
         let copy = clone()
         for type in Self.carried {
             av_frame_remove_side_data(copy, type)

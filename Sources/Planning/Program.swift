@@ -134,6 +134,21 @@ public enum Step: Hashable, Sendable {
         case .move(let step): [step.input]
         }
     }
+
+    public var kind: LayerTiming.Kind {
+        switch self {
+        case .convolution: .convolution
+        case .map: .pointwise
+        case .move: .move
+        }
+    }
+
+    /// Elements that must be read and written at the least: every activation and every weight once.
+    public var leastElements: Int {
+        let activations = (reads + [output]).reduce(0) { $0 + $1.shape.count }
+        guard case .convolution(let step) = self else { return activations }
+        return activations + step.weightShape.count
+    }
 }
 
 /// A graph made ready to run.
