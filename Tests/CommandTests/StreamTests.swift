@@ -189,6 +189,19 @@ import Testing
         if format == "y4m" { #expect(frames == 49) } else { #expect(frames > 25 && frames < 50) }
     }
 
+    /// A stream cannot be had again: what came of it before it broke off is kept.
+    @Test func aStreamThatBreaksOffIntoAFile() throws {
+        let folder = try Folder()
+        try source(folder)
+        let (result, statuses) = try shell(
+            folder, "head -c 20000 in.mkv | $upframe - out.mkv --model $model --device cpu --progress plain")
+        #expect(statuses == [0, 1], "\(result.errors)")
+        #expect(result.errors.contains("out.mkv: holds the") && result.errors.contains("end early"), "\(result.errors)")
+        let frames = try FFprobe.frameTimes(folder("out.mkv"))
+        #expect(frames.count > 5 && frames.count < 50)
+        #expect(frames == Array(try FFprobe.frameTimes(folder("in.mkv")).prefix(frames.count)))
+    }
+
     /// The source never ends; only the reader's leaving can end it.
     @Test(arguments: ["y4m", "matroska", "mpegts", "nut", "mp4", "rawvideo"])
     func aReaderThatLeaves(_ format: String) throws {

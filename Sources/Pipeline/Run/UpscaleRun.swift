@@ -33,7 +33,8 @@ final class UpscaleRun: @unchecked Sendable {
         [sourceClock, decodeClock, networkClock, convertClock, encodeClock].compactMap { $0 }
     }
     private let failure = FirstError()
-    /// The source broke off, but what came before is worth delivering: it is already on its way to somebody.
+    /// The source broke off, but what came before is worth keeping: it is already on its way to somebody, or it came from
+    /// where nobody can get it again.
     private let sourceFailure = FirstError()
     private let start = monotonicSeconds()
 
@@ -85,7 +86,7 @@ final class UpscaleRun: @unchecked Sendable {
 
         let decoding = thread("decode") { [self] in
             do { try decode.run() } catch {
-                guard job.writer.isLive, sourceFailure.record(error) else { throw error }
+                guard job.writer.isLive || job.reader.isLive, sourceFailure.record(error) else { throw error }
                 decoded.finish()
             }
         }
@@ -106,7 +107,12 @@ final class UpscaleRun: @unchecked Sendable {
         }
         if let error = sourceFailure.value {
             // The source's error says more than one about an empty output.
-            if job.writer.writtenFrames > 0 { try encode.finish() }
+            if job.writer.writtenFrames > 0 {
+                try encode.finish()
+                if !job.writer.isLive {
+                    note("\(job.options.output): holds the \(job.writer.writtenFrames) frames that came before.")
+                }
+            }
             throw error
         }
         guard job.reader.deliveredFrames == job.writer.writtenFrames else {
