@@ -23,6 +23,8 @@ public final class MediaWriter {
     /// Degrees clockwise by which frames are turned because the container cannot say it: 0, 90, 180 or 270. A frame
     /// factory does the turning; `width` and `height` are those before it.
     public let appliedRotation: Int
+    /// Whether a frame factory turns or mirrors the frames.
+    public var laysFrames: Bool { orientation != .upright }
     /// Whether the target keeps opacity.
     public let hasAlpha: Bool
     /// Frames may differ in size and format, since each becomes a file of its own. Otherwise all have `width` and

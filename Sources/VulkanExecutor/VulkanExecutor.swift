@@ -40,6 +40,9 @@ public final class VulkanExecutor: FrameExecutor {
     /// Frames that a plan made by `compile` can have in flight.
     public let framesInFlight: Int
 
+    /// Whether the driver computes on the processor.
+    public var isSoftware: Bool { device.capabilities.isSoftware }
+
     let device: Device
     let kernels: KernelLibrary
     /// Bytes that one binding may span: the device's limit, or less in tests.
