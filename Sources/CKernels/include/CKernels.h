@@ -166,6 +166,13 @@ void ck_winograd_pack(
     const ck_winograd_job *job, int32_t panel_lanes, const float *weights, int64_t outputs, int64_t inputs,
     const int32_t *channel_of, const int32_t *lane_of, float *packed);
 
+/// Multiply-adds for their own sake. One block is `iterations` rounds of them; scratch: one vector.
+typedef struct ck_peak_job {
+    int64_t iterations;
+    /// Between 0 and 1.
+    float factor;
+} ck_peak_job;
+
 // MARK: Kernels of one instruction set
 
 /// Does block `block` of a job. `scratch` is this thread's own.
@@ -182,6 +189,9 @@ typedef struct ck_kernels {
     void (*im2col)(const ck_im2col_job *job, float *matrix, int64_t block);
     /// Writes the results of block `block`.
     void (*finish)(const ck_im2col_job *job, const float *results, int64_t block);
+    ck_kernel peak;
+    /// Operations of one iteration of `peak`, two a multiply-add.
+    double peak_flops;
 } ck_kernels;
 
 /// Whether this machine can run them.
