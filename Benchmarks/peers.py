@@ -221,8 +221,9 @@ def engine_ncnn(model, picture, threads, bf16=False, gpu=False):
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = gpu
     net.opt.use_bf16_storage = bf16
     assert net.load_param(stem + ".param") == 0 and net.load_model(stem + ".bin") == 0
-    x = ncnn.Mat(np.ascontiguousarray(picture.transpose(2, 0, 1))).clone()
-    result = {}
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    x = ncnn.Mat(planes)  # Borrows the array, which the result therefore keeps.
+    result = {"planes": planes}
 
     def run():
         # The result lives in the extractor's memory, so the extractor is kept too.

@@ -4,6 +4,12 @@ import OperationCases
 import Tensor
 import Weights
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A model from a file, or one of the known networks with random weights: time does not depend on them.
 func loadModel(_ name: String) throws -> Model {
     let known: [String: any Architecture] = [
@@ -15,6 +21,9 @@ func loadModel(_ name: String) throws -> Model {
     return Model(architecture: architecture, parameters: randomParameters(graph, seed: 1))
 }
 
+/// Processor time of all threads so far.
+func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+
 func runNetwork(_ options: CommandLineOptions) throws {
     guard options.arguments.count == 2 else { throw UsageError("network: expected MODEL WxH") }
     let model = try loadModel(options.arguments[0])
@@ -24,9 +33,11 @@ func runNetwork(_ options: CommandLineOptions) throws {
     let timer = try NetworkTimer(
         model.architecture.graph(shape), parameters: model.parameters,
         inputs: [randomTensor(shape, seed: 1, in: 0..<1)], executor: executor)
+    let before = processorSeconds()
     let times = try timer.times(seconds: options.seconds ?? 5)
     let middle = median(times)
-    print("\(executor.name) \(options.arguments.joined(separator: " ")): \(middle) ms (min \(times.min()!), \(times.count) runs), \(timer.gigaflops / middle * 1000) GFLOP/s")
+    let processor = (processorSeconds() - before) * 1000 / Double(times.count + 1)
+    print("\(executor.name) \(options.arguments.joined(separator: " ")): \(middle) ms (min \(times.min()!), cpu \(processor), \(times.count) runs), \(timer.gigaflops / middle * 1000) GFLOP/s")
     if options.layers { printLayers(timer) }
 }
 

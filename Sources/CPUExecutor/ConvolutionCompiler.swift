@@ -35,7 +35,7 @@ extension PlanCompiler {
         }
     }
 
-    private func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
+    func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
         if let wanted = options.kernel, can(wanted, step) { return wanted }
         if step.groups > 1 { return .grouped }
         if can(.winograd6, step) { return .winograd6 }

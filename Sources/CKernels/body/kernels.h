@@ -24,6 +24,7 @@ const ck_kernels CK_NAME(ck_kernels) = {
     .grouped = CK_NAME(grouped),
     .narrow = CK_NAME(narrow),
     .winograd = CK_NAME(winograd),
+    .transform = CK_NAME(transform),
     .im2col = CK_NAME(im2col),
     .finish = CK_NAME(finish_block),
     .peak = CK_NAME(peak),
