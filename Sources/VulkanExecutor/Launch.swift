@@ -17,6 +17,8 @@ struct Region {
     var batch: Int
     var height: Int
     var width: Int
+    /// Where rows do not lie as they do in an activation, so all of the region is always bound.
+    var wholeBytes: Int?
 
     /// A view of the program, its buffer placed.
     init(_ view: View, _ program: Program, _ precision: StoragePrecision) {
@@ -38,9 +40,18 @@ struct Region {
         (batch, height, width) = (view.batch, view.height, view.width)
     }
 
+    /// Bytes of a slot's staging memory that a kernel addresses by itself.
+    init(bytes: Range<Int>, _ memory: Memory) {
+        self.memory = memory
+        start = bytes.lowerBound
+        wholeBytes = bytes.count
+        (unitBytes, pitch, offset, batch, height, width) = (4, 0, 0, 1, 0, 0)
+    }
+
     /// The bytes from the first row to the last of some rows of some images, the beginning rounded down so that it can
     /// be bound; and the units that are missing in front.
     func bytes(images: Range<Int>, rows: Range<Int>) -> (range: Range<Int>, base: Int) {
+        if let wholeBytes { return (start..<start + wholeBytes, 0) }
         let rowUnits = width * pitch
         let first = (images.lowerBound * height + rows.lowerBound) * rowUnits * unitBytes / bindingAlignment
         let end = ((images.upperBound - 1) * height + rows.upperBound) * rowUnits * unitBytes
@@ -76,7 +87,10 @@ struct Launch {
     var groups: (_ rows: Int, _ images: Int) -> (Int, Int, Int)
     /// Multiply-adds, or elements where there are none: how long it may take.
     var work: Int
-    /// For error messages.
+    /// Bytes that it must move at the least.
+    var leastBytes: Int
+    var kind: LayerTiming.Kind
+    /// For error messages and reports.
     var label: String
 
     /// A part that fits into the device's limits.

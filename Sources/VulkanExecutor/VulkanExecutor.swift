@@ -11,12 +11,12 @@
 // Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
 // in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here
 // knows pictures, files or models.
-internal import Compute
+public import Compute
 public import Network
 internal import Synchronization
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
-public final class VulkanExecutor: Executor {
+public final class VulkanExecutor: FrameExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
         /// The n of `--device vulkan:n`.
@@ -60,14 +60,18 @@ public final class VulkanExecutor: Executor {
     ///   - validation: loads the validation layers; for tests.
     ///   - framesInFlight: how many frames a plan can be given before the first is waited for.
     ///   - cacheDirectory: where compiled kernels and the self-test's verdict are kept; nil keeps nothing.
+    ///   - memoryLimit: bytes of the device's memory (and of memory shared with it) that all plans may take together;
+    ///     what exceeds it fails as on a full device, and callers retry with smaller tiles.
     /// - Throws: `ComputeError`, with the remedy, when there is no such device or it fails its self-test.
     public convenience init(
         device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
-        framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory
+        framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory,
+        memoryLimit: Int = .max
     ) throws {
         try self.init(
             device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
-            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
+            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max,
+            memoryLimit: memoryLimit)
         do {
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         } catch ComputeError.refused where multiplication == .matrices {
@@ -82,12 +86,12 @@ public final class VulkanExecutor: Executor {
     /// Without the self-test, and with a limit lower than the device's where tests want one.
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
-        cacheDirectory: String?, bindingLimit: Int
+        cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max
     ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
         let instance = try Instance(validation: validation)
         let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
-        device = try Device(physical)
+        device = try Device(physical, memoryLimit: memoryLimit)
         self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
         let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
         chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
@@ -123,11 +127,27 @@ public final class VulkanExecutor: Executor {
         return plan
     }
 
+    public func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
+        -> any FramePlan
+    {
+        precondition(graph.inputs.count == 1 && graph.outputs.count == 1, "a graph from one picture to another")
+        try graph.check(parameters)
+        let (input, output) = (FrameLayout(input), FrameLayout(output))
+        let plan = try translatingErrors {
+            try VulkanPlan(self, graph, parameters, precision, ends: PlanEnds(input: input, output: output))
+        }
+        kernels.cache.save()
+        return VulkanFramePlan(plan, input: input, output: output)
+    }
+
     /// Whether convolutions run on the device's matrix units.
     public var usesCooperativeMatrices: Bool { multiplication == .matrices }
 
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
+
+    /// What was done with the device since it was opened: buffers, pipelines, submissions, waits.
+    public var activity: DeviceActivity { device.activity }
 
     /// The n of `--device vulkan:n`.
     public var deviceIndex: Int { device.index }
