@@ -70,7 +70,7 @@ let package = Package(
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pipeline", "Catalogue", "Measure", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
@@ -85,10 +85,17 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Network", "OperationCases"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        // Takes malloc's place in test executables, to count.
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("TensorTests", ["Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
-        tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor", "Compute"]),
+        tests(
+            "ExecutorTests",
+            [
+                "CAllocationCounter", "Measure", "Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor",
+                "Compute",
+            ]),
         tests("ComputeTests", ["Compute"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),

@@ -38,7 +38,12 @@ do {
             throw UsageError("\(options.device) cannot measure its peak")
         }
         let peak = try executor.measurePeak()
-        print("\(Int(peak.flops / 1e9)) GFLOP/s, \(peak.unit)")
+        if options.json {
+            print(try jsonText(LayerReport.Peak(peak)))
+        } else {
+            print("\(Int(peak.flops / 1e9)) GFLOP/s, \(peak.unit)")
+        }
+    case "operations": try runOperations(options)
     case "network": try runNetwork(options)
     default: throw UsageError("unknown command '\(options.command)'")
     }
