@@ -15,10 +15,10 @@ enum ConvolutionKernel: String, Sendable, CaseIterable {
     case winograd6
     /// F(4x4, 3x3): 4 times fewer; errors below 1e-6.
     case winograd4
-    /// im2col and this package's product kernel: few numbers a result, where OpenBLAS's own packing costs more than it
-    /// gains.
+    /// im2col and this package's product kernel: everything with one group.
     case narrow
-    /// im2col and a matrix product by OpenBLAS: everything with one group.
+    /// im2col and a matrix product by OpenBLAS: the same, never chosen, because it was slower for every shape measured
+    /// (`upframe-bench operations`: 1.2 to 1.9 times); kept as a second opinion for tests.
     case product
     /// Plain loops: everything.
     case grouped
