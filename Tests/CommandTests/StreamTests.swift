@@ -199,7 +199,9 @@ import Testing
         #expect(result.errors.contains("out.mkv: holds the") && result.errors.contains("end early"), "\(result.errors)")
         let frames = try FFprobe.frameTimes(folder("out.mkv"))
         #expect(frames.count > 5 && frames.count < 50)
-        #expect(frames == Array(try FFprobe.frameTimes(folder("in.mkv")).prefix(frames.count)))
+        // Some between the last ones may lack what they are predicted from.
+        #expect(Set(frames).isSubset(of: try FFprobe.frameTimes(folder("in.mkv"))))
+        #expect(zip(frames, frames.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     /// The source never ends; only the reader's leaving can end it.
@@ -242,14 +244,18 @@ import Testing
         #expect(try FFprobe.frameTimes(folder("out.mkv")).count >= 20)
     }
 
-    /// More than can be computed in time: the stream keeps its length and its latency, and says what it gave up.
-    @Test func overload() throws {
+    /// More than can be computed in time: the stream keeps its length and its latency, and says what it gave up. With
+    /// pictures computed here, and with frames that go to a device (a slow one, in software).
+    @Test(arguments: ["reference", "vulkan:0"]) func overload(_ device: String) throws {
         let folder = try Folder()
-        try ffmpeg(picture("192x128", seconds: 4) + ["-c:v", "libx264", "-pix_fmt", "yuv420p", folder("in.mkv")])
+        try ffmpeg(
+            picture(device == "reference" ? "192x128" : "320x240", seconds: 4) + [
+                "-c:v", "libx264", "-pix_fmt", "yuv420p", folder("in.mkv"),
+            ])
         let (result, statuses) = try shell(
             folder,
             "ffmpeg -v error -nostdin -re -i in.mkv -c copy -f matroska - | $upframe - out.mkv --model $model "
-                + "--device reference --realtime --max-latency 0.3 --progress json --reuse off")
+                + "--device \(device) --realtime --max-latency 0.3 --progress json --reuse off")
         #expect(statuses == [0, 0], "\(result.errors)")
         let times = try FFprobe.frameTimes(folder("out.mkv"))
         #expect(times == (try FFprobe.frameTimes(folder("in.mkv"))))
