@@ -92,6 +92,21 @@ struct Launch {
     var kind: LayerTiming.Kind
     /// For error messages and reports.
     var label: String
+    /// Of convolutions, how they are computed.
+    var convolution: ConvolutionKernel?
+
+    /// The same convolution with another tile.
+    func with(_ tile: ConvolutionTile, _ capabilities: Capabilities, _ multiplication: Multiplication) -> Launch {
+        guard let convolution else { preconditionFailure("only convolutions have tiles") }
+        let changed = ConvolutionKernel(convolution.step, capabilities, multiplication, tile: tile)
+        var launch = self
+        launch.convolution = changed
+        launch.kernel.subgroupSize = tile.subgroupSize
+        launch.kernel.constants[0] = UInt32(tile.groupSize)
+        launch.kernel.constants.replaceSubrange(ConvolutionKernel.firstConstant..., with: changed.constants)
+        launch.groups = changed.groups
+        return launch
+    }
 
     /// A part that fits into the device's limits.
     struct Piece {

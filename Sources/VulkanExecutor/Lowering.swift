@@ -26,7 +26,7 @@ struct Lowering {
         static let sourceMap = 8
         static let operandMap = [9, 10]
         static let stages = 16
-        static let own = 48
+        static let own = ConvolutionKernel.firstConstant
     }
 
     /// Invocations of a workgroup of the kernels that take one quad each.
@@ -164,7 +164,8 @@ struct Lowering {
                 work: step.multiplyAdds, leastBytes: leastBytes, kind: .convolution,
                 label:
                     "convolution \(step.weight) \(step.weightShape[1] * step.groups)->\(step.weightShape[0]) "
-                    + "\(step.resultWidth)x\(step.resultHeight)"))
+                    + "\(step.resultWidth)x\(step.resultHeight)",
+                convolution: kernel))
     }
 
     private mutating func lower(_ step: MapStep) {
