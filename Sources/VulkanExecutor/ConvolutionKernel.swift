@@ -113,9 +113,11 @@ struct ConvolutionKernel {
     /// The tiles that this convolution can be computed with, a good guess first. Which is best is measured (TileTable).
     ///
     /// How weights are packed does not depend on the tile.
-    static func tiles(_ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication)
-        -> [ConvolutionTile]
-    {
+    ///
+    /// - Parameter all: also on software drivers; for tests.
+    static func tiles(
+        _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication, all: Bool = false
+    ) -> [ConvolutionTile] {
         let columns = columns(step)
         // Few invocations' worth of work for pictures, many for the body.
         let block = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
@@ -123,11 +125,14 @@ struct ConvolutionKernel {
         switch multiplication {
         case .vectors:
             tiles = [ConvolutionTile(blockQuads: block, pixels: block == 4 ? 4 : 8, quads: block == 16 ? 2 : 1)]
-            // Width, height, pixels and quads of an invocation.
-            let shapes = [
-                (16, 8, 8, 1), (16, 8, 8, 2), (16, 8, 8, 4), (16, 8, 4, 2), (16, 8, 4, 4), (16, 8, 2, 4), (8, 8, 4, 2),
-                (8, 8, 4, 4), (8, 8, 8, 4), (16, 16, 8, 2), (16, 16, 8, 4), (32, 8, 8, 2),
-            ]
+            // Width, height, pixels and quads of an invocation. Software drivers compile for longer than they gain.
+            let shapes =
+                capabilities.isSoftware && !all
+                ? [(16, 8, 8, 4)]
+                : [
+                    (16, 8, 8, 2), (16, 8, 8, 4), (16, 8, 4, 2), (16, 8, 4, 4), (8, 8, 4, 2), (8, 8, 4, 4),
+                    (16, 16, 8, 2),
+                ]
             for quads in [block, block / 2] where quads >= 4 {
                 tiles += shapes.map { width, height, pixels, own in
                     ConvolutionTile(width: width, height: height, blockQuads: quads, pixels: pixels, quads: own)
@@ -180,16 +185,6 @@ struct ConvolutionKernel {
             (step.resultWidth + tile.width - 1) / tile.width, (rows + tile.height - 1) / tile.height,
             images * blocks
         )
-    }
-
-    /// The rows of the stored input under some rows of the result.
-    func sourceRows(_ rows: Range<Int>) -> Range<Int> {
-        let first = rows.lowerBound * step.stride - step.padding
-        let last = (rows.upperBound - 1) * step.stride - step.padding + kernelHeight - 1
-        // Where only padding is read, some row must be bound all the same.
-        let low = min(max(0, first), step.sourceHeight - 1) / step.inputUpsampling
-        let high = min(max(0, last), step.sourceHeight - 1) / step.inputUpsampling
-        return low..<high + 1
     }
 
     // MARK: Packing

@@ -26,6 +26,7 @@ final class PlanMemory {
         self.ends = ends
         var options = PlanningOptions()
         options.bufferAlignment = bindingAlignment / precision.bytes
+        options.stripElements = executor.stripBytes / precision.bytes
         program = Planner.plan(graph, options: options)
         inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
         outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)

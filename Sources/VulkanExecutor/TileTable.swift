@@ -53,8 +53,10 @@ final class TileTable: Sendable {
             guard let convolution = launch.convolution else { return launch }
             let capabilities = executor.device.capabilities
             let key = TileTable.key(launch, convolution.step)
-            let candidates = ConvolutionKernel.tiles(convolution.step, capabilities, multiplication)
-            if let known = contents.withLock({ $0.forced ?? $0.tiles[key] }), candidates.contains(known) {
+            let forced = forced
+            let candidates = ConvolutionKernel.tiles(
+                convolution.step, capabilities, multiplication, all: forced != nil)
+            if let known = forced ?? contents.withLock({ $0.tiles[key] }), candidates.contains(known) {
                 return launch.with(known, capabilities, multiplication)
             }
             guard measures, candidates.count > 1, launch.work >= TileTable.worthwhileWork else { return launch }
@@ -81,12 +83,12 @@ final class TileTable: Sendable {
         let capabilities = executor.device.capabilities
         let limit = capabilities.isSoftware ? measuredWork.software : measuredWork.gpu
         // Whole tiles of rows, and at least one of the tallest.
-        let rows = max(32, launch.rows * limit / max(launch.work, 1) / 32 * 32)
+        let rows = max(32, launch.rows.count * limit / max(launch.work, 1) / 32 * 32)
         let status = try DeviceBuffer(executor.device, bytes: bindingAlignment)
         var best = (tile: candidates[0], seconds: Double.infinity)
         for tile in candidates {
             var part = launch.with(tile, capabilities, multiplication)
-            part.rows = min(rows, launch.rows)
+            part.rows = launch.rows.prefix(rows)
             part.images = 1
             guard let piece = try part.pieces(capabilities, bindingLimit: executor.bindingLimit).first else { continue }
             let pipeline = try executor.kernels.pipeline(part.kernel)

@@ -46,6 +46,9 @@ public final class VulkanExecutor: FrameExecutor {
     let tiles: TileTable
     /// Bytes that one binding may span: the device's limit, or less in tests.
     let bindingLimit: Int
+    /// Bytes that the activations between a network's last, enlarging layers may take before those run in strips: a
+    /// strip fills every device, and what lies in memory before these layers is mostly more. Less in tests.
+    let stripBytes: Int
     /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
     var multiplication: Multiplication {
         get { chosenMultiplication.withLock { $0 } }
@@ -90,7 +93,8 @@ public final class VulkanExecutor: FrameExecutor {
     /// Without the self-test, and with a limit lower than the device's where tests want one.
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
-        cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false
+        cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false,
+        stripBytes: Int = 512 << 20
     ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
         let instance = try Instance(validation: validation)
@@ -99,6 +103,7 @@ public final class VulkanExecutor: FrameExecutor {
         self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
         let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
         chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
+        self.stripBytes = stripBytes
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
