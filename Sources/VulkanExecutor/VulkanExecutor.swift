@@ -40,6 +40,9 @@ public final class VulkanExecutor: FrameExecutor {
     /// Frames that a plan made by `compile` can have in flight.
     public let framesInFlight: Int
 
+    /// Whether the driver computes on the processor.
+    public var isSoftware: Bool { device.capabilities.isSoftware }
+
     let device: Device
     let kernels: KernelLibrary
     /// The best tile of each layer shape, as far as it was measured.
