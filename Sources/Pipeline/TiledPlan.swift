@@ -52,15 +52,18 @@ final class TiledPlan {
         place(tile, in: &result) { target, value, _ in target = value }
     }
 
-    /// The tiles that read any of the changed pixels, if computing them is clearly less work than the whole picture.
-    func worthwhileTiles(_ changed: [ChangedRow], comparedTo whole: TiledPlan) -> [Tile]? {
+    /// The tiles whose part of the result can see any of the changed pixels, if computing them is clearly less work than
+    /// the whole picture.
+    ///
+    /// - Parameter radius: of the receptive field, in input pixels.
+    func worthwhileTiles(_ changed: [ChangedRow], radius: Int, comparedTo whole: TiledPlan) -> [Tile]? {
+        let (rows, columns) = (owned(layout.vertical), owned(layout.horizontal))
         var tiles: Set<Tile> = []
-        for row in changed {
-            for (vertical, top) in layout.vertical.starts.enumerated()
-            where (top..<top + layout.vertical.length).contains(row.y) {
-                for (horizontal, left) in layout.horizontal.starts.enumerated()
-                where row.columns.overlaps(left..<left + layout.horizontal.length) {
-                    tiles.insert(Tile(row: vertical, column: horizontal))
+        for change in changed {
+            let seen = change.columns.lowerBound - radius..<change.columns.upperBound + radius
+            for (row, owned) in rows.enumerated() where owned.overlaps(change.y - radius..<change.y + radius + 1) {
+                for (column, owned) in columns.enumerated() where owned.overlaps(seen) {
+                    tiles.insert(Tile(row: row, column: column))
                 }
             }
         }
@@ -69,6 +72,15 @@ final class TiledPlan {
         }
         guard area(layout, tiles.count) * 5 < area(whole.layout, whole.layout.count) * 4 else { return nil }
         return tiles.sorted { ($0.row, $0.column) < ($1.row, $1.column) }
+    }
+
+    /// The input pixels under each tile's share of the result, along one side of an exact layout.
+    private func owned(_ side: TileLayout.Side) -> [Range<Int>] {
+        zip(side.starts, side.weights).map { start, weights in
+            guard let first = weights.firstIndex(where: { $0 > 0 }), let last = weights.lastIndex(where: { $0 > 0 })
+            else { return start..<start }
+            return start + first / scale..<start + last / scale + 1
+        }
     }
 
     private func compute(_ tile: Tile, of picture: HostTensor) throws {

@@ -171,7 +171,8 @@ public final class Upscaler {
         case .parts(let rows):
             // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
             guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
-                let tiles = pieces.worthwhileTiles(rows, comparedTo: prepared!)
+                let tiles = pieces.worthwhileTiles(
+                    rows, radius: model.descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {
                 try prepared!.run(picture, into: &result)
                 memory.remember(picture, result)

@@ -91,8 +91,8 @@ import Testing
         let input = folder("screen.mkv")
         try ffmpeg(
             "-f", "lavfi", "-i",
-            "testsrc2=size=320x180:rate=25:duration=0.04,loop=loop=-1:size=1,trim=duration=2,"
-                + "drawbox=140:40:4:12:white:fill:enable='lt(mod(t,0.4),0.2)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p",
+            "testsrc2=size=640x360:rate=25:duration=0.04,loop=loop=-1:size=1,trim=duration=2,"
+                + "drawbox=200:150:4:12:white:fill:enable='lt(mod(t,0.4),0.2)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p",
             input)
         let sums = try ["off", "auto"].map { reuse in
             let output = folder("\(reuse).mkv")

@@ -263,9 +263,9 @@ import Testing
         let realtime = try #require(last["realtime"] as? [String: Any])
         #expect(realtime["repeatedFrames"] as? Int ?? 0 > 0, "\(realtime)")
         let latency = try #require(last["latency"] as? [String: Any])
-        // The first frames are late while buffers and code warm up; a stream that fell behind would be seconds late.
-        #expect(latency["p99Seconds"] as? Double ?? 9 < 1.5, "\(latency)")
-        #expect(last["elapsedSeconds"] as? Double ?? 99 < 8)
+        // The first frames wait for the network to be made ready; a stream that fell behind would be late for good.
+        #expect(latency["medianSeconds"] as? Double ?? 9 < 1, "\(latency)")
+        #expect(last["elapsedSeconds"] as? Double ?? 99 < 20)
     }
 
     @Test(arguments: [
