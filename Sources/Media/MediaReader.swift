@@ -56,6 +56,11 @@ public final class MediaReader {
     /// Where the latest packet of any stream ends, in seconds.
     private var furthest = 0.0
 
+    /// A pipe, a device or an address: nobody knows what comes next, and when.
+    public var isLive: Bool { file.isLive }
+    /// Seconds for which this reader has waited for the other end of a pipe.
+    public var waitedSeconds: Double { file.pipe?.waited ?? 0 }
+
     public var video: VideoDescription { source.video }
     public var copiedStreams: [StreamDescription] { source.copiedStreams }
 

@@ -17,13 +17,15 @@ public final class FrameTransfer {
     /// `PixelConverter` and a plan of tensors.
     ///
     /// - Parameters:
-    ///   - frame: the first frame; `fits` says of later ones whether they are like it.
+    ///   - video: what comes; `fits` says of each frame whether it is as described there.
     ///   - width, height: of what the network makes of it.
     public init?(
-        from frame: VideoFrame, in video: VideoDescription, toWidth width: Int, height: Int, pixelFormat: String,
-        color: ColorDescription
+        from video: VideoDescription, toWidth width: Int, height: Int, pixelFormat: String, color: ColorDescription
     ) {
-        guard let source = PlaneDescription(of: frame, in: video),
+        guard
+            let source = PlaneDescription(
+                pixelFormat: video.pixelFormat, color: video.color, width: video.width, height: video.height,
+                isPhotograph: video.codec == "mjpeg"),
             let maker = PlaneFrameMaker(width: width, height: height, pixelFormat: pixelFormat, color: color)
         else { return nil }
         self.source = source

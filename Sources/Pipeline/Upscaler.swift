@@ -68,6 +68,20 @@ public final class Upscaler {
     /// Bytes that the present plan holds.
     public var memoryBytes: Int { (prepared?.memoryBytes ?? 0) + (memory?.memoryBytes ?? 0) }
 
+    /// Whether a picture of this shape is computed whole, as far as the budget goes.
+    func takesWhole(_ shape: Shape) -> Bool {
+        switch tiling {
+        case .off: true
+        case .size: false
+        case .automatic: bytes(shape, layout(shape, tile: nil)) <= memoryBudget
+        }
+    }
+
+    /// Bytes of a plan's activations, in single precision.
+    private func bytes(_ shape: Shape, _ layout: TileLayout) -> Int {
+        Planner.plan(graph(shape, layout)).arenaElements * MemoryLayout<Float>.size
+    }
+
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
     ///
     /// - Throws: `ExecutionError`. Where the device lacks memory, smaller tiles are tried first.
@@ -81,9 +95,7 @@ public final class Upscaler {
         case .automatic:
             candidates = [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
             let fitting = candidates.drop { tile in
-                let layout = layout(shape, tile: tile)
-                let graph = graph(shape, layout)
-                return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size > memoryBudget
+                bytes(shape, layout(shape, tile: tile)) > memoryBudget
             }
             // When even the smallest exceed the budget, they are tried all the same.
             candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)

@@ -9,7 +9,7 @@ internal import Tensor
 final class PlanMemory {
     let program: Program
     let ends: PlanEnds
-    let launches: [Launch]
+    private(set) var launches: [Launch]
     let arena: DeviceBuffer
     let weights: DeviceBuffer
     let constants: DeviceBuffer
@@ -26,6 +26,7 @@ final class PlanMemory {
         self.ends = ends
         var options = PlanningOptions()
         options.bufferAlignment = bindingAlignment / precision.bytes
+        options.stripElements = executor.stripBytes / precision.bytes
         program = Planner.plan(graph, options: options)
         inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
         outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)
@@ -38,6 +39,7 @@ final class PlanMemory {
         arena = try DeviceBuffer(device, bytes: max(bindingAlignment, program.arenaElements * precision.bytes))
         weights = try PlanMemory.filled(device, lowering.constants.weights)
         constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
+        launches = try executor.tiles.chosen(for: launches, executor, self, precision)
     }
 
     private static func layout(_ views: [View]) -> (starts: [Int], bytes: Int) {
@@ -151,15 +153,17 @@ final class FrameSlot {
         return batches
     }
 
-    private static func bindings(
-        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer, _ output: HostBuffer,
+    /// - Parameters:
+    ///   - input, output: staging memory; nil for launches that do not touch it.
+    static func bindings(
+        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer?, _ output: HostBuffer?,
         _ status: BufferSlice
     ) -> [Binding] {
         func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
             switch region.memory {
             case .arena: memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .input: input.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .output: output.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .input: input!.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .output: output!.slice(offset: bytes.lowerBound, bytes: bytes.count)
             }
         }
         let slices = launch.regions(piece).map { slice($0.region, $0.bytes.range) }

@@ -26,7 +26,7 @@ struct Lowering {
         static let sourceMap = 8
         static let operandMap = [9, 10]
         static let stages = 16
-        static let own = 48
+        static let own = ConvolutionKernel.firstConstant
     }
 
     /// Invocations of a workgroup of the kernels that take one quad each.
@@ -49,7 +49,9 @@ struct Lowering {
         } else {
             for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
         }
-        for step in program.steps {
+        var firstOfStrips = 0
+        for (index, step) in program.steps.enumerated() {
+            if index == program.strips?.firstStep { firstOfStrips = launches.count }
             leastBytes = step.leastElements * precision.bytes
             switch step {
             case .convolution(let step): lower(step)
@@ -57,10 +59,36 @@ struct Lowering {
             case .move(let step): lower(step)
             }
         }
+        for index in launches.indices { launches[index].step = index }
+        if let strips = program.strips {
+            launches.replaceSubrange(firstOfStrips..., with: stripped(strips, firstOfStrips))
+        }
         if let frame = ends.output {
             download(program.outputs[0], to: frame)
         } else {
             for (view, start) in zip(program.outputs, outputStarts) { download(view, start) }
+        }
+        for index in launches.indices.reversed() where launches[index].kind == .transfer {
+            // Those at the end were not numbered yet.
+            if index == 0 || launches[index].step > 0 { break }
+            launches[index].step = launches.count + index
+        }
+    }
+
+    /// The launches from `first` on, which are the strips' steps, strip by strip.
+    private func stripped(_ strips: Strips, _ first: Int) -> [Launch] {
+        let tail = Array(launches[first...])
+        return strips.rows.flatMap { rows in
+            tail.indices.map { index in
+                var launch = tail[index]
+                launch.work = launch.work * rows[index].count / launch.rows.count
+                launch.leastBytes = launch.leastBytes * rows[index].count / launch.rows.count
+                launch.rows = rows[index]
+                // What lies between two of these steps holds the rows of this strip only.
+                if index > 0 { launch.source.firstRow = rows[index - 1].lowerBound * tail[index - 1].targetScale }
+                if index < tail.count - 1 { launch.target.firstRow = rows[index].lowerBound * launch.targetScale }
+                return launch
+            }
         }
     }
 
@@ -159,12 +187,13 @@ struct Lowering {
                     shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
                     constants: words),
                 source: region(step.input), target: region(step.output), operands: operands, weights: weights,
-                constants: constants.endStep(start), images: step.output.batch, rows: step.resultHeight,
-                targetScale: step.pixelShuffle, sourceRows: kernel.sourceRows, groups: kernel.groups,
+                constants: constants.endStep(start), images: step.output.batch, rows: 0..<step.resultHeight,
+                targetScale: step.pixelShuffle, sourceRows: step.inputRows, groups: kernel.groups,
                 work: step.multiplyAdds, leastBytes: leastBytes, kind: .convolution,
                 label:
                     "convolution \(step.weight) \(step.weightShape[1] * step.groups)->\(step.weightShape[0]) "
-                    + "\(step.resultWidth)x\(step.resultHeight)"))
+                    + "\(step.resultWidth)x\(step.resultHeight)",
+                convolution: kernel))
     }
 
     private mutating func lower(_ step: MapStep) {
@@ -307,7 +336,7 @@ struct Lowering {
         launches.append(
             Launch(
                 kernel: Kernel(shader: shader, precision: precision, constants: words), source: source, target: target,
-                operands: operands, weights: nil, constants: constants, images: images, rows: rows,
+                operands: operands, weights: nil, constants: constants, images: images, rows: 0..<rows,
                 sourceRows: sourceRows, groups: { rows, images in (across, rows, images) }, work: work,
                 leastBytes: leastBytes, kind: kind, label: label))
     }

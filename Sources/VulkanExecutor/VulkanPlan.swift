@@ -181,11 +181,20 @@ public final class VulkanPlan: ProfilingPlan {
                 }
                 _ = try slot.finish()
             }
-            return zip(memory.launches, try slot.launchSeconds()).map { launch, seconds in
-                LayerTiming(
-                    name: launch.label, kind: launch.kind, seconds: seconds,
-                    multiplyAdds: launch.kind == .convolution ? launch.work : 0, bytes: launch.leastBytes)
+            var timings: [LayerTiming] = []
+            var places: [Int: Int] = [:]
+            for (launch, seconds) in zip(memory.launches, try slot.launchSeconds()) {
+                // The strips of a step are one line.
+                let place = places[launch.step] ?? timings.count
+                places[launch.step] = place
+                let before = place < timings.count ? timings[place] : nil
+                let timing = LayerTiming(
+                    name: launch.label, kind: launch.kind, seconds: seconds + (before?.seconds ?? 0),
+                    multiplyAdds: (launch.kind == .convolution ? launch.work : 0) + (before?.multiplyAdds ?? 0),
+                    bytes: launch.leastBytes + (before?.bytes ?? 0))
+                if before == nil { timings.append(timing) } else { timings[place] = timing }
             }
+            return timings
         }
     }
 

@@ -145,6 +145,8 @@ final class ProgressDisplay: Sendable {
         var latency: LatencyReading?
         var realtime: Governor.Count?
         var readerGone: Bool?
+        /// Of this process, now and at most so far.
+        var memory: ProcessMemory?
 
         init(event: String, message: String) {
             self.event = event
@@ -153,6 +155,7 @@ final class ProgressDisplay: Sendable {
 
         init(event: String, _ progress: Progress) {
             self.event = event
+            memory = .current
             frames = progress.frames
             expectedFrames = progress.expectedFrames
             elapsedSeconds = progress.elapsedSeconds

@@ -44,8 +44,9 @@ struct UpscaleCommand: ParsableCommand {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
         if source.isRaw, target.pixelFormat == nil || size.size == nil {
-            throw ValidationError("--input-format \(source.inputFormat!) needs --pixel-format and --size: raw video "
-                + "says nothing of itself")
+            throw ValidationError(
+                "--input-format \(source.inputFormat!) needs --pixel-format and --size: raw video "
+                    + "says nothing of itself")
         }
         if !source.isRaw, size.size != nil, size.scale != nil || size.fit != nil {
             throw ValidationError("--scale, --size and --fit exclude one another")
@@ -66,9 +67,13 @@ struct UpscaleCommand: ParsableCommand {
             throw CommandFailure.usage("\(input): has times of its own; --rate goes with raw video and pictures")
         }
         let loaded = try loadModel(model.model ?? defaultModel(for: size.scale), display)
-        let executor = try model.openExecutor()
+        let executors = try model.openExecutors()
+        if live.realtime, executors.count > 1 {
+            throw CommandFailure.usage("--realtime takes one device, \(model.device) names \(executors.count)")
+        }
 
-        var options = UpscaleOptions(input: input, output: output, model: loaded, executor: executor)
+        var options = UpscaleOptions(input: input, output: output, model: loaded, executor: executors[0])
+        options.moreExecutors = Array(executors.dropFirst())
         options.reader = readerOptions
         options.target = size.target(isRaw: source.isRaw)
         options.realtime = live.realtime ? live.maxLatency : nil
@@ -82,7 +87,7 @@ struct UpscaleCommand: ParsableCommand {
         let job: UpscaleJob
         do { job = try UpscaleJob(options, reader: reader) } catch MediaError.readerGone { return }
         for note in job.notes { display.note(note) }
-        if verbose { describe(job, loaded, executor, display) }
+        if verbose { describe(job, loaded, executors, display) }
         Interruption.handle { job.interrupt() }
         let summary: UpscaleSummary
         do { summary = try job.run(progress: display.show, note: display.note) } catch {
@@ -93,11 +98,13 @@ struct UpscaleCommand: ParsableCommand {
         if summary.interrupted { throw ExitCode(130) }
     }
 
-    private func describe(_ job: UpscaleJob, _ model: Model, _ executor: any Executor, _ display: ProgressDisplay) {
+    private func describe(_ job: UpscaleJob, _ model: Model, _ executors: [any Executor], _ display: ProgressDisplay) {
         let video = job.source
         display.note("\(input): \(video.width)x\(video.height) \(video.pixelFormat), \(video.codec)")
         display.note("colour: \(video.color.summary)")
-        display.note("network: \(model.descriptor.architecture) x\(model.descriptor.scale) on \(executor.name)")
+        display.note(
+            "network: \(model.descriptor.architecture) x\(model.descriptor.scale) on "
+                + executors.map(\.name).joined(separator: " and "))
         display.note("\(output): \(job.outputWidth)x\(job.outputHeight) \(job.outputPixelFormat), \(job.encoderName)")
     }
 }

@@ -63,7 +63,8 @@ struct InputOptions: ParsableArguments {
             throw ValidationError("--deinterlace \(deinterlace): expected auto, off or on")
         }
         for text in map where StreamSpecifier(text) == nil {
-            throw ValidationError("--map \(text): expected a stream as 0:1, v, a, s:0, t, with - in front to leave it out")
+            throw ValidationError(
+                "--map \(text): expected a stream as 0:1, v, a, s:0, t, with - in front to leave it out")
         }
     }
 
@@ -94,7 +95,8 @@ struct OutputOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Any option of the encoder; may be given again.", valueName: "k=v"))
     var encoderOption: [String] = []
     @Option(
-        help: ArgumentHelp("FFmpeg's name of the output's pixel format (with raw input: the input's).", valueName: "name")
+        help: ArgumentHelp(
+            "FFmpeg's name of the output's pixel format (with raw input: the input's).", valueName: "name")
     )
     var pixelFormat: String?
 
@@ -174,7 +176,8 @@ struct WorkOptions: ParsableArguments {
 /// "25", "29.97", "30000/1001": frames a second, more than 0.
 func parseRate(_ text: String) -> Rational? {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.count == 2, let numerator = Int(parts[0]), let denominator = Int(parts[1]), numerator > 0, denominator > 0 {
+    if parts.count == 2, let numerator = Int(parts[0]), let denominator = Int(parts[1]), numerator > 0, denominator > 0
+    {
         return Rational(numerator, denominator)
     }
     guard parts.count == 1, let value = Double(text), value > 0, value <= 1000 else { return nil }

@@ -3,24 +3,18 @@ internal import Tensor
 
 /// Makes of results the frames that the encoder takes. Runs on a thread of its own.
 final class ConvertStage {
-    private let job: UpscaleJob
     private let clock: StageClock
     private let outputs: Pool<HostTensor>
     private let input: Channel<Item<Picture>>
     private let output: Channel<Item<Finished>>
-    private let factory: FrameFactory
-    /// One per size of result and target: several models, or a source that changes its size.
-    private var resamplers: [[Shape]: Resampler] = [:]
-    private var resized = HostTensor([0], [])
-    private var resizedAlpha = HostTensor([0], [])
-    private var last: VideoFrame?
+    private let converter: ResultConverter
 
     init(
         _ job: UpscaleJob, clock: StageClock, outputs: Pool<HostTensor>, input: Channel<Item<Picture>>,
         output: Channel<Item<Finished>>
     ) {
-        (self.job, self.clock, self.outputs, self.input, self.output) = (job, clock, outputs, input, output)
-        factory = job.writer.frameFactory()
+        (self.clock, self.outputs, self.input, self.output) = (clock, outputs, input, output)
+        converter = ResultConverter(job)
     }
 
     func run() throws {
@@ -29,23 +23,32 @@ final class ConvertStage {
             case .packet(let packet):
                 guard output.send(.packet(packet)) else { return }
             case .repeated(let source):
-                guard let last else { preconditionFailure("the first frame is always computed") }
-                guard send(factory.repeated(last, like: source), source) else { return }
+                guard output.send(.repeated(source)) else { return }
             case .content(let picture):
-                let frame = try clock.measure { try convert(picture) }
+                let frame = try clock.measure { try converter.frame(of: picture) }
                 outputs.put(picture.pixels)
-                last = frame
-                guard send(frame, picture.source) else { return }
+                guard output.send(.content(Finished(frame: frame, arrival: picture.source.arrival!))) else { return }
             }
         }
         output.finish()
     }
+}
 
-    private func send(_ frame: VideoFrame, _ source: VideoFrame) -> Bool {
-        output.send(.content(Finished(frame: frame, arrival: source.arrival!)))
+/// Results of the network as frames of the output's size and format. One thread at a time.
+final class ResultConverter {
+    private let job: UpscaleJob
+    private let factory: FrameFactory
+    /// One per size of result and target: several models, or a source that changes its size.
+    private var resamplers: [[Shape]: Resampler] = [:]
+    private var resized = HostTensor([0], [])
+    private var resizedAlpha = HostTensor([0], [])
+
+    init(_ job: UpscaleJob) {
+        self.job = job
+        factory = job.writer.frameFactory()
     }
 
-    private func convert(_ picture: Picture) throws -> VideoFrame {
+    func frame(of picture: Picture) throws -> VideoFrame {
         let size = job.outputSize(for: picture.source)
         func fitted(_ tensor: HostTensor, _ scratch: inout HostTensor) -> HostTensor {
             let target = Shape.nhwc(1, size.height, size.width, tensor.shape.channels)

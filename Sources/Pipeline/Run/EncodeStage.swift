@@ -8,6 +8,10 @@ final class EncodeStage {
     private let report: (_ frames: Int) -> Void
     private let note: (String) -> Void
     private var notes: Int
+    private var frames = 0
+    private let factory: FrameFactory
+    /// What was encoded last, to be shown again.
+    private var last: VideoFrame?
     /// Read when the stage has ended.
     private(set) var latencies = LatencyHistogram()
 
@@ -17,23 +21,29 @@ final class EncodeStage {
     ) {
         (self.job, self.clock, self.input, self.report, self.note) = (job, clock, input, report, note)
         notes = job.writer.notes.count
+        factory = job.writer.frameFactory()
     }
 
     func run() throws {
-        var frames = 0
         report(0)
         while let item = input.receive() {
             switch item {
             case .packet(let packet): try clock.measure(frames: 0) { try job.writer.write(packet) }
-            case .repeated: preconditionFailure("conversion turns repeats into frames")
-            case .content(let result):
-                try clock.measure { try job.writer.write(result.frame) }
-                countLatencies(of: result)
-                frames += 1
-                report(frames)
-                passNotes()
+            case .repeated(let source):
+                guard let last else { preconditionFailure("the first frame is always computed") }
+                try write(Finished(frame: factory.repeated(last, like: source), arrival: source.arrival!))
+            case .content(let result): try write(result)
             }
         }
+    }
+
+    private func write(_ result: Finished) throws {
+        try clock.measure { try job.writer.write(result.frame) }
+        last = result.frame
+        countLatencies(of: result)
+        frames += 1
+        report(frames)
+        passNotes()
     }
 
     /// Empties the encoder and completes the output, after the stage has ended.

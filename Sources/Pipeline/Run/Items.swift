@@ -10,6 +10,8 @@ enum Item<Content> {
     case repeated(VideoFrame)
 }
 
+extension Item: Sendable where Content: Sendable {}
+
 /// Pixels, and the frame of the source whose times and tags they carry.
 struct Picture {
     /// `[1, H, W, 3]`

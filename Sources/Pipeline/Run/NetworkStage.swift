@@ -93,11 +93,21 @@ final class NetworkStage {
         return output.send(.content(Picture(pixels: result, alpha: alpha, source: picture.source)))
     }
 
-    /// Opacity goes through the same network, as a grey picture: its edges become as sharp as those of the colours.
     private func upscaleAlpha(_ alpha: HostTensor, with upscaler: Upscaler) throws -> HostTensor {
         if let lastAlpha, lastAlpha.picture.values == alpha.values, lastAlpha.picture.shape == alpha.shape {
             return lastAlpha.result
         }
+        let result = try upscaler.upscaleOpacity(alpha)
+        lastAlpha = (alpha, result)
+        return result
+    }
+}
+
+extension Upscaler {
+    /// Opacity goes through the same network, as a grey picture: its edges become as sharp as those of the colours.
+    ///
+    /// - Parameter alpha: `[1, H, W, 1]` in 0 … 1.
+    func upscaleOpacity(_ alpha: HostTensor) throws -> HostTensor {
         let shape = alpha.shape
         var grey = HostTensor(.nhwc(1, shape.height, shape.width, 3))
         grey.withUnsafeMutableValues { grey in
@@ -107,7 +117,7 @@ final class NetworkStage {
                 }
             }
         }
-        let upscaled = try upscaler.upscaleApart(grey)
+        let upscaled = try upscaleApart(grey)
         var result = HostTensor(.nhwc(1, upscaled.shape.height, upscaled.shape.width, 1))
         result.withUnsafeMutableValues { result in
             upscaled.withUnsafeValues { upscaled in
@@ -117,14 +127,13 @@ final class NetworkStage {
                 }
             }
         }
-        lastAlpha = (alpha, result)
         return result
     }
 }
 
 extension HostTensor {
     /// Whether every number is finite: one that is not makes the sum of zeros so.
-    fileprivate var isFinite: Bool {
+    var isFinite: Bool {
         withUnsafeValues { values in
             var sums = SIMD16<Float>.zero
             var index = 0

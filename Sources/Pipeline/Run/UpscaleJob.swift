@@ -15,6 +15,8 @@ public struct UpscaleOptions: Sendable {
     /// computes every frame with `model`, however long it takes.
     public var realtime: Double?
     public var executor: any Executor
+    /// Devices that take a share of the frames, by their speed. Not in real time.
+    public var moreExecutors: [any Executor] = []
     public var target = TargetSize.model
     public var tiling = Tiling.automatic
     /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
@@ -81,6 +83,8 @@ public final class UpscaleJob: @unchecked Sendable {
     let writer: MediaWriter
     /// The models that a frame may be computed with, the best first; more than one only in real time.
     let ladder: [Upscaler]
+    /// The model on the other devices.
+    let helpers: [Upscaler]
     private let interruption = FirstError()
 
     /// What a person should know before: streams that stay behind, formats chosen.
@@ -114,6 +118,10 @@ public final class UpscaleJob: @unchecked Sendable {
             Upscaler(
                 model: model, executor: options.executor, tiling: options.tiling, memoryBudget: options.memoryBudget,
                 reuses: options.reuses && !video.isStillPicture)
+        }
+        helpers = (options.realtime == nil && !video.isStillPicture ? options.moreExecutors : []).map { executor in
+            Upscaler(
+                model: options.model, executor: executor, tiling: options.tiling, memoryBudget: options.memoryBudget)
         }
     }
 
