@@ -4,19 +4,23 @@ internal import Tensor
 /// A plan for one tile, run over all tiles of a picture. Owned by one thread at a time.
 final class TiledPlan {
     let shape: Shape
+    let resultShape: Shape
     let layout: TileLayout
     let scale: Int
     private let plan: any Plan
-    /// One tile's input and output; empty where the picture is one tile.
+    /// One tile's input and output. Where the picture is one tile they are the caller's while it runs, else `nothing`.
     private var input: [HostTensor]
     private var output: [HostTensor]
+    private let nothing = HostTensor([0], [])
 
     /// - Parameter plan: for tiles of the layout's lengths.
     init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan) {
         (self.shape, self.layout, self.scale, self.plan) = (shape, layout, scale, plan)
+        resultShape = .nhwc(
+            shape.batch, shape.height * scale, shape.width * scale, plan.outputShapes[0].channels)
         let isWhole = layout.count == 1
-        input = isWhole ? [] : plan.inputShapes.map { HostTensor($0) }
-        output = isWhole ? [] : plan.outputShapes.map { HostTensor($0) }
+        input = isWhole ? [nothing] : plan.inputShapes.map { HostTensor($0) }
+        output = isWhole ? [nothing] : plan.outputShapes.map { HostTensor($0) }
     }
 
     var memoryBytes: Int { plan.memoryBytes }
@@ -30,11 +34,15 @@ final class TiledPlan {
     /// The whole picture.
     func run(_ picture: HostTensor, into result: inout HostTensor) throws {
         if layout.count == 1 {
-            var outputs = [result]
-            // Hand the buffer over instead of sharing it, or writing would copy it.
-            result = HostTensor([0], [])
-            defer { result = outputs[0] }
-            try plan.run([picture], into: &outputs)
+            // The result's buffer is handed over and back, and the picture's is let go: a shared one would be copied by
+            // whoever writes to it next.
+            input[0] = picture
+            swap(&output[0], &result)
+            defer {
+                input[0] = nothing
+                swap(&output[0], &result)
+            }
+            try plan.run(input, into: &output)
             return
         }
         result.withUnsafeMutableValues { $0.update(repeating: 0) }

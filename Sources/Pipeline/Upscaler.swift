@@ -155,7 +155,7 @@ public final class Upscaler {
         -> Bool
     {
         try prepare(picture.shape)
-        precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
+        precondition(result.shape == prepared!.resultShape, "the result is \(result.shape)")
         guard let memory else {
             try prepared!.run(picture, into: &result)
             return false
