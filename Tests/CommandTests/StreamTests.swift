@@ -268,6 +268,27 @@ import Testing
         #expect(last["elapsedSeconds"] as? Double ?? 99 < 20)
     }
 
+    @Test func chosenStreams() throws {
+        let folder = try Folder()
+        try source(folder)
+        let model = try tinyModel(folder)
+        for (index, (options, streams)) in [
+            (["--map", "-a"], ["h264"]), (["--map", "0:a:0"], ["h264", "aac"]), (["--no-audio"], ["h264"]),
+            (["--map", "v", "--map", "s?"], ["h264"]), ([], ["h264", "aac"]),
+        ].enumerated() {
+            let output = folder("out\(index).mkv")
+            let result = try Command.run(
+                [folder("in.mkv"), output, "--model", model, "--device", "cpu", "--quiet"] + options)
+            #expect(result.status == 0, "\(result.errors)")
+            let found = try runChecked(
+                "ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", output]
+            ).output.split(separator: "\n").map(String.init)
+            #expect(found == streams, "\(options)")
+        }
+        let missing = try Command.run(folder("in.mkv"), folder("never.mkv"), "--model", model, "--map", "a:1")
+        #expect(missing.status == 1 && missing.errors.contains("'a:1'"), "\(missing.errors)")
+    }
+
     @Test(arguments: [
         (["--input-format", "rawvideo"], "--pixel-format"), (["--map", "x"], "--map"), (["--rate", "0"], "--rate"),
         (["--deinterlace", "yes"], "--deinterlace"), (["--memory-limit", "much"], "--memory-limit"),
