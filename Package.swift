@@ -50,6 +50,7 @@ let package = Package(
         room("Network", ["Tensor"]),
         room("Planning", ["Network"]),
         room("Reference", ["Network"]),
+        room("Autodiff", ["Network"]),
 
         // Executors.
         .target(name: "CKernels"),
@@ -80,6 +81,7 @@ let package = Package(
         tests("NetworkTests", ["Network", "Planning"]),
         tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("ComputeTests", ["Compute"]),
+        tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

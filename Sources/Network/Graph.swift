@@ -22,6 +22,8 @@ public struct Graph: Sendable {
     public let inputs: [Value]
     /// The values that a plan returns, in order.
     public let outputs: [Value]
+    /// What parameters become at the end of a run; every node reads them as they were before. Empty for inference.
+    public let updates: [ParameterUpdate]
 
     public subscript(value: Value) -> Node { nodes[value.index] }
     public func shape(_ value: Value) -> Shape { nodes[value.index].shape }
@@ -43,6 +45,14 @@ public struct Graph: Sendable {
     }
 }
 
+/// A parameter and the value that it takes at the end of a run, of the same shape.
+public struct ParameterUpdate: Hashable, Sendable {
+    public let parameter: Value
+    public let value: Value
+
+    public init(parameter: Value, value: Value) { (self.parameter, self.value) = (parameter, value) }
+}
+
 /// Builds a graph node by node. Each method returns the new value.
 ///
 /// Mistakes in a graph are programmer errors of an architecture (its hyperparameters are checked before), so the methods
@@ -55,6 +65,10 @@ public struct GraphBuilder {
     public init() {}
 
     public func shape(_ value: Value) -> Shape { nodes[value.index].shape }
+    /// The node that makes `value`.
+    public func node(_ value: Value) -> Node { nodes[value.index] }
+    /// How many nodes there are; the next one's index.
+    public var count: Int { nodes.count }
 
     private mutating func append(_ node: Node) -> Value {
         nodes.append(node)
@@ -79,6 +93,12 @@ public struct GraphBuilder {
         return value
     }
 
+    /// A tensor that belongs to the graph: `values` has one number for every element, or one for all.
+    public mutating func constant(_ values: [Float], _ shape: Shape) -> Value {
+        precondition(values.count == 1 || values.count == shape.count, "\(values.count) numbers for \(shape)")
+        return append(Node(operation: .constant(values), operands: [], shape: shape))
+    }
+
     /// Applies an operation, inferring the result's shape.
     public mutating func tryApply(_ operation: Operation, _ operands: [Value]) throws(GraphError) -> Value {
         let shape = try operation.resultShape(operands.map { self.shape($0) }).get()
@@ -93,11 +113,21 @@ public struct GraphBuilder {
         do { return try tryApply(.concatenate, operands) } catch { preconditionFailure("\(error)") }
     }
 
-    /// The finished graph, without nodes that no output needs (inputs stay).
+    /// The finished graph, without nodes that no output and no update needs (inputs stay).
     /// Mutating only so that the compiler refuses `b.finish([b.apply(…)])`, which would finish a stale copy.
-    public mutating func finish(_ outputs: [Value]) -> Graph {
+    ///
+    /// - Precondition: every update names another parameter, with a value of its shape.
+    public mutating func finish(_ outputs: [Value], updates: [ParameterUpdate] = []) -> Graph {
+        precondition(Set(updates.map(\.parameter)).count == updates.count, "a parameter is updated twice")
+        for update in updates {
+            guard case .parameter(let name) = node(update.parameter).operation else {
+                preconditionFailure("only parameters can be updated")
+            }
+            precondition(
+                shape(update.parameter) == shape(update.value), "'\(name)' cannot become \(shape(update.value))")
+        }
         var needed = [Bool](repeating: false, count: nodes.count)
-        for value in outputs + inputs { needed[value.index] = true }
+        for value in outputs + inputs + updates.flatMap({ [$0.parameter, $0.value] }) { needed[value.index] = true }
         for index in nodes.indices.reversed() where needed[index] {
             for operand in nodes[index].operands { needed[operand.index] = true }
         }
@@ -109,6 +139,9 @@ public struct GraphBuilder {
             kept.append(Node(operation: node.operation, operands: operands, shape: node.shape))
         }
         return Graph(
-            nodes: kept, inputs: inputs.map { renamed[$0.index]! }, outputs: outputs.map { renamed[$0.index]! })
+            nodes: kept, inputs: inputs.map { renamed[$0.index]! }, outputs: outputs.map { renamed[$0.index]! },
+            updates: updates.map {
+                ParameterUpdate(parameter: renamed[$0.parameter.index]!, value: renamed[$0.value.index]!)
+            })
     }
 }

@@ -1,0 +1,74 @@
+public import Network
+public import Tensor
+
+// What is made of several operations.
+
+extension GraphBuilder {
+    /// `x * factor`; x itself when the factor is 1.
+    public mutating func scaled(_ x: Value, _ factor: Float) -> Value {
+        factor == 1 ? x : apply(.affine(scale: factor, offset: 0), x)
+    }
+
+    /// `negative`, `zero` or `positive`, by the sign of x.
+    public mutating func step(_ x: Value, _ negative: Float, _ zero: Float, _ positive: Float) -> Value {
+        apply(.function(.step(negative: negative, zero: zero, positive: positive)), x)
+    }
+
+    /// `a - b`
+    public mutating func difference(_ a: Value, _ b: Value) -> Value {
+        apply(.add, a, apply(.affine(scale: -1, offset: 0), b))
+    }
+
+    public mutating func quotient(_ a: Value, _ b: Value) -> Value {
+        apply(.multiply, a, apply(.function(.reciprocal), b))
+    }
+
+    public mutating func square(_ x: Value) -> Value { apply(.multiply, x, x) }
+
+    /// x, repeated along axes of extent 1; x itself when it has that shape.
+    public mutating func broadcast(_ x: Value, to target: Shape) -> Value {
+        shape(x) == target ? x : apply(.broadcast(to: target), x)
+    }
+
+    /// A vector `[C]` or a number `[1]`, repeated to the shape of `like`.
+    public mutating func repeated(_ vector: Value, like: Value) -> Value {
+        let target = shape(like)
+        var narrow = [Int](repeating: 1, count: target.rank)
+        narrow[target.rank - 1] = shape(vector).count
+        return broadcast(reshaped(vector, Shape(narrow)), to: target)
+    }
+
+    public mutating func reshaped(_ x: Value, _ target: Shape) -> Value {
+        shape(x) == target ? x : apply(.reshape(target), x)
+    }
+
+    /// The sum over `axes`, which keep the extent 1.
+    public mutating func sum(_ x: Value, over axes: [Int]) -> Value {
+        var target = shape(x).dimensions
+        for axis in axes { target[axis] = 1 }
+        return Shape(target) == shape(x) ? x : apply(.sum(to: Shape(target)), x)
+    }
+
+    public mutating func mean(_ x: Value, over axes: [Int]) -> Value {
+        let count = axes.reduce(1) { $0 * shape(x)[$1] }
+        return scaled(sum(x, over: axes), 1 / Float(count))
+    }
+
+    /// The sum of all elements, `[1]`.
+    public mutating func total(_ x: Value) -> Value {
+        reshaped(sum(x, over: Array(0..<shape(x).rank)), [1])
+    }
+
+    /// The mean of all elements, `[1]`.
+    public mutating func mean(_ x: Value) -> Value { scaled(total(x), 1 / Float(shape(x).count)) }
+
+    /// `[…, C]` summed to `[C]`.
+    mutating func sumToVector(_ x: Value) -> Value {
+        reshaped(sum(x, over: Array(0..<(shape(x).rank - 1))), [shape(x).lastExtent])
+    }
+
+    /// The derivative of an operand that was a vector for every pixel, or had the result's shape.
+    mutating func summed(_ g: Value, like operand: Shape) -> Value {
+        shape(g) == operand ? g : sumToVector(g)
+    }
+}
