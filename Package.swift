@@ -74,6 +74,9 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Networks made better.
+        room("Training", ["Autodiff"]),
+
         // Tests.
         .target(name: "TestSupport", dependencies: ["Network"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("TensorTests", ["Tensor"]),
@@ -81,7 +84,8 @@ let package = Package(
         tests("NetworkTests", ["Network", "Planning"]),
         tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("ComputeTests", ["Compute"]),
-        tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights"]),
+        tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
+        tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

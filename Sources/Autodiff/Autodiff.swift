@@ -10,7 +10,7 @@
 // the three convolutions are one form of three tensors with one of them left out: that is all their derivatives.
 //
 // `Graph.simplified()` takes out what differentiation leaves behind: the same subexpression twice, factors of one, chains
-// of scales. `Composites` has what is made of several operations here and elsewhere: division, means, matrices.
+// of scales.
 //
 // This module runs nothing and knows no device. Where a function has a kink, the derivative there is PyTorch's: ReLU,
 // LeakyReLU and PReLU take the side below zero, |x| takes 0, `clamp` passes the gradient on its bounds.

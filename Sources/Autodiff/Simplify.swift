@@ -31,7 +31,7 @@ private struct Simplifier {
             graph.outputs.map { renamed[$0.index] },
             updates: graph.updates.map {
                 ParameterUpdate(parameter: renamed[$0.parameter.index], value: renamed[$0.value.index])
-            })
+            }, guards: graph.guards.map { renamed[$0.index] })
     }
 
     /// The number that all elements of a value are.

@@ -163,3 +163,10 @@ extension Function {
         }
     }
 }
+
+extension GraphBuilder {
+    /// The derivative of an operand that was a vector for every pixel, or had the result's shape.
+    fileprivate mutating func summed(_ g: Value, like operand: Shape) -> Value {
+        shape(g) == operand ? g : sumToVector(g)
+    }
+}

@@ -78,7 +78,7 @@ public enum ExecutionError: Error, CustomStringConvertible {
         case .deviceLost(let device):
             "\(device) was lost while computing: update its driver, or use --device cpu"
         case .unsupported(let device, let operation):
-            "\(device) cannot compute '\(operation)', which only training needs: train with --device cpu"
+            "\(device) cannot compute '\(operation)', which is for training: use --device cpu"
         case .device(let device, let message):
             "\(device): \(message)"
         }

@@ -24,6 +24,8 @@ public struct Graph: Sendable {
     public let outputs: [Value]
     /// What parameters become at the end of a run; every node reads them as they were before. Empty for inference.
     public let updates: [ParameterUpdate]
+    /// Updates only happen when every element of these is finite: a step whose loss is no number changes nothing.
+    public let guards: [Value]
 
     public subscript(value: Value) -> Node { nodes[value.index] }
     public func shape(_ value: Value) -> Shape { nodes[value.index].shape }
@@ -61,6 +63,8 @@ public struct GraphBuilder {
     private var nodes: [Node] = []
     private var inputs: [Value] = []
     private var parameters: [String: Value] = [:]
+    /// What the names of parameters begin with from now on: several networks in one graph, each with a prefix of its own.
+    public var prefix = ""
 
     public init() {}
 
@@ -82,8 +86,9 @@ public struct GraphBuilder {
         return value
     }
 
-    /// The parameter of this name; made on first use.
+    /// The parameter of this name (after `prefix`); made on first use.
     public mutating func parameter(_ name: String, _ shape: Shape) -> Value {
+        let name = prefix + name
         if let value = parameters[name] {
             precondition(self.shape(value) == shape, "parameter \(name) is \(self.shape(value)), not \(shape)")
             return value
@@ -97,6 +102,11 @@ public struct GraphBuilder {
     public mutating func constant(_ values: [Float], _ shape: Shape) -> Value {
         precondition(values.count == 1 || values.count == shape.count, "\(values.count) numbers for \(shape)")
         return append(Node(operation: .constant(values), operands: [], shape: shape))
+    }
+
+    /// Every parameter so far, in the order of first use.
+    public var allParameters: [(name: String, value: Value)] {
+        parameters.sorted { $0.value.index < $1.value.index }.map { ($0.key, $0.value) }
     }
 
     /// Applies an operation, inferring the result's shape.
@@ -117,7 +127,9 @@ public struct GraphBuilder {
     /// Mutating only so that the compiler refuses `b.finish([b.apply(…)])`, which would finish a stale copy.
     ///
     /// - Precondition: every update names another parameter, with a value of its shape.
-    public mutating func finish(_ outputs: [Value], updates: [ParameterUpdate] = []) -> Graph {
+    public mutating func finish(
+        _ outputs: [Value], updates: [ParameterUpdate] = [], guards: [Value] = []
+    ) -> Graph {
         precondition(Set(updates.map(\.parameter)).count == updates.count, "a parameter is updated twice")
         for update in updates {
             guard case .parameter(let name) = node(update.parameter).operation else {
@@ -127,7 +139,9 @@ public struct GraphBuilder {
                 shape(update.parameter) == shape(update.value), "'\(name)' cannot become \(shape(update.value))")
         }
         var needed = [Bool](repeating: false, count: nodes.count)
-        for value in outputs + inputs + updates.flatMap({ [$0.parameter, $0.value] }) { needed[value.index] = true }
+        for value in outputs + inputs + guards + updates.flatMap({ [$0.parameter, $0.value] }) {
+            needed[value.index] = true
+        }
         for index in nodes.indices.reversed() where needed[index] {
             for operand in nodes[index].operands { needed[operand.index] = true }
         }
@@ -142,6 +156,6 @@ public struct GraphBuilder {
             nodes: kept, inputs: inputs.map { renamed[$0.index]! }, outputs: outputs.map { renamed[$0.index]! },
             updates: updates.map {
                 ParameterUpdate(parameter: renamed[$0.parameter.index]!, value: renamed[$0.value.index]!)
-            })
+            }, guards: guards.map { renamed[$0.index]! })
     }
 }

@@ -130,7 +130,8 @@ private func gather(_ x: PreciseTensor, _ shape: Shape, _ element: (PreciseTenso
 
 /// `body` on every element of the first operand and its partner in the second: the same place, the same channel of a
 /// vector `[C]`, or the one element of `[1]`.
-private func pointwise(_ operands: [PreciseTensor], _ shape: Shape, _ body: (Double, Double) -> Double) -> PreciseTensor {
+private func pointwise(_ operands: [PreciseTensor], _ shape: Shape, _ body: (Double, Double) -> Double) -> PreciseTensor
+{
     let (a, b) = (operands[0].values, operands[1].values)
     return PreciseTensor(shape, a.indices.map { body(a[$0], b[$0 % b.count]) })
 }

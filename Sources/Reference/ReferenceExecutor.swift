@@ -24,7 +24,8 @@ public struct ReferenceExecutor: TrainingExecutor {
     public static func evaluate(
         _ graph: Graph, parameters: [String: PreciseTensor], inputs: [PreciseTensor]
     ) -> (outputs: [PreciseTensor], updates: [PreciseTensor]) {
-        Interpreter(graph).run(inputs, rounding: false) { parameters[$0]! }
+        let (outputs, updates, _) = Interpreter(graph).run(inputs, rounding: false) { parameters[$0]! }
+        return (outputs, updates)
     }
 }
 
@@ -63,11 +64,11 @@ private final class ReferencePlan: Plan {
 
     func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws {
         checkShapes(inputs, outputs)
-        let (results, updates) = interpreter.run(inputs.map { PreciseTensor($0) }, rounding: true) { name in
+        let (results, updates, isFinite) = interpreter.run(inputs.map { PreciseTensor($0) }, rounding: true) { name in
             PreciseTensor(state.tensors[name]!)
         }
         for (slot, result) in results.enumerated() { outputs[slot] = result.rounded }
-        for (update, value) in zip(graph.updates, updates) {
+        for (update, value) in zip(graph.updates, updates) where isFinite {
             guard case .parameter(let name) = graph[update.parameter].operation else { continue }
             state.tensors[name] = value.rounded
         }
@@ -84,14 +85,14 @@ private struct Interpreter {
         self.graph = graph
         var uses = [Int](repeating: 0, count: graph.nodes.count)
         for node in graph.nodes { for operand in node.operands { uses[operand.index] += 1 } }
-        for value in graph.outputs + graph.updates.map(\.value) { uses[value.index] += 1 }
+        for value in graph.outputs + graph.guards + graph.updates.map(\.value) { uses[value.index] += 1 }
         self.uses = uses
     }
 
     /// - Parameter rounding: whether each node's result is rounded to single precision.
     func run(
         _ inputs: [PreciseTensor], rounding: Bool, parameter: (String) -> PreciseTensor
-    ) -> (outputs: [PreciseTensor], updates: [PreciseTensor]) {
+    ) -> (outputs: [PreciseTensor], updates: [PreciseTensor], guardsAreFinite: Bool) {
         var values = [PreciseTensor?](repeating: nil, count: graph.nodes.count)
         var left = uses
         for (value, tensor) in zip(graph.inputs, inputs) { values[value.index] = tensor }
@@ -109,7 +110,10 @@ private struct Interpreter {
                 }
             }
         }
-        return (graph.outputs.map { values[$0.index]! }, graph.updates.map { values[$0.value.index]! })
+        return (
+            graph.outputs.map { values[$0.index]! }, graph.updates.map { values[$0.value.index]! },
+            graph.guards.allSatisfy { values[$0.index]!.values.allSatisfy(\.isFinite) }
+        )
     }
 }
 

@@ -94,7 +94,8 @@ import Testing
                 func at(_ x: Double) -> Double {
                     parameters[name]!.values[element] = x
                     defer { parameters[name]!.values[element] = value }
-                    return ReferenceExecutor.evaluate(graph, parameters: parameters, inputs: [input]).outputs[0].values[0]
+                    return ReferenceExecutor.evaluate(graph, parameters: parameters, inputs: [input]).outputs[0].values[
+                        0]
                 }
                 let difference = (at(value + 1e-5) - at(value - 1e-5)) / 2e-5
                 #expect(abs(difference - outputs[index + 1].values[element]) < 1e-8, "\(name)[\(element)]")

@@ -1,5 +1,5 @@
-public import Network
-public import Tensor
+internal import Network
+internal import Tensor
 
 /// The operations that only training uses, and the forms of the others that only training uses (weights that are
 /// computed, tensors of other ranks). Executors of inference refuse them.
@@ -111,7 +111,8 @@ private let reductionCases: [OperationCase] = {
     var cases: [OperationCase] = []
     func add(_ from: Shape, _ to: Shape) {
         let seed = UInt64(2200 + cases.count)
-        cases.append(OperationCase("sum \(from) to \(to)", seed: seed) { b in [b.apply(.sum(to: to), b.input("x", from))] })
+        cases.append(
+            OperationCase("sum \(from) to \(to)", seed: seed) { b in [b.apply(.sum(to: to), b.input("x", from))] })
         cases.append(
             OperationCase("broadcast \(to) to \(from)", seed: seed) { b in
                 [b.apply(.broadcast(to: from), b.input("x", to))]
@@ -122,7 +123,8 @@ private let reductionCases: [OperationCase] = {
     add([6, 7], [6, 1])
     let shape = Shape.nhwc(3, 9, 11, 20)
     for target in [
-        [1, 1, 1, 1], [1, 1, 1, 20], [3, 1, 1, 20], [3, 1, 1, 1], [3, 9, 11, 1], [1, 9, 11, 20], [3, 9, 1, 20], [3, 1, 11, 1],
+        [1, 1, 1, 1], [1, 1, 1, 20], [3, 1, 1, 20], [3, 1, 1, 1], [3, 9, 11, 1], [1, 9, 11, 20], [3, 9, 1, 20],
+        [3, 1, 11, 1],
         [3, 9, 11, 20],
     ] as [Shape] {
         add(shape, target)
@@ -140,7 +142,9 @@ private let matrixCases: [OperationCase] = {
     }
     for left in [false, true] {
         for right in [false, true] {
-            for (stack, m, k, n) in [([], 1, 9, 1), ([], 64, 100, 1), ([3], 5, 6, 7), ([2, 4], 33, 16, 33), ([], 70, 40, 90)] {
+            for (stack, m, k, n) in [
+                ([], 1, 9, 1), ([], 64, 100, 1), ([3], 5, 6, 7), ([2, 4], 33, 16, 33), ([], 70, 40, 90),
+            ] {
                 let a = Shape(stack + (left ? [k, m] : [m, k]))
                 let c = Shape(stack + (right ? [n, k] : [k, n]))
                 add("product \(a)\(left ? "T" : "") \(c)\(right ? "T" : "")") { b in
@@ -197,7 +201,9 @@ private let adjointCases: [OperationCase] = {
     }
     for mode in [PadMode.zero, .reflect] {
         add("padAdjoint \(mode)", .nhwc(2, 9, 12, 5), .padAdjoint(Margins(top: 1, left: 2, bottom: 3, right: 4), mode))
-        add("padAdjoint \(mode) to a pixel", .nhwc(1, 5, 7, 3), .padAdjoint(Margins(top: 1, left: 2, bottom: 3, right: 4), mode))
+        add(
+            "padAdjoint \(mode) to a pixel", .nhwc(1, 5, 7, 3),
+            .padAdjoint(Margins(top: 1, left: 2, bottom: 3, right: 4), mode))
     }
     return cases
 }()
@@ -221,7 +227,8 @@ private let fusedCases: [OperationCase] = {
         let x = b.input("x", .nhwc(2, 9, 11, 20))
         let y = b.apply(.activation(.tanh), b.apply(.affine(scale: 0.5, offset: 0.1), x))
         let mean = b.apply(.sum(to: .nhwc(2, 1, 1, 20)), y)
-        let centred = b.apply(.add, y, b.apply(.broadcast(to: .nhwc(2, 9, 11, 20)), b.apply(.affine(scale: -1, offset: 0), mean)))
+        let centred = b.apply(
+            .add, y, b.apply(.broadcast(to: .nhwc(2, 9, 11, 20)), b.apply(.affine(scale: -1, offset: 0), mean)))
         return [b.apply(.multiply, centred, y), y]
     }
     add("instance normalisation") { b in
@@ -231,18 +238,26 @@ private let fusedCases: [OperationCase] = {
             b.apply(.affine(scale: 1 / 35, offset: 0), b.apply(.sum(to: .nhwc(3, 1, 1, 12)), v))
         }
         let centred = b.apply(.add, x, b.apply(.broadcast(to: shape), b.apply(.affine(scale: -1, offset: 0), mean(x))))
-        let deviation = b.apply(.function(.squareRoot), b.apply(.affine(scale: 1, offset: 1e-5), mean(b.apply(.multiply, centred, centred))))
+        let deviation = b.apply(
+            .function(.squareRoot), b.apply(.affine(scale: 1, offset: 1e-5), mean(b.apply(.multiply, centred, centred)))
+        )
         let scale = b.apply(.broadcast(to: shape), b.apply(.function(.reciprocal), deviation))
-        return [b.apply(.add, b.apply(.multiply, b.apply(.multiply, centred, scale), b.parameter("w", [12])), b.parameter("b", [12]))]
+        return [
+            b.apply(
+                .add, b.apply(.multiply, b.apply(.multiply, centred, scale), b.parameter("w", [12])),
+                b.parameter("b", [12]))
+        ]
     }
     add("every arrangement between convolutions") { b in
         let x = b.input("x", .nhwc(2, 6, 8, 16))
         let y = b.leakyReLU(b.convolution(x, "a", to: 16), 0.2)
-        let z = b.apply(.pixelUnshuffle(factor: 2), b.apply(.pad(Margins(top: 1, left: 1, bottom: 1, right: 1), .reflect), y))
+        let z = b.apply(
+            .pixelUnshuffle(factor: 2), b.apply(.pad(Margins(top: 1, left: 1, bottom: 1, right: 1), .reflect), y))
         let w = b.apply(.resize(height: 6, width: 8, .bilinear), b.apply(.pixelShuffle(factor: 2), z))
         let u = b.apply(.crop(Margins(top: 1, left: 2)), b.apply(.upsampleNearest(factor: 2), w))
         let weight = b.apply(.affine(scale: 2, offset: 0), b.parameter("w", [16, 8, 3, 3]))
-        let v = b.apply(.convolution(stride: 1, padding: 1, groups: 1), b.apply(.sliceChannels(start: 3, count: 8), u), weight)
+        let v = b.apply(
+            .convolution(stride: 1, padding: 1, groups: 1), b.apply(.sliceChannels(start: 3, count: 8), u), weight)
         return [b.concatenate([v, u]), b.apply(.sum(to: .nhwc(1, 1, 1, 16)), v)]
     }
     return cases

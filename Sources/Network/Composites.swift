@@ -1,4 +1,3 @@
-public import Network
 public import Tensor
 
 // What is made of several operations.
@@ -63,12 +62,16 @@ extension GraphBuilder {
     public mutating func mean(_ x: Value) -> Value { scaled(total(x), 1 / Float(shape(x).count)) }
 
     /// `[…, C]` summed to `[C]`.
-    mutating func sumToVector(_ x: Value) -> Value {
+    public mutating func sumToVector(_ x: Value) -> Value {
         reshaped(sum(x, over: Array(0..<(shape(x).rank - 1))), [shape(x).lastExtent])
     }
 
-    /// The derivative of an operand that was a vector for every pixel, or had the result's shape.
-    mutating func summed(_ g: Value, like operand: Shape) -> Value {
-        shape(g) == operand ? g : sumToVector(g)
+    /// `sqrt(sum(x²))` over all elements, `[1]`.
+    public mutating func norm(_ x: Value) -> Value { apply(.function(.squareRoot), total(square(x))) }
+
+    /// A number `[1]` times a tensor.
+    public mutating func multiplied(_ x: Value, by number: Value) -> Value {
+        let narrow = reshaped(number, Shape([Int](repeating: 1, count: shape(x).rank)))
+        return apply(.multiply, x, broadcast(narrow, to: shape(x)))
     }
 }
