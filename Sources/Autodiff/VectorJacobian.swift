@@ -22,6 +22,7 @@ extension Operation {
         // Leaves, and what is flat by definition.
         case .input, .parameter, .constant: return []
         case .detach: return [nil]
+        case .again: return [g]
 
         // The form of three tensors.
         case .convolution(let stride, let padding, let groups):

@@ -126,6 +126,9 @@ public enum Operation: Hashable, Sendable {
     case padAdjoint(Margins, PadMode)
     /// x, through which no gradient flows.
     case detach
+    /// x itself, but to readers a value of its own: what is computed from it is computed apart from what is computed from
+    /// x. Recomputation of activations is made of it; the number tells one such copy from another.
+    case again(Int)
 }
 
 extension Operation {
@@ -162,6 +165,7 @@ extension Operation {
         case .resizeAdjoint: "resizeAdjoint"
         case .padAdjoint: "padAdjoint"
         case .detach: "detach"
+        case .again: "again"
         }
     }
 }

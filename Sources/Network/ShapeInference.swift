@@ -46,7 +46,7 @@ extension Operation {
             else { return fail("expects x [N, H, W, C] and a weight [C] or [1]") }
             return .success(operands[0])
 
-        case .affine, .activation, .clamp, .function, .detach:
+        case .affine, .activation, .clamp, .function, .detach, .again:
             guard expect(1...1) else { return fail("expects one operand") }
             return .success(operands[0])
 

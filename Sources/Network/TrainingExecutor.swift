@@ -31,3 +31,9 @@ public protocol TrainingExecutor: Executor {
     /// - Throws: `ExecutionError` when the state lacks a parameter or has it in another shape, or the device lacks memory.
     func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan
 }
+
+/// A plan that knows how long its steps took.
+public protocol TimedPlan: Plan {
+    /// The steps of the latest run, in order.
+    var stepTimings: [(name: String, milliseconds: Double)] { get }
+}

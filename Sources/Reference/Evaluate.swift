@@ -104,7 +104,7 @@ extension Operation {
                     return [(reflect(y, shape.height), reflect(z, shape.width), 1)]
                 }
             }
-        case .detach:
+        case .detach, .again:
             return operands[0]
         }
     }

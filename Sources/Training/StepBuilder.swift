@@ -47,6 +47,8 @@ struct StepBuilder {
         var weightLimit: Float?
         /// The share of the old average in the new one; nil for no average.
         var averageDecay: Float?
+        /// Into how many parts the way to the loss is cut, all but the last of which are computed again on the way back.
+        var segments = 1
     }
 
     /// Updates every trained parameter with this prefix so that `loss` becomes smaller.
@@ -55,7 +57,7 @@ struct StepBuilder {
         let trained = b.allParameters.filter { $0.name.hasPrefix(prefix) && !names.contains($0.name) }
         precondition(!trained.isEmpty, "no parameters begin with '\(prefix)'")
         let coefficients = input("\(prefix)coefficients", [Optimizer.coefficientCount])
-        var gradients = b.gradient(of: loss, withRespectTo: trained.map(\.value))
+        var gradients = b.gradient(of: loss, withRespectTo: trained.map(\.value), segments: rules.segments)
 
         var squares: Value?
         for gradient in gradients {

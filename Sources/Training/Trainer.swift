@@ -53,6 +53,15 @@ public final class Trainer {
         state = try executor.makeState(all)
     }
 
+    /// Bytes that the plans of all kinds of steps so far hold, the state counted in each.
+    public var memoryBytes: Int { plans.values.reduce(0) { $0 + $1.plan.memoryBytes } }
+
+    /// What the steps of the plans did in their latest runs, and for how many milliseconds; empty where the executor
+    /// does not say.
+    public var timings: [(name: String, milliseconds: Double)] {
+        plans.values.flatMap { ($0.plan as? any TimedPlan)?.stepTimings ?? [] }
+    }
+
     /// What the next step trains.
     var nextParts: TrainingRules.Parts {
         guard let adversarial = rules.adversarial else {

@@ -20,6 +20,9 @@ public struct TrainingRules: Sendable {
     public var averageDecay: Float? = 0.999
     /// Gradients of a larger norm are shortened.
     public var largestNorm: Float?
+    /// Into how many parts the generator's step is cut so that activations need not be kept: most of them are computed
+    /// again on the way back, for a fraction of the memory and about a third more time. 1 keeps everything.
+    public var segments = 1
     /// Nil trains for the pixels alone.
     public var adversarial: AdversarialRules?
 
@@ -112,7 +115,8 @@ extension TrainingRules {
         builder.train(
             "g.", toReduce: sum,
             StepBuilder.Rules(
-                optimizer: generatorOptimizer, largestNorm: largestNorm, averageDecay: averageDecay))
+                optimizer: generatorOptimizer, largestNorm: largestNorm, averageDecay: averageDecay,
+                segments: segments))
     }
 }
 

@@ -94,6 +94,7 @@ let derivativeCases: [DerivativeCase] = {
         addLinear("padAdjoint \(mode)", .nhwc(1, 7, 5, 2), .padAdjoint(margins, mode))
     }
     addLinear("crop", .nhwc(1, 5, 4, 2), .crop(margins))
+    addLinear("again", small, .again(3))
     addLinear("sum", small, .sum(to: [2, 1, 1, 2]))
     addLinear("broadcast", [2, 1, 1, 2], .broadcast(to: small))
     addLinear("reshape", small, .reshape([6, 8]))

@@ -20,7 +20,7 @@ import Testing
                 .convolutionWeightGradient(stride: 1, padding: 1, groups: 1, kernelHeight: 1, kernelWidth: 1),
                 .function(.absolute), .sum(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
                 .product(transposeLeft: false, transposeRight: false), .sumPool(factor: 1),
-                .resizeAdjoint(height: 1, width: 1, .nearest), .padAdjoint(Margins(), .zero), .detach,
+                .resizeAdjoint(height: 1, width: 1, .nearest), .padAdjoint(Margins(), .zero), .detach, .again(0),
             ].map(\.name))
         #expect(tested == all)
     }

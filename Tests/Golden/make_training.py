@@ -437,8 +437,107 @@ def train(name, generator, low, *, discriminator=None, vgg=None, loss="nonSatura
         print(f"  {key}: {value[0]:.6f} ... {value[-1]:.6f}")
 
 
+# Losses and optimisers
+
+
+def losses():
+    """Each loss's value, and its derivatives in the direction of random numbers."""
+    from pytorch_msssim import ms_ssim
+
+    def draw(shape, seed, low=0.0, high=1.0):
+        x = Philox(seed).uniform(int(np.prod(shape)), low, high).reshape(shape).astype(np.float64)
+        return torch.from_numpy(x)
+
+    tensors = {}
+
+    def measure(name, function, arguments, seed):
+        arguments = [x.requires_grad_() for x in arguments]
+        value = function(*arguments)
+        gradients = torch.autograd.grad(value, arguments, allow_unused=True)
+        numbers = [float(value.detach())]
+        for index, (x, g) in enumerate(zip(arguments, gradients)):
+            numbers.append(0.0 if g is None else float((g * draw(tuple(x.shape), seed + index, -1, 1)).sum()))
+        tensors[name] = np.array(numbers)
+
+    x, y = draw((2, 8, 10, 3), 1), draw((2, 8, 10, 3), 2)
+    measure("l1", F.l1_loss, [x, y], 50)
+    measure("squared", F.mse_loss, [x, y], 50)
+    measure("charbonnier", lambda a, b: ((a - b) ** 2 + float(np.float32(1e-12))).sqrt().mean(), [x, y], 50)
+    measure("colour", lambda a, b: (a.mean((1, 2)) - b.mean((1, 2))).abs().mean(), [x, y], 50)
+
+    def focal(a, b):
+        spectrum = torch.fft.fft2(nchw(a) - nchw(b), norm="ortho")
+        distance = spectrum.real**2 + spectrum.imag**2
+        weight = distance.detach().sqrt()
+        return (weight / weight.amax((2, 3), keepdim=True) * distance).mean()
+
+    measure("focalFrequency", focal, [x, y], 50)
+    wide = draw((1, 176, 176, 2), 3)
+    other = (wide * 0.7 + draw((1, 176, 176, 2), 4) * 0.3).detach()
+    measure("msSSIM", lambda a, b: 1 - ms_ssim(nchw(a), nchw(b), data_range=1.0), [wide, other], 50)
+
+    real, fake = draw((2, 5, 4, 1), 5, -2, 2), draw((2, 5, 4, 1), 6, -2, 2)
+    bce = F.binary_cross_entropy_with_logits
+    one, zero = torch.ones_like(real), torch.zeros_like(real)
+    generator = {
+        "nonSaturating": lambda r, f: bce(f, one), "leastSquares": lambda r, f: F.mse_loss(f, one),
+        "hinge": lambda r, f: -f.mean(), "wasserstein": lambda r, f: -f.mean(),
+        "relativisticAverage": lambda r, f: (
+            bce(r.detach() - f.mean(), zero) + bce(f - r.detach().mean(), one)) / 2}
+    discriminator = {
+        "nonSaturating": lambda r, f: bce(r, one) + bce(f, zero),
+        "leastSquares": lambda r, f: F.mse_loss(r, one) + F.mse_loss(f, zero),
+        "hinge": lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(),
+        "wasserstein": lambda r, f: f.mean() - r.mean(),
+        "relativisticAverage": lambda r, f: (bce(r - f.mean(), one) + bce(f - r.mean(), zero)) / 2}
+    for name in generator:
+        measure("generator." + name, generator[name], [real, fake], 60)
+        measure("discriminator." + name, discriminator[name], [real, fake], 60)
+    save("losses", {"kind": "losses"}, tensors)
+
+
+def optimizers():
+    """Ten steps on (p - target)^2 / 2 with targets that change."""
+    tensors, rates = {}, [1e-2 / (1 + step) for step in range(10)]
+    start = Philox(1).uniform(11, -1, 1).astype(np.float64)
+    targets = [Philox(100 + step).uniform(11, -1, 1).astype(np.float64) for step in range(10)]
+
+    def run(name, kind, **options):
+        p = torch.from_numpy(start.copy()).requires_grad_()
+        optimizer = kind([p], lr=1.0, **options)
+        for rate, target in zip(rates, targets):
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()
+            ((p - torch.from_numpy(target)) ** 2 / 2).sum().backward()
+            optimizer.step()
+        tensors[name] = p.detach().numpy()
+
+    run("adam", torch.optim.Adam, betas=(0.9, 0.99))
+    run("adam-decay", torch.optim.Adam, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1)
+    run("adamW", torch.optim.AdamW, betas=(0.9, 0.99), weight_decay=0.5)
+
+    # Schedule-free AdamW, from the paper's three sequences: gradients at y, steps of z, averages x.
+    beta1, beta2, eps, decay = 0.9, 0.99, 1e-8, 0.2
+    x, z, v, weights = start.copy(), start.copy(), np.zeros(11), 0.0
+    largest = 0.0
+    for step, (rate, target) in enumerate(zip(rates, targets), 1):
+        y = (1 - beta1) * z + beta1 * x
+        g = y - target
+        v = beta2 * v + (1 - beta2) * g * g
+        z = z - rate * (g / (np.sqrt(v / (1 - beta2**step)) + eps) + decay * y)
+        largest = max(largest, rate)
+        weights += largest**2
+        share = largest**2 / weights
+        x = (1 - share) * x + share * z
+    tensors["scheduleFree"] = (1 - beta1) * z + beta1 * x
+    tensors["scheduleFree.average"] = x
+    save("optimizers", {"kind": "optimizers"}, tensors)
+
+
 def main():
     gradients()
+    losses()
+    optimizers()
     train("psnr", Compact(8, 2, 2), (2, 10, 8, 3), rate=2e-4)
     train("gan", RRDBNet(8, 4, 1), (2, 8, 8, 3), discriminator=UNetDiscriminatorSN(4), vgg=VGG())
     train("wgan-gp", Compact(8, 1, 2), (3, 12, 12, 3), discriminator=PatchGAN(6, 2, "none"), loss="wasserstein",

@@ -157,6 +157,10 @@ private let matrixCases: [OperationCase] = {
         add("transpose \(permutation)") { b in [b.apply(.transpose(permutation), b.input("x", [3, 5, 7, 9]))] }
     }
     add("transpose of a matrix") { b in [b.apply(.transpose([1, 0]), b.input("x", [40, 70]))] }
+    add("again") { b in
+        let x = b.apply(.affine(scale: 2, offset: 1), b.input("x", [3, 40]))
+        return [b.apply(.again(1), x), b.apply(.multiply, b.apply(.again(2), x), x)]
+    }
     add("reshape") { b in
         let x = b.input("x", .nhwc(2, 3, 4, 5))
         return [b.apply(.reshape([6, 20]), x), b.apply(.affine(scale: 2, offset: 0), b.apply(.reshape([120]), x))]

@@ -3,6 +3,9 @@
 
 #include "vector.h"
 
+/// The rows of the weights' transform; in winograd_weights.c.
+void ck_winograd_rows(int tile, double rows[8][3]);
+
 /// Where x is no number the result is none either: the exponential alone would hide it.
 CK_INLINE vf CK_NAME(ct_keep_nan)(vf x, vf y) { return x == x ? y : x; }
 
@@ -231,10 +234,60 @@ static void CK_NAME(ct_resample)(const void *untyped, void *scratch, int64_t blo
     }
 }
 
+static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_t block) {
+    const ct_winograd_pack_job *job = untyped;
+    enum { widest = 64 };
+    const int size = job->tile + 2;
+    double rows[8][3];
+    ck_winograd_rows(job->tile, rows);
+    float g[8][3];
+    for (int i = 0; i < size; i++) {
+        for (int k = 0; k < 3; k++) g[i][k] = (float)rows[i][k];
+    }
+    // Which panel of which chunk.
+    const int64_t runs = (job->inputs + job->inputs_per_block - 1) / job->inputs_per_block;
+    int64_t panel = block / runs, first_lane = 0;
+    int chunk = 0, panel_lanes = 0;
+    for (;; chunk++) {
+        const int lanes = job->chunk_lanes[chunk];
+        panel_lanes = lanes < job->panel_lanes ? lanes : job->panel_lanes;
+        if (panel < lanes / panel_lanes) break;
+        panel -= lanes / panel_lanes;
+        first_lane += lanes;
+    }
+    const int64_t lanes = job->chunk_lanes[chunk], start = block % runs * job->inputs_per_block;
+    const int64_t end = start + job->inputs_per_block < job->inputs ? start + job->inputs_per_block : job->inputs;
+    float *chunk_start = job->packed + first_lane * size * size * job->inputs + panel * panel_lanes * job->inputs;
+    const float *first = job->weights + (first_lane + panel * panel_lanes) * job->output_stride;
+    for (int64_t input = start; input < end; input++) {
+        float w[9][widest], half[8][3][widest];
+        for (int lane = 0; lane < panel_lanes; lane++) {
+            const float *from = first + lane * job->output_stride + input * job->input_stride;
+            for (int tap = 0; tap < 9; tap++) w[tap][lane] = from[job->flipped ? 8 - tap : tap];
+        }
+        for (int i = 0; i < size; i++) {
+            for (int k = 0; k < 3; k++) {
+                for (int lane = 0; lane < panel_lanes; lane++) {
+                    half[i][k][lane] = g[i][0] * w[k][lane] + g[i][1] * w[3 + k][lane] + g[i][2] * w[6 + k][lane];
+                }
+            }
+        }
+        float *to = chunk_start + input * panel_lanes;
+        for (int i = 0; i < size; i++) {
+            for (int j = 0; j < size; j++, to += lanes * job->inputs) {
+                for (int lane = 0; lane < panel_lanes; lane++) {
+                    to[lane] = half[i][0][lane] * g[j][0] + half[i][1][lane] * g[j][1] + half[i][2][lane] * g[j][2];
+                }
+            }
+        }
+    }
+}
+
 const ct_kernels CK_NAME(ct_kernels) = {
     .pointwise = CK_NAME(ct_pointwise),
     .sum = CK_NAME(ct_sum),
     .fold = CK_NAME(ct_fold),
     .copy = CK_NAME(ct_copy),
     .resample = CK_NAME(ct_resample),
+    .winograd_pack = CK_NAME(ct_winograd_pack),
 };

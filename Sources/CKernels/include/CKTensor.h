@@ -113,6 +113,18 @@ typedef struct ct_gathering {
 /// Rows `first ..< first + count` of the matrix `[batch * height * width, taps_y * taps_x * channels]`.
 void ct_gather_rows(const ct_gathering *gathering, int64_t first, int64_t count, float *matrix);
 
+// MARK: Winograd's method
+
+/// Transforms weights for `ck_winograd_job`, whose fields these are. Weight (o, i, tap) is at `o * output_stride + i *
+/// input_stride + tap`, or, when `flipped`, `8 - tap`. A block is `inputs_per_block` inputs of one panel of lanes.
+typedef struct ct_winograd_pack_job {
+    const float *weights;
+    float *packed;
+    int32_t tile, panel_lanes, chunks, flipped;
+    int32_t chunk_lanes[64];
+    int64_t inputs, inputs_per_block, output_stride, input_stride;
+} ct_winograd_pack_job;
+
 /// The kernels of one instruction set. (Those for convolutions only copy: they have no variants.)
 typedef struct ct_kernels {
     void (*pointwise)(const void *job, void *scratch, int64_t block);
@@ -120,6 +132,7 @@ typedef struct ct_kernels {
     void (*fold)(const void *job, void *scratch, int64_t block);
     void (*copy)(const void *job, void *scratch, int64_t block);
     void (*resample)(const void *job, void *scratch, int64_t block);
+    void (*winograd_pack)(const void *job, void *scratch, int64_t block);
 } ct_kernels;
 
 /// - isa: a `ck_isa` that this machine supports.

@@ -98,19 +98,11 @@ struct TensorCompiler {
         case .constant(let values):
             let all = values.count == 1 ? [Float](repeating: values[0], count: node.shape.count) : values
             place = .memory(try memory.store(all))
-        case .reshape, .detach: place = try self.place(node.operands[0])
+        case .reshape, .detach, .again: place = try self.place(node.operands[0])
         default: preconditionFailure("\(node.operation.name) is read before it is computed")
         }
         places[value.index] = place
         return place
-    }
-
-    /// The value that lies where this one does.
-    func root(_ value: Value) -> Value {
-        switch graph[value].operation {
-        case .reshape, .detach: root(graph[value].operands[0])
-        default: value
-        }
     }
 
     // MARK: Steps
@@ -182,7 +174,7 @@ struct TensorCompiler {
     private mutating func lower(_ value: Value, _ expressions: Expressions) throws(ExecutionError) {
         let node = graph[value]
         switch node.operation {
-        case .input, .parameter, .constant, .reshape, .detach: return
+        case .input, .parameter, .constant, .reshape, .detach, .again: return
         case .add, .multiply, .affine, .activation, .prelu, .clamp, .function:
             if let members = expressions.members[value.index] { try lowerExpression(members, expressions) }
         case .broadcast:

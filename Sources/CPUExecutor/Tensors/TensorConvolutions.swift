@@ -34,6 +34,12 @@ extension TensorCompiler {
     private mutating func lowerForward(
         _ form: ConvolutionForm, x: TensorPlace, weight: TensorPlace, bias: TensorPlace?, to target: TensorPlace
     ) throws(ExecutionError) {
+        if canWinograd(form, from: form.x.channels, to: form.g.channels) {
+            lowerWinograd(
+                form, source: x, weight: weight, bias: bias, target: target, inputs: form.x.channels,
+                outputs: form.g.channels, isAdjoint: false)
+            return
+        }
         // [G, O, I, taps] to [G, taps, I, O].
         let (inputs, outputs, taps) = (form.groupInputs, form.groupOutputs, form.taps)
         let packed = newBuffer(form.weight.count)
@@ -65,6 +71,12 @@ extension TensorCompiler {
     private mutating func lowerTranspose(
         _ form: ConvolutionForm, g: TensorPlace, weight: TensorPlace, to target: TensorPlace
     ) throws(ExecutionError) {
+        if canWinograd(form, from: form.g.channels, to: form.x.channels) {
+            lowerWinograd(
+                form, source: g, weight: weight, bias: nil, target: target, inputs: form.g.channels,
+                outputs: form.x.channels, isAdjoint: true)
+            return
+        }
         let (inputs, outputs) = (form.groupInputs, form.groupOutputs)
         let (kernelHeight, kernelWidth, stride) = (form.weight[2], form.weight[3], form.stride)
         // Pixels of equal remainder by the stride read the same taps: those of that remainder, from the first one on.

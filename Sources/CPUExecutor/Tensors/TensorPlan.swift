@@ -41,7 +41,7 @@ final class CPUState: ParameterState {
 }
 
 /// A graph of any tensors compiled for the processor.
-final class TensorPlan: Plan {
+final class TensorPlan: TimedPlan {
     let inputShapes: [Shape]
     let outputShapes: [Shape]
     var memoryBytes: Int { memory.bytes + state.bytes }
@@ -98,11 +98,8 @@ final class TensorPlan: Plan {
         }
     }
 
-    /// The steps of the latest run, in order.
-    var layerTimings: [LayerTiming] {
-        compiled.steps.enumerated().map { index, step in
-            LayerTiming(name: step.name, milliseconds: seconds[index] * 1000, multiplyAdds: step.multiplyAdds)
-        }
+    var stepTimings: [(name: String, milliseconds: Double)] {
+        compiled.steps.enumerated().map { index, step in (step.name, seconds[index] * 1000) }
     }
 }
 
