@@ -66,6 +66,27 @@ extension GraphBuilder {
         reshaped(sum(x, over: Array(0..<(shape(x).rank - 1))), [shape(x).lastExtent])
     }
 
+    /// FIR resampling (StyleGAN's `upfirdn2d`): `up - 1` zeros behind each sample, margins of zeros, convolution with the
+    /// kernel, every `down`th sample.
+    ///
+    /// - Parameter kernel: rows of equal length; turned by half a turn, as a convolution is.
+    public mutating func firResampled(
+        _ x: Value, kernel: [[Float]], up: Int = 1, down: Int = 1, margins: Margins = Margins()
+    ) -> Value {
+        var y = x
+        let channels = shape(x).channels
+        if up > 1 {
+            let apart = Operation.convolutionTranspose(
+                stride: up, padding: 0, groups: channels, height: shape(x).height * up, width: shape(x).width * up)
+            y = apply(apart, y, constant([1], [channels, 1, 1, 1]))
+        }
+        if margins != Margins() { y = apply(.pad(margins, .zero), y) }
+        let (height, width) = (kernel.count, kernel[0].count)
+        let turned = [Float](kernel.joined().reversed())
+        let weights = constant((0..<channels).flatMap { _ in turned }, [channels, 1, height, width])
+        return apply(.convolution(stride: down, padding: 0, groups: channels), y, weights)
+    }
+
     /// `sqrt(sum(x²))` over all elements, `[1]`.
     public mutating func norm(_ x: Value) -> Value { apply(.function(.squareRoot), total(square(x))) }
 

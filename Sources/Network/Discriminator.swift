@@ -104,11 +104,13 @@ extension GraphBuilder {
         return apply(.add, weighted, parameter("\(name).bias", [channels]))
     }
 
-    /// Normalisation over groups of channels and all pixels of each picture, with `name.weight` and `name.bias`.
-    public mutating func groupNorm(_ x: Value, _ name: String, groups: Int) -> Value {
+    /// Normalisation over groups of channels and all pixels of each picture, with `name.weight` and `name.bias` where it is
+    /// affine.
+    public mutating func groupNorm(_ x: Value, _ name: String, groups: Int, affine: Bool = true) -> Value {
         let shape = shape(x)
         let split = reshaped(x, [shape.batch, shape.height * shape.width, groups, shape.channels / groups])
         let normal = normalised(split, mean: mean(split, over: [1, 3]), variance: variance(split, over: [1, 3]))
+        if !affine { return reshaped(normal, shape) }
         let weighted = apply(.multiply, reshaped(normal, shape), parameter("\(name).weight", [shape.channels]))
         return apply(.add, weighted, parameter("\(name).bias", [shape.channels]))
     }

@@ -121,6 +121,16 @@ let derivativeCases: [DerivativeCase] = {
         let normal = b.quotient(centred, b.broadcast(deviation, to: shape))
         return b.square(b.apply(.add, b.apply(.multiply, normal, x[1]), x[2]))
     }
+    add("FIR resampling", [.nhwc(1, 3, 4, 2)]) { b, x in
+        let kernel: [[Float]] = [[1, 2, 3, 4], [2, 4, 8, 1], [5, 1, 1, 2]]
+        let margins = Margins(top: 2, left: 1, bottom: 1, right: 2)
+        return b.square(b.firResampled(x[0], kernel: kernel, up: 3, down: 2, margins: margins))
+    }
+    add("group normalisation", [.nhwc(2, 3, 4, 4)]) { b, x in
+        let normal = b.groupNorm(x[0], "n", groups: 2, affine: false)
+        return b.apply(.multiply, b.square(normal), x[0])
+    }
+    add("maximum of 2x2", [.nhwc(1, 5, 6, 2)]) { b, x in b.square(b.maxPool2(x[0])) }
     add("two convolutions and a gate", [.nhwc(1, 4, 4, 2), [4, 2, 3, 3], [2, 4, 3, 3]]) { b, x in
         let operation = Operation.convolution(stride: 1, padding: 1, groups: 1)
         let hidden = b.apply(.activation(.silu), b.apply(operation, x[0], x[1]))

@@ -135,6 +135,19 @@ def define_cases():
 
     case("instance normalisation", [(2, 3, 4, 2), (2,), (2,)], squared(instance_norm))
 
+    def fir(x):
+        kernel = torch.tensor([[1, 2, 3, 4], [2, 4, 8, 1], [5, 1, 1, 2]], dtype=torch.float64)
+        n, h, w, c = x.shape
+        apart = torch.zeros(n, c, h, 3, w, 3, dtype=torch.float64)
+        apart[:, :, :, 0, :, 0] = nchw(x)
+        padded = F.pad(apart.reshape(n, c, h * 3, w * 3), (1, 2, 2, 1))
+        return nhwc(F.conv2d(padded, kernel.flip(0, 1).expand(c, 1, 3, 4), stride=2, groups=c))
+
+    case("FIR resampling", [(1, 3, 4, 2)], squared(fir))
+    case("group normalisation", [(2, 3, 4, 4)],
+         lambda x: nhwc(F.group_norm(nchw(x), 2, eps=float(np.float32(1e-5)))) ** 2 * x)
+    case("maximum of 2x2", [(1, 5, 6, 2)], squared(pictures(lambda x: F.max_pool2d(x, 2))))
+
     def gate(x, v, w):
         hidden = F.silu(F.conv2d(nchw(x), v, None, 1, 1))
         return torch.sigmoid(nhwc(F.conv2d(hidden, w, None, 1, 1))) * x

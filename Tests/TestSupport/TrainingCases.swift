@@ -44,6 +44,8 @@ private let convolutionGradientCases: [OperationCase] = {
     add((9, 11), 16, 16)
     add((13, 14), 64, 32, batch: 2)
     add((17, 6), 48, 64)
+    add((19, 21), 32, 48, batch: 3)
+    add((41, 33), 16, 64)
     add((7, 9), 3, 64, batch: 3)
     add((7, 9), 64, 3)
     add((6, 5), 7, 5)

@@ -283,6 +283,8 @@ static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_
     }
 }
 
+#include "tensor_winograd.h"
+
 const ct_kernels CK_NAME(ct_kernels) = {
     .pointwise = CK_NAME(ct_pointwise),
     .sum = CK_NAME(ct_sum),
@@ -290,4 +292,6 @@ const ct_kernels CK_NAME(ct_kernels) = {
     .copy = CK_NAME(ct_copy),
     .resample = CK_NAME(ct_resample),
     .winograd_pack = CK_NAME(ct_winograd_pack),
+    .winograd_samples = CK_NAME(ct_winograd_samples),
+    .winograd_gradient = CK_NAME(ct_winograd_gradient),
 };

@@ -125,6 +125,25 @@ typedef struct ct_winograd_pack_job {
     int64_t inputs, inputs_per_block, output_stride, input_stride;
 } ct_winograd_pack_job;
 
+/// Tiles of an activation transformed for a weight gradient: `[36, tiles, channels]`. Channels are a multiple of 16. A tile
+/// is 4x4 pixels of the gradient, or the 6x6 pixels of x that those were made from; a block is `per_block` tiles.
+typedef struct ct_winograd_samples_job {
+    const float *source;
+    float *target;
+    int64_t batch, height, width, channels, tiles_y, tiles_x, per_block;
+    int32_t is_gradient;
+    /// From both sides.
+    float matrix[6][6];
+} ct_winograd_samples_job;
+
+/// `[parts, 36, inputs, outputs]`, summed over parts, to weights `[outputs, inputs, 3, 3]`. A block is one input.
+typedef struct ct_winograd_gradient_job {
+    const float *source;
+    float *target;
+    int64_t inputs, outputs, parts;
+    float matrix[6][6];
+} ct_winograd_gradient_job;
+
 /// The kernels of one instruction set. (Those for convolutions only copy: they have no variants.)
 typedef struct ct_kernels {
     void (*pointwise)(const void *job, void *scratch, int64_t block);
@@ -133,6 +152,8 @@ typedef struct ct_kernels {
     void (*copy)(const void *job, void *scratch, int64_t block);
     void (*resample)(const void *job, void *scratch, int64_t block);
     void (*winograd_pack)(const void *job, void *scratch, int64_t block);
+    void (*winograd_samples)(const void *job, void *scratch, int64_t block);
+    void (*winograd_gradient)(const void *job, void *scratch, int64_t block);
 } ct_kernels;
 
 /// - isa: a `ck_isa` that this machine supports.

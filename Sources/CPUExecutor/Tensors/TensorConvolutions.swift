@@ -124,6 +124,10 @@ extension TensorCompiler {
     private mutating func lowerWeightGradient(
         _ form: ConvolutionForm, x: TensorPlace, g: TensorPlace, to target: TensorPlace
     ) throws(ExecutionError) {
+        if canWinogradGradient(form) {
+            lowerWinogradGradient(form, x: x, g: g, to: target)
+            return
+        }
         let (inputs, outputs, taps) = (form.groupInputs, form.groupOutputs, form.taps)
         let depth = taps * inputs
         let pixels = form.g.batch * form.g.height * form.g.width
