@@ -51,6 +51,7 @@ let package = Package(
         room("Planning", ["Network"]),
         room("Reference", ["Network"]),
         room("Autodiff", ["Network"]),
+        room("Measure", ["Network"]),
 
         // Executors.
         .target(name: "CKernels"),
@@ -66,30 +67,46 @@ let package = Package(
         room("Catalogue", ["Weights", "CArchive"]),
         .target(name: "CPixels"),
         room("Media", ["CFFmpeg", "CPixels"]),
-        room("Pipeline", ["Media", "Metrics", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        room("Pipeline", ["Media", "Measure", "Metrics", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pipeline", "Catalogue", "Measure", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
         // Networks made better.
         room("Training", ["Autodiff"]),
 
-        // Tests.
-        .target(name: "TestSupport", dependencies: ["Network"], path: "Tests/TestSupport", swiftSettings: strict),
+        // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
+        .executableTarget(
+            name: "upframe-bench",
+            dependencies: ["Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases"],
+            path: "Benchmarks/Standalone", swiftSettings: strict),
+
+        // Tests. The cases that every executor runs stand apart, because the stand-alone benchmark runs them too.
+        .target(name: "OperationCases", dependencies: ["Network"], path: "Tests/OperationCases", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Network", "OperationCases"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        // Takes malloc's place in test executables, to count.
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("TensorTests", ["Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
-        tests("ExecutorTests", ["Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        tests(
+            "ExecutorTests",
+            [
+                "CAllocationCounter", "Measure", "Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor",
+                "Compute",
+            ]),
         tests("ComputeTests", ["Compute"]),
         tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
-        tests("PipelineTests", ["Pipeline", "Catalogue"]),
+        tests("PipelineTests", ["CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor"]),
         tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]

@@ -9,7 +9,13 @@ int64_t ck_winograd_scratch(const ck_winograd_job *job) {
     for (int chunk = 0; chunk < job->chunks; chunk++) {
         if (job->chunk_lanes[chunk] > widest) widest = job->chunk_lanes[chunk];
     }
-    return products * (job->tiles_per_block * (job->depth + widest) + 32);
+    return products * (job->tiles_per_block * ((job->transformed ? 0 : job->depth) + widest) + 32);
+}
+
+int64_t ck_winograd_transformed(const ck_winograd_job *job) {
+    int64_t products = (int64_t)(job->tile + 2) * (job->tile + 2), tiles = job->input.batch * job->tiles_y * job->tiles_x;
+    int64_t blocks = (tiles + job->tiles_per_block - 1) / job->tiles_per_block;
+    return blocks * products * (job->tiles_per_block * job->transformed_depth + 16);
 }
 
 int64_t ck_winograd_weights(const ck_winograd_job *job) {

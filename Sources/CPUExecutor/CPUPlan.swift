@@ -2,21 +2,8 @@ internal import CKernels
 public import Network
 public import Tensor
 
-/// What one step of a plan did and how long it took.
-public struct LayerTiming: Sendable {
-    /// "convolution 64->64 320x180 winograd 6x6"
-    public let name: String
-    /// In the latest run.
-    public let milliseconds: Double
-    /// Multiply-adds counted as direct convolution; 0 for other steps.
-    public let multiplyAdds: Int
-
-    /// Effective rate: two operations a multiply-add, whatever the kernel really did.
-    public var gigaflops: Double { milliseconds > 0 ? Double(multiplyAdds) * 2e-6 / milliseconds : 0 }
-}
-
 /// A graph compiled for the processor. Owned by one thread at a time.
-public final class CPUPlan: Plan {
+public final class CPUPlan: ProfilingPlan {
     public let inputShapes: [Shape]
     public let outputShapes: [Shape]
     public var memoryBytes: Int { memory.bytes }
@@ -28,6 +15,8 @@ public final class CPUPlan: Plan {
     private let scratch: UnsafePointer<UnsafeMutableRawPointer?>
     private let counters: UnsafeMutableRawPointer
     private let seconds: UnsafeMutablePointer<Double>
+    /// Where profiled runs write; made by the first.
+    private var profiled: [HostTensor] = []
 
     init(_ compiled: CompiledProgram, pool: ThreadPool, memory: PlanMemory) throws(ExecutionError) {
         self.compiled = compiled
@@ -75,8 +64,16 @@ public final class CPUPlan: Plan {
     /// The steps of the latest run, in order.
     public var layerTimings: [LayerTiming] {
         compiled.steps.enumerated().map { index, step in
-            LayerTiming(name: step.name, milliseconds: seconds[index] * 1000, multiplyAdds: step.multiplyAdds)
+            LayerTiming(
+                name: step.name, kind: step.kind, seconds: seconds[index], multiplyAdds: step.multiplyAdds,
+                bytes: step.bytes)
         }
+    }
+
+    public func profile(_ inputs: [HostTensor]) throws -> [LayerTiming] {
+        if profiled.isEmpty { profiled = outputShapes.map { HostTensor($0) } }
+        try run(inputs, into: &profiled)
+        return layerTimings
     }
 }
 
@@ -92,7 +89,9 @@ struct CompiledProgram {
 struct CompiledStep {
     var name: String
     var step: ck_step
+    var kind = LayerTiming.Kind.move
     var multiplyAdds = 0
+    var bytes = 0
 }
 
 /// The way between a caller's tensor and an activation: one job for each segment of channels.

@@ -15,10 +15,10 @@ enum ConvolutionKernel: String, Sendable, CaseIterable {
     case winograd6
     /// F(4x4, 3x3): 4 times fewer; errors below 1e-6.
     case winograd4
-    /// im2col and this package's product kernel: few numbers a result, where OpenBLAS's own packing costs more than it
-    /// gains.
+    /// im2col and this package's product kernel: everything with one group.
     case narrow
-    /// im2col and a matrix product by OpenBLAS: everything with one group.
+    /// im2col and a matrix product by OpenBLAS: the same, never chosen, because it was slower for every shape measured
+    /// (`upframe-bench operations`: 1.2 to 1.9 times); kept as a second opinion for tests.
     case product
     /// Plain loops: everything.
     case grouped
@@ -35,12 +35,10 @@ extension PlanCompiler {
         }
     }
 
-    private func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
+    func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
         if let wanted = options.kernel, can(wanted, step) { return wanted }
         if step.groups > 1 { return .grouped }
-        if can(.winograd6, step) { return .winograd6 }
-        let depth = step.weightShape[2] * step.weightShape[3] * step.input.physicalChannels.count
-        return depth <= 128 ? .narrow : .product
+        return can(.winograd6, step) ? .winograd6 : .narrow
     }
 
     private func can(_ kernel: ConvolutionKernel, _ step: ConvolutionStep) -> Bool {
@@ -104,7 +102,7 @@ extension PlanCompiler {
         // A block's matrix and results stay in the second-level cache. The number of threads plays no part: OpenBLAS sums
         // in an order that depends on the number of rows, and results shall not depend on the machine's cores.
         let total = step.output.batch * step.resultHeight * step.resultWidth
-        let fitting = max(8, (narrow ? 16 : 96) * 1024 / (depth + lanes))
+        let fitting = max(8, (narrow ? depth <= 128 ? 16 : 48 : 96) * 1024 / (depth + lanes))
         let pixels = max(1, min(fitting, blocks(total, 16)))
         scratchBytes = max(scratchBytes, (pixels * (depth + lanes) + 64) * MemoryLayout<Float>.stride)
         var job = gathering(step, input: input, output: output, pixels: pixels)

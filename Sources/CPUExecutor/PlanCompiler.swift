@@ -14,6 +14,8 @@ struct PlanCompiler {
     private let arena: UnsafeMutablePointer<Float>
     var steps: [CompiledStep] = []
     var scratchBytes = 0
+    /// Winograd transforms that several convolutions use, by the buffer whose pixels they are of.
+    var shared: [Int: SharedTransforms] = [:]
 
     /// Kernels may read a vector or two past the last pixel.
     private static let slack = 1024
@@ -28,12 +30,17 @@ struct PlanCompiler {
     }
 
     mutating func compile() throws(ExecutionError) -> CompiledProgram {
+        shared = try sharedTransforms()
         for step in program.steps {
             switch step {
             case .convolution(let step): try compile(step)
             case .map(let step): try compile(step)
             case .move(let step): try compile(step)
             }
+            // Gathering in front of the step proper is the executor's own doing: it moves nothing that had to be moved.
+            steps[steps.count - 1].kind = step.kind
+            steps[steps.count - 1].bytes = step.leastElements * MemoryLayout<Float>.size
+            shared[step.output.buffer]?.overwrite(step.output)
         }
         var inputs: [Transfer] = []
         for view in program.inputs { inputs.append(try transfer(view, kernels.pointee.upload)) }

@@ -30,9 +30,16 @@ extension PlanCompiler {
             }
         }
         let total = step.output.batch * tilesY * tilesX
-        let perBlock = tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
+        let sharing = shared[step.input.buffer]
+        let perBlock =
+            sharing?.tilesPerBlock ?? tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
         job.tiles_per_block = Int64(perBlock)
         job.ahead = Int32(threads)
+        job.zeros = UnsafePointer(try memory.allocate(Float.self, count: Int(input.extent)))
+        if let sharing {
+            (job.transformed, job.transformed_depth) = (sharing.memory, Int64(sharing.channels))
+            try appendTransforms(step, &job, blocks: blocks(total, perBlock))
+        }
 
         let packed = try memory.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
         parameters[step.weight]!.withUnsafeValues { weights in
@@ -41,7 +48,6 @@ extension PlanCompiler {
                 step.input.channelMap.map { Int32($0) }, laneOf.map { Int32($0) }, packed)
         }
         job.weights = UnsafePointer(packed)
-        job.zeros = UnsafePointer(try memory.allocate(Float.self, count: Int(input.extent)))
         scratchBytes = max(scratchBytes, Int(ck_winograd_scratch(&job)) * MemoryLayout<Float>.stride)
         try append(
             title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks(total, perBlock),
@@ -60,9 +66,24 @@ extension PlanCompiler {
     private func tilesPerBlock(_ total: Int, tile: Int, depth: Int, lanes: Int) -> Int {
         let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
         let fitting = max(6, Self.cacheBytes / 2 / bytes)
-        var count = blocks(total, fitting)
-        if count < 8 * threads { count = blocks(count, threads) * threads }
-        return max(1, blocks(total, count))
+        return balanced(total, fitting / 2...fitting)
+    }
+
+    /// So many of `total` tiles a block that the threads end soonest.
+    func balanced(_ total: Int, _ range: ClosedRange<Int>) -> Int {
+        // Many blocks are balanced anyway.
+        if total > 64 * threads * range.upperBound { return range.upperBound }
+        var best = (cost: Int.max, tiles: range.upperBound)
+        for tiles in range.reversed() {
+            var loads = [Int](repeating: 0, count: threads)
+            for start in stride(from: 0, to: total, by: tiles) {
+                let first = loads.indices.min { loads[$0] < loads[$1] }!
+                // A block's weights have to come from afar however few tiles it has.
+                loads[first] += max(min(tiles, total - start), 6) + 1
+            }
+            if loads.max()! < best.cost { best = (loads.max()!, tiles) }
+        }
+        return best.tiles
     }
 
     /// The second-level cache's size, within reason.

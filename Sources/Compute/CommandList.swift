@@ -97,6 +97,7 @@ final class CommandResources {
         self.descriptors = descriptors
         self.queries = queryPool
         queryCount = queries
+        device.counters.add(.recording)
     }
 
     deinit {
@@ -121,6 +122,7 @@ final class CommandResources {
         info.pSetLayouts = UnsafePointer(scratch.place(VkDescriptorSetLayout?.some(pipeline.setLayout)))
         var set: VkDescriptorSet?
         try device.check(device.functions.allocateSets(device.handle, &info, &set), "vkAllocateDescriptorSets")
+        device.counters.add(.descriptorSet)
 
         let capabilities = device.capabilities
         let writes = bindings.enumerated().map { index, binding in

@@ -16,6 +16,10 @@ public final class Device: Sendable {
     let queueFamily: UInt32
     let memoryTypes: [MemoryType]
     private let queue: Mutex<Queue>
+    /// What was done with this device so far.
+    let counters = Counters()
+    /// Bytes that may be allocated on it together; the rest is refused as a full device refuses it.
+    private let memoryLimit: Int
 
     /// The queue is used by one thread at a time.
     private struct Queue: @unchecked Sendable {
@@ -27,8 +31,10 @@ public final class Device: Sendable {
         let heap: Int
     }
 
+    /// - Parameter memoryLimit: bytes that buffers may take together; more is refused as if the device were full.
     /// - Throws: `ComputeError.unsuitable` when the device lacks what this module needs.
-    public init(_ physical: PhysicalDevice) throws(ComputeError) {
+    public init(_ physical: PhysicalDevice, memoryLimit: Int = .max) throws(ComputeError) {
+        self.memoryLimit = memoryLimit
         let capabilities = physical.capabilities
         if let missing = capabilities.missing { throw .unsuitable(device: capabilities.name, lacks: missing) }
         let instance = physical.instance
@@ -99,7 +105,7 @@ public final class Device: Sendable {
         handle = created!
         queueFamily = family
         self.queue = Mutex(Queue(handle: queue!))
-        timeline = try Timeline(functions, created!, deviceName: capabilities.name)
+        timeline = try Timeline(functions, created!, deviceName: capabilities.name, counters)
     }
 
     deinit {
@@ -109,6 +115,17 @@ public final class Device: Sendable {
         timeline.destroy()
         functions.destroyDevice(handle, nil)
     }
+
+    /// Reserves bytes within the limit.
+    func reserve(_ bytes: Int) throws(ComputeError) {
+        if counters.allocated(bytes) > memoryLimit {
+            counters.freed(bytes)
+            throw .outOfMemory(device: name, bytes: bytes)
+        }
+    }
+
+    /// What was done so far; see `DeviceActivity`.
+    public var activity: DeviceActivity { counters.reading }
 
     private static func computeFamily(_ functions: InstanceFunctions, _ device: VkPhysicalDevice) -> UInt32? {
         var count: UInt32 = 0
@@ -148,7 +165,7 @@ public final class Device: Sendable {
                     }
                 }
             }
-            if result != VK_SUCCESS { timeline.takeBack() }
+            if result != VK_SUCCESS { timeline.takeBack() } else { counters.add(.submission) }
             return (result, value)
         }
         try check(outcome.0, "vkQueueSubmit")

@@ -4,6 +4,8 @@ internal import CVulkan
 final class Allocation: Sendable {
     let device: Device
     let bytes: Int
+    /// What it counts for on the device.
+    private let reserved: Int
     nonisolated(unsafe) let buffer: VkBuffer
     nonisolated(unsafe) let memory: VkDeviceMemory
     /// Where host memory is mapped.
@@ -20,6 +22,9 @@ final class Allocation: Sendable {
         guard size <= device.capabilities.maximumBufferBytes else {
             throw .outOfMemory(device: device.name, bytes: bytes)
         }
+        try device.reserve(size)
+        var isMade = false
+        defer { if !isMade { device.counters.freed(size) } }
         var info = VkBufferCreateInfo()
         info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO
         info.size = VkDeviceSize(size)
@@ -65,8 +70,10 @@ final class Allocation: Sendable {
             device.functions.freeMemory(device.handle, memory, nil)
         }
         try device.check(result, "vkBindBufferMemory", bytes: bytes)
+        isMade = true
         self.device = device
         self.bytes = bytes
+        reserved = size
         self.buffer = buffer
         self.memory = memory
         self.address = address
@@ -76,6 +83,7 @@ final class Allocation: Sendable {
     deinit {
         device.functions.destroyBuffer(device.handle, buffer, nil)
         device.functions.freeMemory(device.handle, memory, nil)
+        device.counters.freed(reserved)
     }
 
     /// The whole mapping as one range; flushing more than was written costs nothing that matters here.

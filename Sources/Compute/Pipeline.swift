@@ -104,6 +104,7 @@ public final class Pipeline: Sendable {
             throw .failed(device: device.name, call: "vkCreateComputePipelines(\(name))", result: "no pipeline")
         }
         cache?.noteCompilation()
+        device.counters.add(.pipeline)
         self.name = name
         self.bindings = bindings
         self.pushConstantBytes = pushConstantBytes

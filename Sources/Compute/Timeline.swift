@@ -8,9 +8,15 @@ public final class Timeline: Sendable {
     private nonisolated(unsafe) let device: VkDevice
     private let functions: DeviceFunctions
     private let deviceName: String
+    private let counters: Counters
     private let last = Atomic<UInt64>(0)
+    /// The last submission that somebody saw done.
+    private let known = Atomic<UInt64>(0)
 
-    init(_ functions: DeviceFunctions, _ device: VkDevice, deviceName: String) throws(ComputeError) {
+    init(
+        _ functions: DeviceFunctions, _ device: VkDevice, deviceName: String, _ counters: Counters
+    ) throws(ComputeError) {
+        self.counters = counters
         let scratch = Scratch()
         var type = VkSemaphoreTypeCreateInfo()
         type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO
@@ -39,6 +45,7 @@ public final class Timeline: Sendable {
         var value: UInt64 = 0
         try functions.getSemaphoreValue(device, handle, &value)
             .check("vkGetSemaphoreCounterValue", device: deviceName)
+        known.max(value, ordering: .releasing)
         return value
     }
 
@@ -46,6 +53,8 @@ public final class Timeline: Sendable {
     ///
     /// - Throws: `ComputeError.deviceLost`, and `.timeout` after `seconds`.
     public func wait(for value: UInt64, seconds: Double = 600) throws(ComputeError) {
+        if known.load(ordering: .acquiring) >= value { return }
+        counters.add(.wait)
         let result = withUnsafePointer(to: VkSemaphore?.some(handle)) { semaphore in
             withUnsafePointer(to: value) { value in
                 var info = VkSemaphoreWaitInfo()
@@ -58,5 +67,6 @@ public final class Timeline: Sendable {
         }
         if result == VK_TIMEOUT { throw .timeout(device: deviceName, seconds: seconds) }
         try result.check("vkWaitSemaphores", device: deviceName)
+        known.max(value, ordering: .releasing)
     }
 }

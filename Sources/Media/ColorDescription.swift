@@ -141,6 +141,21 @@ public struct ColorDescription: Sendable, Hashable {
 }
 
 extension ColorDescription {
+    /// For people, by FFmpeg's names: "matrix bt709 (guessed), range tv, …".
+    public var summary: String {
+        func part(_ what: String, _ name: UnsafePointer<CChar>?, _ guess: Guesses = []) -> String {
+            let isGuess = !guess.isEmpty && guessed.contains(guess)
+            return "\(what) \(String(optionalCString: name) ?? "unknown")\(isGuess ? " (guessed)" : "")"
+        }
+        return [
+            part("matrix", av_color_space_name(avMatrix), .matrix),
+            part("range", av_color_range_name(avRange), .range),
+            part("primaries", av_color_primaries_name(avPrimaries)),
+            part("transfer", av_color_transfer_name(avTransfer)),
+            part("chroma", av_chroma_location_name(avLocation), .chromaLocation),
+        ].joined(separator: ", ")
+    }
+
     internal init(
         matrix: AVColorSpace, range: AVColorRange, primaries: AVColorPrimaries, transfer: AVColorTransferCharacteristic,
         location: AVChromaLocation

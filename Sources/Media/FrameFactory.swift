@@ -86,6 +86,12 @@ public final class FrameFactory {
         return try result.get()
     }
 
+    /// The pixels of a frame that was made here, once more, with time, arrival and side data of another of the source's
+    /// frames.
+    public func repeated(_ made: VideoFrame, like original: VideoFrame) -> VideoFrame {
+        made.retimed(timestamp: original.timestamp, duration: original.duration).carrying(from: original)
+    }
+
     private func lay(
         _ source: UnsafeBufferPointer<Float>, _ width: Int, _ height: Int, _ channels: Int, into target: inout [Float]
     ) {
@@ -117,10 +123,11 @@ extension VideoFrame {
         AV_FRAME_DATA_ICC_PROFILE, AV_FRAME_DATA_STEREO3D, AV_FRAME_DATA_SPHERICAL, AV_FRAME_DATA_AFD,
     ]
 
-    /// The same pixels with another frame's arrival and side data. Called on a frame that nobody else has yet.
-    fileprivate func carrying(from original: VideoFrame) -> VideoFrame {
-        guard let copy = av_frame_clone(frame) else { fatalError("out of memory") }
+    /// The same pixels with another frame's arrival and side data.
+    internal func carrying(from original: VideoFrame) -> VideoFrame {
+        let copy = clone()
         for type in Self.carried {
+            av_frame_remove_side_data(copy, type)
             guard let side = av_frame_get_side_data(original.frame, type),
                 let buffer = av_buffer_ref(side.pointee.buf)
             else { continue }

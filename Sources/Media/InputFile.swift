@@ -143,6 +143,8 @@ internal final class InputFile {
         return "only " + (0..<streamCount).map { StreamTemplate(stream($0)).description.label }.joined(separator: ", ")
     }
 
+    var streamKinds: [StreamDescription.Kind] { (0..<streamCount).map { StreamTemplate(stream($0)).kind } }
+
     /// The main video stream, or the first video among the chosen streams: covers do not count.
     func videoIndex(among chosen: [Int] = []) throws(MediaError) -> Int {
         for index in chosen where (0..<streamCount).contains(index) {

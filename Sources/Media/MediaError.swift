@@ -16,6 +16,7 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case interrupted(path: String)
 
     case noSuchStream(path: String, index: Int, count: Int)
+    case noMatchingStream(path: String, specifier: String)
     /// Raw video was asked for without its pixel format or size.
     case rawVideoWithoutShape(path: String)
     case deinterlacingFailed(path: String, reason: String)
@@ -75,6 +76,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): reading was interrupted."
         case .noSuchStream(let path, let index, let count):
             "\(path): has no stream \(index); its streams are numbered from 0 to \(count - 1)."
+        case .noMatchingStream(let path, let specifier):
+            "\(path): has no stream that '\(specifier)' names; ffprobe lists them, and a '?' behind lets it be missing."
         case .rawVideoWithoutShape(let path):
             "\(path): raw video says nothing of itself; give its --pixel-format and --size."
         case .deinterlacingFailed(let path, let reason):

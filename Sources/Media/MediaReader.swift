@@ -56,6 +56,11 @@ public final class MediaReader {
     /// Where the latest packet of any stream ends, in seconds.
     private var furthest = 0.0
 
+    /// A pipe, a device or an address: nobody knows what comes next, and when.
+    public var isLive: Bool { file.isLive }
+    /// Seconds for which this reader has waited for the other end of a pipe.
+    public var waitedSeconds: Double { file.pipe?.waited ?? 0 }
+
     public var video: VideoDescription { source.video }
     public var copiedStreams: [StreamDescription] { source.copiedStreams }
 
@@ -74,8 +79,8 @@ public final class MediaReader {
             path: pictures?.files[0] ?? path, format: options.demuxer, interrupter: interrupter,
             options: options.demuxerOptions(path: path))
         mark = Library.mark()
-        let chosen = options.selection.indices ?? []
-        videoIndex = try file.videoIndex(among: chosen)
+        let chosen = try options.selection.resolved(file.streamKinds, path: path)
+        videoIndex = try file.videoIndex(among: chosen ?? [])
         if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: options.frameRate) }
         let description = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
         timeBase = description.timeBase
@@ -86,15 +91,11 @@ public final class MediaReader {
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
             let template = StreamTemplate(file.stream(index))
-            if options.copiesStreams, options.selection.includes(index, template.kind) {
+            if options.copiesStreams, options.selection.includes(index, template.kind, among: chosen) {
                 templates.append(template)
             } else {
                 file.stream(index).pointee.discard = AVDISCARD_ALL
             }
-        }
-        let count = file.streamCount
-        if let missing = chosen.first(where: { !(0..<count).contains($0) }) {
-            throw .noSuchStream(path: path, index: missing, count: count)
         }
         copied = Set(templates.map(\.index))
         trim = Trim(

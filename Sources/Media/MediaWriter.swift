@@ -23,6 +23,8 @@ public final class MediaWriter {
     /// Degrees clockwise by which frames are turned because the container cannot say it: 0, 90, 180 or 270. A frame
     /// factory does the turning; `width` and `height` are those before it.
     public let appliedRotation: Int
+    /// Whether a frame factory turns or mirrors the frames.
+    public var laysFrames: Bool { orientation != .upright }
     /// Whether the target keeps opacity.
     public let hasAlpha: Bool
     /// Frames may differ in size and format, since each becomes a file of its own. Otherwise all have `width` and
@@ -43,6 +45,8 @@ public final class MediaWriter {
     /// Source index to output stream and the source's ticks.
     private var copied: [Int: (stream: UnsafeMutablePointer<AVStream>, timeBase: AVRational)] = [:]
     private var subtitles: [Int: SubtitleConverter] = [:]
+    /// Streams whose packets carry a configuration that the header has.
+    private var stripped: Set<Int> = []
     private var pipe: PipeOutput?
     /// Frames inside the encoder, by their time there.
     private var waiting: [Int64: DeliveredFrame] = [:]
@@ -119,6 +123,11 @@ public final class MediaWriter {
                 }
                 let stream = OutputStreams.addCopy(of: template, to: muxer, container: container)
                 copied[template.index] = (stream, template.timeBase)
+                if isLive, container.isMatroska || container.isMovFamily,
+                    AudioConfiguration.complete(stream.pointee.codecpar)
+                {
+                    stripped.insert(template.index)
+                }
                 if template.kind == .audio { audioRates.append(template.parameters.pointee.sample_rate) }
             } else if isText, let codec = SubtitleConverter.target(in: container),
                 let converter = SubtitleConverter(template, to: codec)
@@ -305,6 +314,7 @@ public final class MediaWriter {
             made = av_packet_clone(packet.packet)
         }
         guard let copy = made else { fatalError("out of memory") }
+        if stripped.contains(packet.streamIndex) { AudioConfiguration.strip(copy) }
         av_packet_rescale_ts(copy, timeBase, stream.pointee.time_base)
         if let delay = container.forgottenDelay(stream.pointee.codecpar.pointee) {
             let base = stream.pointee.time_base

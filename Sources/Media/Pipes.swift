@@ -22,6 +22,8 @@ internal final class PipeInput {
     private let isOurs: Bool
     private let interrupter: Interrupter
     private var received: Int64 = 0
+    /// Seconds spent waiting for somebody to write.
+    private(set) var waited = 0.0
     /// Where each read ended and when: probing reads ahead of what is later handed out.
     private var arrivals: [(end: Int64, time: Double)] = []
     private var firstArrival = 0
@@ -65,7 +67,9 @@ internal final class PipeInput {
         while true {
             if interrupter.isInterrupted { return uf_error_exit() }
             var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let start = monotonicSeconds()
             let ready = poll(&request, 1, Self.patience)
+            waited += monotonicSeconds() - start
             if ready == 0 || (ready < 0 && errno == EINTR) { continue }
             let got = systemRead(descriptor, bytes, Int(count))
             if got > 0 {

@@ -1,24 +1,3 @@
-/// Which of a file's streams go along.
-public struct StreamSelection: Sendable, Hashable {
-    public var audio: Bool
-    public var subtitles: Bool
-    /// Only these streams, by their numbers in the file; nil for all. A video stream among them is the one that is
-    /// decoded; where none is, the file's main one is.
-    public var indices: [Int]?
-
-    public init(audio: Bool = true, subtitles: Bool = true, indices: [Int]? = nil) {
-        self.audio = audio
-        self.subtitles = subtitles
-        self.indices = indices
-    }
-
-    internal func includes(_ index: Int, _ kind: StreamDescription.Kind) -> Bool {
-        if kind == .audio, !audio { return false }
-        if kind == .subtitle, !subtitles { return false }
-        return indices?.contains(index) ?? true
-    }
-}
-
 /// What to do with pictures made of two fields.
 public enum Deinterlacing: String, Sendable, Hashable, CaseIterable {
     /// Frames that are flagged as interlaced are deinterlaced.

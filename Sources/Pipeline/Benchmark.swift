@@ -1,3 +1,4 @@
+public import Measure
 public import Media
 public import Network
 internal import Tensor
@@ -55,6 +56,8 @@ public struct BenchmarkReport: Sendable, Codable {
     public var input: Size
     public var output: Size
     public var network: Network
+    /// Nil where the device cannot time them. Of a part of the picture where the whole is cut into tiles.
+    public var layers: LayerReport?
     /// Empty when only the network was measured.
     public var stages: [Stage] = []
     public var pipeline: Pipeline?
@@ -93,7 +96,7 @@ public struct Benchmark {
         times.sort()
         let median = (times[times.count / 2] + times[(times.count - 1) / 2]) / 2
         let gigaflops = Double(2 * model.architecture.graph(shape).multiplyAdds) / 1e9
-        return BenchmarkReport(
+        var report = BenchmarkReport(
             model: modelName, device: executor.name, input: .init(width: width, height: height),
             output: .init(width: result.shape.width, height: result.shape.height),
             network: .init(
@@ -101,6 +104,20 @@ public struct Benchmark {
                 effectiveGigaflopsPerSecond: gigaflops / (median / 1000), planBytes: upscaler.memoryBytes,
                 tiles: upscaler.tileCount),
             peakBytes: ProcessMemory.current.peakBytes)
+        report.layers = try layers(width: width, height: height, whole: upscaler.tileCount == 1)
+        report.peakBytes = ProcessMemory.current.peakBytes
+        return report
+    }
+
+    /// The network's layers, against the device's measured peak.
+    private func layers(width: Int, height: Int, whole: Bool) throws -> LayerReport? {
+        let shape = Shape.nhwc(
+            1, whole ? height : min(height, 360), whole ? width : min(width, 640), model.descriptor.inputChannels)
+        var random = Philox(key: 1)
+        let timer = try NetworkTimer(
+            model.architecture.graph(shape), parameters: model.parameters,
+            inputs: [HostTensor(shape, random.uniform(shape.count))], executor: executor)
+        return try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
     }
 
     /// Times every stage alone on frames of `input`, then the whole job writing to `output`, and adds both to `report`.

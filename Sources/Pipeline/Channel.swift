@@ -79,6 +79,11 @@ final class Channel<Element>: @unchecked Sendable {
         }
     }
 
+    /// The next element if there is one now; nil otherwise.
+    func receiveIfThere() -> sending Element? {
+        monitor.change { cancelled || elements.isEmpty ? nil : elements.removeFirst() }
+    }
+
     /// No more elements follow. Those under way are still delivered.
     func finish() { monitor.change { finished = true } }
 

@@ -33,9 +33,9 @@ public struct Progress: Sendable {
         stages.filter { $0.frames > 0 }.min { $0.framesPerSecond < $1.framesPerSecond }
     }
 
-    /// Seconds to go at the present rate; nil before the first frame or where the end is unknown.
+    /// Seconds to go at the present rate; nil before the first frame, after the last, or where the end is unknown.
     public var remainingSeconds: Double? {
-        guard let expectedFrames, frames > 0 else { return nil }
+        guard let expectedFrames, frames > 0, frames < expectedFrames else { return nil }
         return Double(max(0, expectedFrames - frames)) * elapsedSeconds / Double(frames)
     }
 }

@@ -44,6 +44,13 @@ final class StageClock: @unchecked Sendable {
         return try body()
     }
 
+    func add(_ seconds: Double, frames count: Int = 0) {
+        monitor.change {
+            busy += seconds
+            frames += count
+        }
+    }
+
     var reading: StageReading { monitor.change { StageReading(name: name, busySeconds: busy, frames: frames) } }
 }
 

@@ -68,6 +68,20 @@ public final class Upscaler {
     /// Bytes that the present plan holds.
     public var memoryBytes: Int { (prepared?.memoryBytes ?? 0) + (memory?.memoryBytes ?? 0) }
 
+    /// Whether a picture of this shape is computed whole, as far as the budget goes.
+    func takesWhole(_ shape: Shape) -> Bool {
+        switch tiling {
+        case .off: true
+        case .size: false
+        case .automatic: bytes(shape, layout(shape, tile: nil)) <= memoryBudget
+        }
+    }
+
+    /// Bytes of a plan's activations, in single precision.
+    private func bytes(_ shape: Shape, _ layout: TileLayout) -> Int {
+        Planner.plan(graph(shape, layout)).arenaElements * MemoryLayout<Float>.size
+    }
+
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
     ///
     /// - Throws: `ExecutionError`. Where the device lacks memory, smaller tiles are tried first.
@@ -81,9 +95,7 @@ public final class Upscaler {
         case .automatic:
             candidates = [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
             let fitting = candidates.drop { tile in
-                let layout = layout(shape, tile: tile)
-                let graph = graph(shape, layout)
-                return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size > memoryBudget
+                bytes(shape, layout(shape, tile: tile)) > memoryBudget
             }
             // When even the smallest exceed the budget, they are tried all the same.
             candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)
@@ -143,7 +155,7 @@ public final class Upscaler {
         -> Bool
     {
         try prepare(picture.shape)
-        precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
+        precondition(result.shape == prepared!.resultShape, "the result is \(result.shape)")
         guard let memory else {
             try prepared!.run(picture, into: &result)
             return false
@@ -159,7 +171,8 @@ public final class Upscaler {
         case .parts(let rows):
             // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
             guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
-                let tiles = pieces.worthwhileTiles(rows, comparedTo: prepared!)
+                let tiles = pieces.worthwhileTiles(
+                    rows, radius: model.descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {
                 try prepared!.run(picture, into: &result)
                 memory.remember(picture, result)
@@ -169,6 +182,14 @@ public final class Upscaler {
             memory.copyResult(to: &result)
         }
         return false
+    }
+
+    /// As `upscale`, leaving the memory of the last picture alone.
+    func upscaleApart(_ picture: HostTensor) throws -> HostTensor {
+        try prepare(picture.shape)
+        var result = HostTensor(outputShape(picture.shape))
+        try prepared!.run(picture, into: &result)
+        return result
     }
 
     /// Seconds that a picture takes, measured on this one after a run to warm up; leaves the memory of the last picture

@@ -110,7 +110,11 @@ struct Placement {
 
     /// Places buffers by lifetime: the largest first, each at the lowest offset where it meets no other that is alive at
     /// the same time.
-    func arrange(steps: [Step], inputs: [View], outputs: [View]) -> (buffers: [Buffer], elements: Int) {
+    func arrange(steps: [Step], inputs: [View], outputs: [View], strips: Strips?) -> (
+        buffers: [Buffer], elements: Int
+    ) {
+        var elements = elements
+        for (buffer, count) in strips?.elements(steps) ?? [:] { elements[buffer] = count }
         var first = [Int](repeating: Int.max, count: pitches.count)
         var last = [Int](repeating: -1, count: pitches.count)
         func touch(_ view: View, _ step: Int) {
@@ -123,6 +127,13 @@ struct Placement {
             for view in step.reads { touch(view, index) }
         }
         for view in outputs { touch(view, steps.count) }
+        if let strips {
+            // These steps come round again: what one of them touches is alive during all of them.
+            for index in pitches.indices where last[index] >= strips.firstStep {
+                last[index] = max(last[index], steps.count - 1)
+                if first[index] > strips.firstStep { first[index] = strips.firstStep }
+            }
+        }
 
         let alignment = options.bufferAlignment
         var offsets = [Int](repeating: 0, count: pitches.count)

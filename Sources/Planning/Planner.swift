@@ -224,10 +224,13 @@ public struct Planner {
 
         let inputs = graph.inputs.map { placement.view($0) }
         let outputs = graph.outputs.map { placement.view($0) }
-        let (buffers, arena) = placement.arrange(steps: steps, inputs: inputs, outputs: outputs)
+        let strips = options.stripElements.flatMap {
+            Strips(steps, inputs: inputs, outputs: outputs, limit: $0)
+        }
+        let (buffers, arena) = placement.arrange(steps: steps, inputs: inputs, outputs: outputs, strips: strips)
         let parameters = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
         return Program(
             steps: steps, buffers: buffers, inputs: inputs, outputs: outputs, arenaElements: arena,
-            parameters: parameters)
+            strips: strips, parameters: parameters)
     }
 }

@@ -134,6 +134,21 @@ public enum Step: Hashable, Sendable {
         case .move(let step): [step.input]
         }
     }
+
+    public var kind: LayerTiming.Kind {
+        switch self {
+        case .convolution: .convolution
+        case .map: .pointwise
+        case .move: .move
+        }
+    }
+
+    /// Elements that must be read and written at the least: every activation and every weight once.
+    public var leastElements: Int {
+        let activations = (reads + [output]).reduce(0) { $0 + $1.shape.count }
+        guard case .convolution(let step) = self else { return activations }
+        return activations + step.weightShape.count
+    }
 }
 
 /// A graph made ready to run.
@@ -145,6 +160,8 @@ public struct Program: Sendable {
     public var outputs: [View]
     /// The arena's size in elements.
     public var arenaElements: Int
+    /// How the last steps are run; nil where every step is run once, as a whole.
+    public var strips: Strips?
     /// Every parameter's name and shape.
     public var parameters: [String: Shape]
 }
@@ -161,6 +178,10 @@ public struct PlanningOptions: Hashable, Sendable {
     public var maximumStages = 8
     /// Whether a convolution reads through a nearest upsampling; otherwise that is a step of its own.
     public var fusesInputUpsampling = true
+
+    /// Elements that the activations between the last, enlarging steps may take together before those are run in
+    /// strips; nil where the executor runs steps as a whole only.
+    public var stripElements: Int?
 
     public init() {}
 

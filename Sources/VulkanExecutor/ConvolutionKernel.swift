@@ -73,47 +73,101 @@ struct ConvolutionKernel {
     var kernelWidth: Int { step.weightShape[3] }
     private var outputExtent: Int { step.output.segments[0].extent }
 
-    init(_ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication) {
+    /// - Parameter tile: one of `tiles`; nil takes the first.
+    init(
+        _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication,
+        tile: ConvolutionTile? = nil
+    ) {
         self.step = step
         shader = multiplication.shader
         precondition(step.output.segments.count == 1, "a step writes one segment")
-        let extent = step.output.segments[0].extent
-        let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
-        // The widest block that wastes no columns: few invocations' worth of work for pictures, many for the body.
-        let columns = needed <= 16 ? 16 : (needed + 31) / 32 * 32
-        self.columns = columns
-        let blockQuads = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
+        columns = ConvolutionKernel.columns(step)
+        self.tile = tile ?? ConvolutionKernel.tiles(step, capabilities, multiplication)[0]
         let inputs = step.input.physicalChannels.count
+        chunkChannels = multiplication == .vectors && inputs < 16 ? 4 : 16
+        chunks = (inputs + chunkChannels - 1) / chunkChannels
         let stagedQuadBytes: Int
         let exchangeBytes: Int
         switch multiplication {
         case .vectors:
-            tile = ConvolutionTile(
-                blockQuads: blockQuads, pixels: blockQuads == 4 ? 4 : 8, quads: blockQuads == 16 ? 2 : 1)
-            chunkChannels = inputs < 16 ? 4 : 16
             // Odd, so that neighbours lie in different banks.
             stagePitch = chunkChannels == 4 ? 1 : chunkChannels / 4 + 1
             (stagedQuadBytes, exchangeBytes) = (16, 0)
         case .matrices, .emulatedMatrices:
-            tile = ConvolutionTile(
-                blockQuads: blockQuads, pixels: 2, quads: blockQuads / 4, subgroupSize: capabilities.subgroupSize)
-            chunkChannels = 16
             // Rows of a matrix start at multiples of 16 bytes, and as above.
             stagePitch = chunkChannels / 4 + 2
-            (stagedQuadBytes, exchangeBytes) = (8, tile.height / tile.pixels * 1024)
+            (stagedQuadBytes, exchangeBytes) = (8, self.tile.height / self.tile.pixels * 1024)
         }
-        chunks = (inputs + chunkChannels - 1) / chunkChannels
-
-        let pixels = (tile.width + step.weightShape[3] - 1) * (tile.height + step.weightShape[2] - 1)
+        let pixels = (self.tile.width + step.weightShape[3] - 1) * (self.tile.height + step.weightShape[2] - 1)
         let shared = pixels * stagePitch * stagedQuadBytes + exchangeBytes
         staging = step.stride == 1 && shared <= capabilities.sharedMemoryBytes ? .halo : .taps
+    }
+
+    /// Output channels as the product has them. The widest block that wastes none is then a multiple of this.
+    private static func columns(_ step: ConvolutionStep) -> Int {
+        let extent = step.output.segments[0].extent
+        let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
+        return needed <= 16 ? 16 : (needed + 31) / 32 * 32
+    }
+
+    /// The tiles that this convolution can be computed with, a good guess first. Which is best is measured (TileTable).
+    ///
+    /// How weights are packed does not depend on the tile.
+    ///
+    /// - Parameter all: also on software drivers; for tests.
+    static func tiles(
+        _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication, all: Bool = false
+    ) -> [ConvolutionTile] {
+        let columns = columns(step)
+        // Few invocations' worth of work for pictures, many for the body.
+        let block = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
+        var tiles: [ConvolutionTile]
+        switch multiplication {
+        case .vectors:
+            tiles = [ConvolutionTile(blockQuads: block, pixels: block == 4 ? 4 : 8, quads: block == 16 ? 2 : 1)]
+            // Width, height, pixels and quads of an invocation. Software drivers compile for longer than they gain.
+            let shapes =
+                capabilities.isSoftware && !all
+                ? [(16, 8, 8, 4)]
+                : [
+                    (16, 8, 8, 2), (16, 8, 8, 4), (16, 8, 4, 2), (16, 8, 4, 4), (8, 8, 4, 2), (8, 8, 4, 4),
+                    (16, 16, 8, 2),
+                ]
+            for quads in [block, block / 2] where quads >= 4 {
+                tiles += shapes.map { width, height, pixels, own in
+                    ConvolutionTile(width: width, height: height, blockQuads: quads, pixels: pixels, quads: own)
+                }
+            }
+            tiles = tiles.filter { $0.groupSize >= 8 }
+        case .matrices, .emulatedMatrices:
+            func tile(_ height: Int, _ rows: Int, _ block: Int) -> ConvolutionTile {
+                ConvolutionTile(
+                    height: height, blockQuads: block, pixels: rows, quads: block / 4,
+                    subgroupSize: capabilities.subgroupSize)
+            }
+            tiles = [tile(8, 2, block)]
+            for quads in [block, block / 2] where quads >= 4 {
+                tiles += [(8, 2), (8, 1), (4, 1), (16, 2), (16, 4), (8, 4), (32, 4)].map { tile($0, $1, quads) }
+            }
+        }
+        var seen: Set<ConvolutionTile> = []
+        return tiles.filter { tile in
+            // What one tap stages must fit; the halo is tried first.
+            let pitch = multiplication == .vectors ? 5 * 16 : 6 * 8
+            let exchange = multiplication == .vectors ? 0 : tile.height / tile.pixels * 1024
+            return tile.groupSize <= capabilities.maximumGroupSize
+                && tile.width * tile.height * pitch + exchange <= capabilities.sharedMemoryBytes
+                && seen.insert(tile).inserted
+        }
     }
 
     private var stagedWidth: Int { staging == .halo ? tile.width + kernelWidth - 1 : tile.width }
     private var stagedHeight: Int { staging == .halo ? tile.height + kernelHeight - 1 : tile.height }
     private var blocks: Int { columns / tile.blockChannels }
 
-    /// The constants from id 48 on, in the order of Shaders/tile.glsl and convolution.comp.
+    static let firstConstant = 48
+
+    /// The constants from `firstConstant` on, in the order of Shaders/tile.glsl and convolution.comp.
     var constants: [UInt32] {
         // Groups can be passed over where physical channels are the logical ones.
         let isGrouped = step.groups > 1 && step.input.segments.count == 1 && step.pixelShuffle == 1
@@ -131,16 +185,6 @@ struct ConvolutionKernel {
             (step.resultWidth + tile.width - 1) / tile.width, (rows + tile.height - 1) / tile.height,
             images * blocks
         )
-    }
-
-    /// The rows of the stored input under some rows of the result.
-    func sourceRows(_ rows: Range<Int>) -> Range<Int> {
-        let first = rows.lowerBound * step.stride - step.padding
-        let last = (rows.upperBound - 1) * step.stride - step.padding + kernelHeight - 1
-        // Where only padding is read, some row must be bound all the same.
-        let low = min(max(0, first), step.sourceHeight - 1) / step.inputUpsampling
-        let high = min(max(0, last), step.sourceHeight - 1) / step.inputUpsampling
-        return low..<high + 1
     }
 
     // MARK: Packing

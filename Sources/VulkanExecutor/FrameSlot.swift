@@ -8,7 +8,8 @@ internal import Tensor
 /// Frames in flight share the arena, for the queue runs them in order and their commands begin with a barrier.
 final class PlanMemory {
     let program: Program
-    let launches: [Launch]
+    let ends: PlanEnds
+    private(set) var launches: [Launch]
     let arena: DeviceBuffer
     let weights: DeviceBuffer
     let constants: DeviceBuffer
@@ -18,14 +19,19 @@ final class PlanMemory {
 
     var bytes: Int { arena.bytes + weights.bytes + constants.bytes }
 
-    init(_ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision) throws {
+    init(
+        _ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision,
+        _ ends: PlanEnds
+    ) throws {
+        self.ends = ends
         var options = PlanningOptions()
         options.bufferAlignment = bindingAlignment / precision.bytes
+        options.stripElements = executor.stripBytes / precision.bytes
         program = Planner.plan(graph, options: options)
-        inputs = PlanMemory.layout(program.inputs)
-        outputs = PlanMemory.layout(program.outputs)
+        inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
+        outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
-            program, parameters, precision, executor.device.capabilities, executor.multiplication,
+            program, parameters, precision, executor.device.capabilities, executor.multiplication, ends: ends,
             inputStarts: inputs.starts, outputStarts: outputs.starts)
         launches = lowering.launches
         let device = executor.device
@@ -33,6 +39,7 @@ final class PlanMemory {
         arena = try DeviceBuffer(device, bytes: max(bindingAlignment, program.arenaElements * precision.bytes))
         weights = try PlanMemory.filled(device, lowering.constants.weights)
         constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
+        launches = try executor.tiles.chosen(for: launches, executor, self, precision)
     }
 
     private static func layout(_ views: [View]) -> (starts: [Int], bytes: Int) {
@@ -40,9 +47,14 @@ final class PlanMemory {
         var end = 0
         for view in views {
             starts.append(end)
-            end += (view.shape.count * 4 + bindingAlignment - 1) / bindingAlignment * bindingAlignment
+            end = next(end, view.shape.count * 4)
         }
         return (starts, max(end, bindingAlignment))
+    }
+
+    /// Where the tensor after one of so many bytes at `start` begins.
+    static func next(_ start: Int, _ bytes: Int) -> Int {
+        start + (bytes + bindingAlignment - 1) / bindingAlignment * bindingAlignment
     }
 
     /// A device buffer with these bytes, copied there through staging memory.
@@ -79,7 +91,8 @@ final class FrameSlot {
         (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
     }
 
-    init(_ executor: VulkanExecutor, _ memory: PlanMemory) throws {
+    /// - Parameter isTimed: notes when each launch ends, which keeps neighbours from overlapping in the figures.
+    init(_ executor: VulkanExecutor, _ memory: PlanMemory, isTimed: Bool = false) throws {
         let device = executor.device
         self.memory = memory
         timeline = device.timeline
@@ -101,8 +114,10 @@ final class FrameSlot {
             let batch = launches[batch]
             let dispatches = batch.reduce(0) { $0 + $1.pieces.count }
             let recorder = try CommandRecorder(
-                device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings)
-            for (launch, pieces) in batch {
+                device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings,
+                timestamps: isTimed ? batch.count + 1 : 0)
+            if isTimed { recorder.timestamp(0) }
+            for (index, (launch, pieces)) in batch.enumerated() {
                 let pipeline = try executor.kernels.pipeline(launch.kernel)
                 for piece in pieces {
                     let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
@@ -112,6 +127,7 @@ final class FrameSlot {
                         groups: launch.groups(piece.rows.count, piece.images.count))
                     labels.append(launch.label)
                 }
+                if isTimed { recorder.timestamp(index + 1) }
             }
             commands.append(try recorder.finish())
         }
@@ -137,15 +153,17 @@ final class FrameSlot {
         return batches
     }
 
-    private static func bindings(
-        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer, _ output: HostBuffer,
+    /// - Parameters:
+    ///   - input, output: staging memory; nil for launches that do not touch it.
+    static func bindings(
+        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer?, _ output: HostBuffer?,
         _ status: BufferSlice
     ) -> [Binding] {
         func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
             switch region.memory {
             case .arena: memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .input: input.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .output: output.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .input: input!.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .output: output!.slice(offset: bytes.lowerBound, bytes: bytes.count)
             }
         }
         let slices = launch.regions(piece).map { slice($0.region, $0.bytes.range) }
@@ -159,16 +177,9 @@ final class FrameSlot {
         ]
     }
 
-    /// Copies the inputs in and starts the frame.
-    func submit(_ inputs: [HostTensor]) throws {
-        try input.write { target in
-            for (tensor, start) in zip(inputs, memory.inputs.starts) {
-                tensor.withUnsafeValues { values in
-                    UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(
-                        from: UnsafeRawBufferPointer(values))
-                }
-            }
-        }
+    /// Lends the memory of the inputs, then starts the frame.
+    func submit(_ fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+        try input.write(fill)
         try status.write { target in
             for index in labels.indices {
                 target.storeBytes(of: 0, toByteOffset: index * bindingAlignment, as: UInt32.self)
@@ -188,25 +199,21 @@ final class FrameSlot {
         }
     }
 
-    /// Copies the outputs out.
-    func read(into outputs: inout [HostTensor]) throws {
-        try output.read { source in
-            for (index, start) in memory.outputs.starts.enumerated() {
-                outputs[index].withUnsafeMutableValues { values in
-                    let target = UnsafeMutableRawBufferPointer(values)
-                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + target.count]))
-                }
-            }
-        }
-    }
+    /// Lends the memory of the outputs.
+    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try output.read(body) }
 
-    /// The inputs of the last frame, from staging memory (slow; for running the frame again).
-    func inputs(_ shapes: [Shape]) throws -> [HostTensor] {
-        try input.read { source in
-            zip(shapes, memory.inputs.starts).map { shape, start in
-                let bytes = UnsafeRawBufferPointer(rebasing: source[start..<start + shape.count * 4])
-                return HostTensor(shape, Array(bytes.bindMemory(to: Float.self)))
-            }
+    /// Lends what the last frame's inputs were (slow to read; for running the frame again).
+    func inputs(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try input.read(body) }
+
+    // MARK: Time
+
+    /// What every launch of the last run took, in order, in seconds.
+    ///
+    /// - Precondition: made with `isTimed`, and the run is finished.
+    func launchSeconds() throws -> [Double] {
+        try commands.flatMap { list in
+            let times = try list.timestamps()
+            return zip(times, times.dropFirst()).map { ($1 - $0) * 1e-9 }
         }
     }
 }

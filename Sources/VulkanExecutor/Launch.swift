@@ -17,6 +17,10 @@ struct Region {
     var batch: Int
     var height: Int
     var width: Int
+    /// The row that lies at `start`, where memory holds a strip of one image only.
+    var firstRow = 0
+    /// Where rows do not lie as they do in an activation, so all of the region is always bound.
+    var wholeBytes: Int?
 
     /// A view of the program, its buffer placed.
     init(_ view: View, _ program: Program, _ precision: StoragePrecision) {
@@ -38,13 +42,23 @@ struct Region {
         (batch, height, width) = (view.batch, view.height, view.width)
     }
 
+    /// Bytes of a slot's staging memory that a kernel addresses by itself.
+    init(bytes: Range<Int>, _ memory: Memory) {
+        self.memory = memory
+        start = bytes.lowerBound
+        wholeBytes = bytes.count
+        (unitBytes, pitch, offset, batch, height, width) = (4, 0, 0, 1, 0, 0)
+    }
+
     /// The bytes from the first row to the last of some rows of some images, the beginning rounded down so that it can
     /// be bound; and the units that are missing in front.
     func bytes(images: Range<Int>, rows: Range<Int>) -> (range: Range<Int>, base: Int) {
+        if let wholeBytes { return (start..<start + wholeBytes, 0) }
         let rowUnits = width * pitch
-        let first = (images.lowerBound * height + rows.lowerBound) * rowUnits * unitBytes / bindingAlignment
-        let end = ((images.upperBound - 1) * height + rows.upperBound) * rowUnits * unitBytes
-        return (start + first * bindingAlignment..<start + end, first * bindingAlignment / unitBytes)
+        let first = (images.lowerBound * height + rows.lowerBound - firstRow) * rowUnits * unitBytes / bindingAlignment
+        let end = ((images.upperBound - 1) * height + rows.upperBound - firstRow) * rowUnits * unitBytes
+        let base = firstRow * rowUnits + first * bindingAlignment / unitBytes
+        return (start + first * bindingAlignment..<start + end, base)
     }
 }
 
@@ -67,7 +81,7 @@ struct Launch {
     var constants: Range<Int>
     /// Images, and rows of the kernel's own grid, to compute.
     var images: Int
-    var rows: Int
+    var rows: Range<Int>
     /// Rows of the target for one row of the grid (the factor of a pixel shuffle).
     var targetScale = 1
     /// The rows of the source that rows of the grid need.
@@ -76,8 +90,28 @@ struct Launch {
     var groups: (_ rows: Int, _ images: Int) -> (Int, Int, Int)
     /// Multiply-adds, or elements where there are none: how long it may take.
     var work: Int
-    /// For error messages.
+    /// Bytes that it must move at the least.
+    var leastBytes: Int
+    var kind: LayerTiming.Kind
+    /// For error messages and reports.
     var label: String
+    /// The same for all strips of one step.
+    var step = 0
+    /// Of convolutions, how they are computed.
+    var convolution: ConvolutionKernel?
+
+    /// The same convolution with another tile.
+    func with(_ tile: ConvolutionTile, _ capabilities: Capabilities, _ multiplication: Multiplication) -> Launch {
+        guard let convolution else { preconditionFailure("only convolutions have tiles") }
+        let changed = ConvolutionKernel(convolution.step, capabilities, multiplication, tile: tile)
+        var launch = self
+        launch.convolution = changed
+        launch.kernel.subgroupSize = tile.subgroupSize
+        launch.kernel.constants[0] = UInt32(tile.groupSize)
+        launch.kernel.constants.replaceSubrange(ConvolutionKernel.firstConstant..., with: changed.constants)
+        launch.groups = changed.groups
+        return launch
+    }
 
     /// A part that fits into the device's limits.
     struct Piece {
@@ -90,7 +124,7 @@ struct Launch {
     /// - Throws: `ComputeError.unsuitable` when a single row is too much.
     func pieces(_ capabilities: Capabilities, bindingLimit: Int) throws(ComputeError) -> [Piece] {
         var done: [Piece] = []
-        var open = [Piece(images: 0..<images, rows: 0..<rows)]
+        var open = [Piece(images: 0..<images, rows: rows)]
         while let piece = open.popLast() {
             if fits(piece, capabilities, bindingLimit) {
                 done.append(piece)

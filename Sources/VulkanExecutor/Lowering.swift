@@ -12,6 +12,8 @@ struct Lowering {
     let multiplication: Multiplication
     private(set) var constants = PlanConstants()
     private(set) var launches: [Launch] = []
+    /// Bytes that the step being lowered must move at the least.
+    private var leastBytes = 0
 
     // Ids of specialisation constants, as in Shaders/views.glsl and stages.glsl.
     private enum Constant {
@@ -24,7 +26,7 @@ struct Lowering {
         static let sourceMap = 8
         static let operandMap = [9, 10]
         static let stages = 16
-        static let own = 48
+        static let own = ConvolutionKernel.firstConstant
     }
 
     /// Invocations of a workgroup of the kernels that take one quad each.
@@ -34,7 +36,7 @@ struct Lowering {
     ///   - inputStarts, outputStarts: where the caller's dense pictures start in a slot's staging memory.
     init(
         _ program: Program, _ parameters: Parameters, _ precision: StoragePrecision, _ capabilities: Capabilities,
-        _ multiplication: Multiplication, inputStarts: [Int], outputStarts: [Int]
+        _ multiplication: Multiplication, ends: PlanEnds, inputStarts: [Int], outputStarts: [Int]
     ) {
         self.program = program
         self.parameters = parameters
@@ -42,15 +44,52 @@ struct Lowering {
         self.capabilities = capabilities
         // Matrices are of half floats.
         self.multiplication = precision == .fp16 ? multiplication : .vectors
-        for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
-        for step in program.steps {
+        if let frame = ends.input {
+            upload(frame, to: program.inputs[0])
+        } else {
+            for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
+        }
+        var firstOfStrips = 0
+        for (index, step) in program.steps.enumerated() {
+            if index == program.strips?.firstStep { firstOfStrips = launches.count }
+            leastBytes = step.leastElements * precision.bytes
             switch step {
             case .convolution(let step): lower(step)
             case .map(let step): lower(step)
             case .move(let step): lower(step)
             }
         }
-        for (view, start) in zip(program.outputs, outputStarts) { download(view, start) }
+        for index in launches.indices { launches[index].step = index }
+        if let strips = program.strips {
+            launches.replaceSubrange(firstOfStrips..., with: stripped(strips, firstOfStrips))
+        }
+        if let frame = ends.output {
+            download(program.outputs[0], to: frame)
+        } else {
+            for (view, start) in zip(program.outputs, outputStarts) { download(view, start) }
+        }
+        for index in launches.indices.reversed() where launches[index].kind == .transfer {
+            // Those at the end were not numbered yet.
+            if index == 0 || launches[index].step > 0 { break }
+            launches[index].step = launches.count + index
+        }
+    }
+
+    /// The launches from `first` on, which are the strips' steps, strip by strip.
+    private func stripped(_ strips: Strips, _ first: Int) -> [Launch] {
+        let tail = Array(launches[first...])
+        return strips.rows.flatMap { rows in
+            tail.indices.map { index in
+                var launch = tail[index]
+                launch.work = launch.work * rows[index].count / launch.rows.count
+                launch.leastBytes = launch.leastBytes * rows[index].count / launch.rows.count
+                launch.rows = rows[index]
+                // What lies between two of these steps holds the rows of this strip only.
+                if index > 0 { launch.source.firstRow = rows[index - 1].lowerBound * tail[index - 1].targetScale }
+                if index < tail.count - 1 { launch.target.firstRow = rows[index].lowerBound * launch.targetScale }
+                return launch
+            }
+        }
     }
 
     private func region(_ view: View) -> Region { Region(view, program, precision) }
@@ -148,10 +187,13 @@ struct Lowering {
                     shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
                     constants: words),
                 source: region(step.input), target: region(step.output), operands: operands, weights: weights,
-                constants: constants.endStep(start), images: step.output.batch, rows: step.resultHeight,
-                targetScale: step.pixelShuffle, sourceRows: kernel.sourceRows, groups: kernel.groups,
-                work: step.multiplyAdds,
-                label: "convolution \(step.weight)"))
+                constants: constants.endStep(start), images: step.output.batch, rows: 0..<step.resultHeight,
+                targetScale: step.pixelShuffle, sourceRows: step.inputRows, groups: kernel.groups,
+                work: step.multiplyAdds, leastBytes: leastBytes, kind: .convolution,
+                label:
+                    "convolution \(step.weight) \(step.weightShape[1] * step.groups)->\(step.weightShape[0]) "
+                    + "\(step.resultWidth)x\(step.resultHeight)",
+                convolution: kernel))
     }
 
     private mutating func lower(_ step: MapStep) {
@@ -162,7 +204,7 @@ struct Lowering {
         let operands = encode(step.stages, target: step.output, step: start, into: &words)
         pointwise(
             "map", words, region(step.input), region(step.output), channels: step.output, operands: operands,
-            constants: constants.endStep(start), label: "pointwise stages", sourceRows: { $0 })
+            constants: constants.endStep(start), kind: .pointwise, label: "pointwise stages", sourceRows: { $0 })
     }
 
     private mutating func lower(_ step: MoveStep) {
@@ -208,40 +250,94 @@ struct Lowering {
         for (index, value) in [mode, p0, p1].enumerated() { words[Constant.own + index] = UInt32(value) }
         pointwise(
             "move", words, region(input), region(output), channels: output, constants: constants.endStep(start),
-            label: step.operation.name, sourceRows: sourceRows)
+            kind: .move, label: step.operation.name, sourceRows: sourceRows)
     }
 
     private mutating func upload(_ view: View, _ inputStart: Int) {
         let start = constants.beginStep()
+        leastBytes = view.shape.count * (4 + precision.bytes)
         pointwise(
             "upload", common(target: view, source: view), Region(dense: view, .input, start: inputStart),
-            region(view), channels: view, constants: constants.endStep(start), label: "upload", sourceRows: { $0 })
+            region(view), channels: view, constants: constants.endStep(start), kind: .transfer, label: "upload",
+            sourceRows: { $0 })
     }
 
     private mutating func download(_ view: View, _ outputStart: Int) {
         let start = constants.beginStep()
         var words = common(target: view, source: view)
         let quads = (view.channels + 3) / 4
+        leastBytes = view.shape.count * (4 + precision.bytes)
         words[Constant.targetQuads] = UInt32(quads)
         words[Constant.sourceMap] = map(view, targetQuads: quads, step: start)
         pointwise(
             "download", words, region(view), Region(dense: view, .output, start: outputStart), channels: view,
-            constants: constants.endStep(start), label: "download", sourceRows: { $0 })
+            constants: constants.endStep(start), kind: .transfer, label: "download", sourceRows: { $0 })
+    }
+
+    /// A decoder's frame to the picture that the network reads.
+    private mutating func upload(_ frame: FrameLayout, to view: View) {
+        precondition(view.batch == 1 && view.channels == 3, "a frame is one RGB picture, not \(view.shape)")
+        precondition(
+            view.width == frame.format.width && view.height == frame.format.height,
+            "a frame of \(frame.format.width)x\(frame.format.height) for \(view.shape)")
+        let start = constants.beginStep()
+        let numbers = frame.inputNumbers
+        _ = constants.append(numbers, count: numbers.count, step: start)
+        leastBytes = frame.bytes + view.shape.count * precision.bytes
+        append(
+            "frame_in", common(target: view, source: view) + frame.inputConstants, across: view.width,
+            source: Region(bytes: 0..<frame.bytes, .input), target: region(view),
+            constants: constants.endStep(start), images: 1, rows: view.height, work: view.shape.count,
+            kind: .transfer, label: "frame to RGB", sourceRows: { $0 })
+    }
+
+    /// The network's picture to an encoder's frame, one launch a plane.
+    private mutating func download(_ view: View, to frame: FrameLayout) {
+        precondition(view.batch == 1 && view.channels == 3, "a frame is one RGB picture, not \(view.shape)")
+        precondition(
+            view.width == frame.format.width && view.height == frame.format.height,
+            "a frame of \(frame.format.width)x\(frame.format.height) for \(view.shape)")
+        let numbers = frame.outputNumbers
+        for plane in frame.starts.indices {
+            let start = constants.beginStep()
+            _ = constants.append(numbers, count: numbers.count, step: start)
+            var words = common(target: view, source: view)
+            words[Constant.sourceMap] = map(view, targetQuads: 1, step: start)
+            let range = frame.range(plane: plane)
+            leastBytes = range.count + view.shape.count * precision.bytes / frame.starts.count
+            append(
+                "frame_out", words + frame.outputConstants(plane: plane),
+                across: (frame.format.rowBytes(plane: plane) + 3) / 4, source: region(view),
+                target: Region(bytes: range, .output), constants: constants.endStep(start), images: 1,
+                rows: frame.format.extent(plane: plane).height, work: range.count, kind: .transfer,
+                label: "RGB to plane \(plane)", sourceRows: { frame.sourceRows($0, plane: plane) })
+        }
     }
 
     /// A kernel with one invocation a quad of the target.
     private mutating func pointwise(
         _ shader: String, _ words: [UInt32], _ source: Region, _ target: Region, channels view: View,
-        operands: [(region: Region, upsampling: Int)] = [], constants: Range<Int>, label: String,
-        sourceRows: @escaping (Range<Int>) -> Range<Int>
+        operands: [(region: Region, upsampling: Int)] = [], constants: Range<Int>,
+        kind: LayerTiming.Kind, label: String, sourceRows: @escaping (Range<Int>) -> Range<Int>
     ) {
-        let invocations = view.width * Int(words[Constant.targetQuads])
+        append(
+            shader, words, across: view.width * Int(words[Constant.targetQuads]), source: source, target: target,
+            operands: operands, constants: constants, images: view.batch, rows: view.height, work: view.shape.count,
+            kind: kind, label: label, sourceRows: sourceRows)
+    }
+
+    /// A kernel with `across` invocations in each of some rows.
+    private mutating func append(
+        _ shader: String, _ words: [UInt32], across invocations: Int, source: Region, target: Region,
+        operands: [(region: Region, upsampling: Int)] = [], constants: Range<Int>, images: Int, rows: Int, work: Int,
+        kind: LayerTiming.Kind, label: String, sourceRows: @escaping (Range<Int>) -> Range<Int>
+    ) {
         let across = (invocations + Lowering.pointwiseGroup - 1) / Lowering.pointwiseGroup
         launches.append(
             Launch(
                 kernel: Kernel(shader: shader, precision: precision, constants: words), source: source, target: target,
-                operands: operands, weights: nil, constants: constants, images: view.batch, rows: view.height,
-                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) },
-                work: view.shape.count, label: label))
+                operands: operands, weights: nil, constants: constants, images: images, rows: 0..<rows,
+                sourceRows: sourceRows, groups: { rows, images in (across, rows, images) }, work: work,
+                leastBytes: leastBytes, kind: kind, label: label))
     }
 }

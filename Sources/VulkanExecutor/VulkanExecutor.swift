@@ -11,13 +11,13 @@
 // Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
 // in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here
 // knows pictures, files or models.
-internal import Compute
+public import Compute
 public import Network
 internal import Planning
 internal import Synchronization
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
-public final class VulkanExecutor: Executor {
+public final class VulkanExecutor: FrameExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
         /// The n of `--device vulkan:n`.
@@ -41,10 +41,18 @@ public final class VulkanExecutor: Executor {
     /// Frames that a plan made by `compile` can have in flight.
     public let framesInFlight: Int
 
+    /// Whether the driver computes on the processor.
+    public var isSoftware: Bool { device.capabilities.isSoftware }
+
     let device: Device
     let kernels: KernelLibrary
+    /// The best tile of each layer shape, as far as it was measured.
+    let tiles: TileTable
     /// Bytes that one binding may span: the device's limit, or less in tests.
     let bindingLimit: Int
+    /// Bytes that the activations between a network's last, enlarging layers may take before those run in strips: a
+    /// strip fills every device, and what lies in memory before these layers is mostly more. Less in tests.
+    let stripBytes: Int
     /// How convolutions multiply. Falls back to vectors for good when the self-test finds matrices wrong.
     var multiplication: Multiplication {
         get { chosenMultiplication.withLock { $0 } }
@@ -61,14 +69,20 @@ public final class VulkanExecutor: Executor {
     ///   - validation: loads the validation layers; for tests.
     ///   - framesInFlight: how many frames a plan can be given before the first is waited for.
     ///   - cacheDirectory: where compiled kernels and the self-test's verdict are kept; nil keeps nothing.
+    ///   - memoryLimit: bytes of the device's memory (and of memory shared with it) that all plans may take together;
+    ///     what exceeds it fails as on a full device, and callers retry with smaller tiles.
+    ///   - measuresTiles: whether the best tile of a layer shape is measured on first use, which takes a second or so a
+    ///     network and size, instead of guessed. Where nil: when there is a cache to keep the answer in.
     /// - Throws: `ComputeError`, with the remedy, when there is no such device or it fails its self-test.
     public convenience init(
         device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
-        framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory
+        framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory,
+        memoryLimit: Int = .max, measuresTiles: Bool? = nil
     ) throws {
         try self.init(
             device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
-            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max)
+            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max,
+            memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
         do {
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         } catch ComputeError.refused where multiplication == .matrices {
@@ -83,19 +97,22 @@ public final class VulkanExecutor: Executor {
     /// Without the self-test, and with a limit lower than the device's where tests want one.
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
-        cacheDirectory: String?, bindingLimit: Int
+        cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false,
+        stripBytes: Int = 512 << 20
     ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
         let instance = try Instance(validation: validation)
         let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
-        device = try Device(physical)
+        device = try Device(physical, memoryLimit: memoryLimit)
         self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
         let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
         chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
+        self.stripBytes = stripBytes
         self.precision = precision
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
         kernels = KernelLibrary(device, cacheDirectory: cacheDirectory)
+        tiles = TileTable(device, directory: cacheDirectory, measures: measuresTiles)
     }
 
     /// Every device that some driver offers. Opens none of them.
@@ -124,7 +141,22 @@ public final class VulkanExecutor: Executor {
         }
         let plan = try translatingErrors { try VulkanPlan(self, graph, parameters, precision) }
         kernels.cache.save()
+        tiles.save()
         return plan
+    }
+
+    public func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
+        -> any FramePlan
+    {
+        precondition(graph.inputs.count == 1 && graph.outputs.count == 1, "a graph from one picture to another")
+        try graph.check(parameters)
+        let (input, output) = (FrameLayout(input), FrameLayout(output))
+        let plan = try translatingErrors {
+            try VulkanPlan(self, graph, parameters, precision, ends: PlanEnds(input: input, output: output))
+        }
+        kernels.cache.save()
+        tiles.save()
+        return VulkanFramePlan(plan, input: input, output: output)
     }
 
     /// Whether convolutions run on the device's matrix units.
@@ -132,6 +164,9 @@ public final class VulkanExecutor: Executor {
 
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
+
+    /// What was done with the device since it was opened: buffers, pipelines, submissions, waits.
+    public var activity: DeviceActivity { device.activity }
 
     /// The n of `--device vulkan:n`.
     public var deviceIndex: Int { device.index }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import FoundationEssentials
+internal import Measure
 internal import Media
 internal import Network
 internal import Pipeline
@@ -118,6 +119,11 @@ struct BenchCommand: ParsableCommand {
             ])
         }
         rows.append(["peak memory", mebibytes(report.peakBytes)])
-        return table(rows)
+        guard let layers = report.layers else { return table(rows) }
+        if let peak = layers.peak {
+            rows.append(["arithmetic", "\(decimals(peak.gigaflopsPerSecond)) GFLOP/s at most (\(peak.unit))"])
+        }
+        return table(rows) + "\n\n" + table(layers.rows)
+            + "\n\nRates are counted as direct convolution: a kernel that multiplies less may exceed the peak."
     }
 }

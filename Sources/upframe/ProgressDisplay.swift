@@ -64,6 +64,7 @@ final class ProgressDisplay: Sendable {
             event.reuse = summary.reuse
             event.latency = summary.latency
             event.realtime = summary.governor
+            event.readerGone = summary.readerGone ? true : nil
             write(event)
         default:
             clear()
@@ -73,14 +74,19 @@ final class ProgressDisplay: Sendable {
             standardError(
                 "upframe: \(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "
                     + "(\(decimals(last.framesPerSecond)) fps\(slowest))\n")
-            if let governor = summary.governor {
+            if summary.readerGone { standardError("upframe: the reader of \(output) stopped reading\n") }
+            if summary.isLive || summary.governor != nil {
                 let milliseconds = { (seconds: Double) in "\(decimals(seconds * 1000)) ms" }
+                let latency = summary.latency
+                standardError(
+                    "upframe: latency \(milliseconds(latency.medianSeconds)) median, \(milliseconds(latency.p99Seconds)) "
+                        + "p99, \(milliseconds(latency.maximumSeconds)) at most\n")
+            }
+            if let governor = summary.governor {
                 let rungs = governor.framesByRung.enumerated().map { "\($1) by model \($0 + 1)" }
                 standardError(
-                    "upframe: latency \(milliseconds(summary.latency.medianSeconds)) median, "
-                        + "\(milliseconds(summary.latency.p99Seconds)) p99; \(rungs.joined(separator: ", ")), "
-                        + "\(governor.repeatedFrames) repeated; \(governor.stepsDown) steps down, \(governor.stepsUp) up\n"
-                )
+                    "upframe: real time: \(rungs.joined(separator: ", ")), \(governor.repeatedFrames) shown again; "
+                        + "\(governor.stepsDown) steps down, \(governor.stepsUp) up\n")
             }
             if let share = summary.reuse?.savedShare, share >= 0.01 {
                 standardError(
@@ -138,6 +144,9 @@ final class ProgressDisplay: Sendable {
         var reuse: ReuseCount?
         var latency: LatencyReading?
         var realtime: Governor.Count?
+        var readerGone: Bool?
+        /// Of this process, now and at most so far.
+        var memory: ProcessMemory?
 
         init(event: String, message: String) {
             self.event = event
@@ -146,6 +155,7 @@ final class ProgressDisplay: Sendable {
 
         init(event: String, _ progress: Progress) {
             self.event = event
+            memory = .current
             frames = progress.frames
             expectedFrames = progress.expectedFrames
             elapsedSeconds = progress.elapsedSeconds

@@ -13,7 +13,10 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "auto, cpu, vulkan, or vulkan:N ('upframe devices' lists them). A software driver is used only when named.",
+            """
+            auto, cpu, vulkan, or vulkan:N ('upframe devices' lists them); several share the frames: vulkan:0,1. A \
+            software driver is used only when named.
+            """,
             valueName: "device"))
     var device = "auto"
 
@@ -24,8 +27,8 @@ struct ModelOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        guard Device(device) != nil else {
-            throw ValidationError("--device \(device): expected auto, cpu, vulkan or vulkan:N")
+        guard Device.list(device) != nil else {
+            throw ValidationError("--device \(device): expected auto, cpu, vulkan, vulkan:N or several, as vulkan:0,1")
         }
         if let precision, StoragePrecision(rawValue: precision) == nil {
             throw ValidationError("--precision \(precision): expected fp16 or fp32")
@@ -33,8 +36,19 @@ struct ModelOptions: ParsableArguments {
         if let threads, threads < 1 { throw ValidationError("--threads \(threads): expected 1 or more") }
     }
 
+    /// The device, or all of several.
+    func openExecutors() throws -> [any Executor] {
+        try Device.list(device)!.map {
+            try $0.open(precision: precision.flatMap(StoragePrecision.init), threads: threads)
+        }
+    }
+
+    /// For what runs on one device only.
     func openExecutor() throws -> any Executor {
-        try Device(device)!.open(precision: precision.flatMap(StoragePrecision.init), threads: threads)
+        guard let device = Device(device) else {
+            throw CommandFailure.usage("--device \(device): this command takes one device")
+        }
+        return try device.open(precision: precision.flatMap(StoragePrecision.init), threads: threads)
     }
 }
 

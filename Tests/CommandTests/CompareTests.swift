@@ -96,9 +96,7 @@ import Testing
                 "-i", folder("side-by-side.mkv"), "-vf", "crop=96:80:\(crop):0", "-c:v", "ffv1", folder("h.mkv"),
             ])
             let overall = try #require(try report([folder("h.mkv"), source])["overall"] as? [String: Any])
-            withKnownIssue("issue 3: 48.9 dB where 50 are expected; not yet looked into", isIntermittent: true) {
-                #expect((overall["psnrY"] as? Double ?? 100) > 50)
-            }
+            #expect((overall["psnrY"] as? Double ?? 100) > 50)
         }
     }
 

@@ -197,7 +197,7 @@ private let interlaced = MatrixCase(name: "interlaced", input: "in.mp4", output:
             + ["-x264-params", "tff=1", "-pix_fmt", "yuv420p", folder("in.mp4")])
 }
 
-@Sendable private func makeSizeChange(_ folder: Folder) throws {
+@Sendable func makeSizeChange(_ folder: Folder) throws {
     try ffmpeg(picture(seconds: 0.6) + quickH264 + ["-g", "5", folder("a.ts")])
     try ffmpeg(picture("96x80", seconds: 0.6) + quickH264 + ["-output_ts_offset", "0.6", folder("b.ts")])
     var data = try Data(contentsOf: URL(fileURLWithPath: folder("a.ts")))

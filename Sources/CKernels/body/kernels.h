@@ -9,6 +9,7 @@
 #include "prefetch.h"
 #include "product.h"
 #include "winograd.h"
+#include "peak.h"
 
 const ck_kernels CK_NAME(ck_kernels) = {
     .isa = CK_ISA,
@@ -23,6 +24,9 @@ const ck_kernels CK_NAME(ck_kernels) = {
     .grouped = CK_NAME(grouped),
     .narrow = CK_NAME(narrow),
     .winograd = CK_NAME(winograd),
+    .transform = CK_NAME(transform),
     .im2col = CK_NAME(im2col),
     .finish = CK_NAME(finish_block),
+    .peak = CK_NAME(peak),
+    .peak_flops = 2.0 * CK_NAME(peak_sums) * CK_WIDTH,
 };

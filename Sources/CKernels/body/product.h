@@ -14,21 +14,36 @@ enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1, CK_NAME(ro
 #define CK_PANEL_LANES (2 * CK_WIDTH)
 #endif
 
+/// Where A's number in row r and column k lies: `start[r * row + k / 16 * group + k % 16]`.
+///
+/// Where `ahead` is not 0, the matrix that is needed next lies so many floats further on, in rows of 16, and is fetched
+/// meanwhile, one line a step.
+typedef struct {
+    const float *start;
+    int64_t row, group, ahead;
+} CK_NAME(matrix);
+
 /// C[R, V] = A[R, depth] B[depth, V], fetching a piece of memory for later on the way.
 CK_INLINE void CK_NAME(product_tile)(
-    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth,
-    CK_NAME(piece) fetch, const int R, const int V) {
+    CK_NAME(matrix) m, const float *b, float *c, int64_t c_stride, int64_t depth, CK_NAME(piece) fetch, const int R,
+    const int V) {
     vf sums[14][4];
     CK_UNROLL for (int r = 0; r < R; r++) {
         CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] = vf_all(0);
     }
-    for (int64_t k = 0; k < depth; k++, b += V * CK_WIDTH) {
-        vf row[4];
-        if (k < fetch.lines) __builtin_prefetch(fetch.start + k * fetch.stride, 0, 2);
-        CK_UNROLL for (int v = 0; v < V; v++) row[v] = vf_load(b + v * CK_WIDTH);
-        CK_UNROLL for (int r = 0; r < R; r++) {
-            vf x = vf_all(a[r * a_stride + k]);
-            CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] += x * row[v];
+    const float *a = m.start;
+    const int64_t rows_ahead = m.ahead ? R : 0, stride = m.row;
+    for (int64_t done = 0; done < depth; done += 16, a += m.group) {
+        const int64_t steps = depth - done < 16 ? depth - done : 16;
+        for (int64_t k = 0; k < steps; k++, b += V * CK_WIDTH) {
+            vf row[4];
+            if (done + k < fetch.lines) __builtin_prefetch(fetch.start + (done + k) * fetch.stride, 0, 2);
+            if (k < rows_ahead) __builtin_prefetch(a + m.ahead + k * 16, 0, 2);
+            CK_UNROLL for (int v = 0; v < V; v++) row[v] = vf_load(b + v * CK_WIDTH);
+            CK_UNROLL for (int r = 0; r < R; r++) {
+                vf x = vf_all(a[r * stride + k]);
+                CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] += x * row[v];
+            }
         }
     }
     CK_UNROLL for (int r = 0; r < R; r++) {
@@ -39,15 +54,15 @@ CK_INLINE void CK_NAME(product_tile)(
 #define CK_TILE(R, V)                                                               \
     case R:                                                                         \
         if (R <= CK_NAME(rows_##V)) {                                               \
-            CK_NAME(product_tile)(a, a_stride, b, c, c_stride, depth, fetch, R, V);        \
+            CK_NAME(product_tile)(a, b, c, c_stride, depth, fetch, R, V);           \
         }                                                                           \
         break;
 
 /// C[rows, panel] = A[rows, depth] B[depth, panel], the rows in tiles of nearly equal height.
 #define CK_PRODUCT(V)                                                                                         \
     static void CK_NAME(product_##V)(                                                                         \
-        const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth,          \
-        int64_t rows, CK_NAME(fetch_list) *list, int64_t lines) {                                             \
+        CK_NAME(matrix) a, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows,           \
+        CK_NAME(fetch_list) *list, int64_t lines) {                                                           \
         int64_t parts = (rows + CK_NAME(rows_##V) - 1) / CK_NAME(rows_##V);                                   \
         while (parts > 0) {                                                                                   \
             int64_t height = (rows + parts - 1) / parts;                                                      \
@@ -57,7 +72,7 @@ CK_INLINE void CK_NAME(product_tile)(
                 CK_TILE(7, V) CK_TILE(8, V) CK_TILE(9, V) CK_TILE(10, V) CK_TILE(11, V) CK_TILE(12, V)        \
                 CK_TILE(13, V) CK_TILE(14, V)                                                                 \
             }                                                                                                 \
-            a += height * a_stride;                                                                           \
+            a.start += height * a.row;                                                                        \
             c += height * c_stride;                                                                           \
             rows -= height;                                                                                   \
             parts--;                                                                                          \
@@ -82,20 +97,21 @@ CK_INLINE int64_t CK_NAME(product_tiles)(int64_t rows, int64_t lanes) {
 #endif
 }
 
-/// With each register tile up to `lines` lines of the list are fetched. C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`.
+/// C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`. With each register tile up to `lines` lines
+/// of the list are fetched.
 static void CK_NAME(product)(
-    const float *a, int64_t a_stride, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows,
-    int64_t lanes, CK_NAME(fetch_list) *list, int64_t lines) {
+    CK_NAME(matrix) a, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows, int64_t lanes,
+    CK_NAME(fetch_list) *list, int64_t lines) {
 #if CK_WIDTH == 16
     switch (lanes) {
-    case 16: CK_NAME(product_1)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
-    case 32: CK_NAME(product_2)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
-    case 48: CK_NAME(product_3)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
-    default: CK_NAME(product_4)(a, a_stride, b, c, c_stride, depth, rows, list, lines); break;
+    case 16: CK_NAME(product_1)(a, b, c, c_stride, depth, rows, list, lines); break;
+    case 32: CK_NAME(product_2)(a, b, c, c_stride, depth, rows, list, lines); break;
+    case 48: CK_NAME(product_3)(a, b, c, c_stride, depth, rows, list, lines); break;
+    default: CK_NAME(product_4)(a, b, c, c_stride, depth, rows, list, lines); break;
     }
 #else
     for (int64_t lane = 0; lane < lanes; lane += CK_PANEL_LANES) {
-        CK_NAME(product_2)(a, a_stride, b, c + lane, c_stride, depth, rows, list, lines);
+        CK_NAME(product_2)(a, b, c + lane, c_stride, depth, rows, list, lines);
         b += depth * CK_PANEL_LANES;
     }
 #endif
@@ -112,10 +128,11 @@ static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block) 
     CK_NAME(fetch_list) nothing;
     CK_NAME(fetch_clear)(&nothing);
     CK_NAME(im2col)(job, matrix, block);
+    const CK_NAME(matrix) rows = {matrix, depth, 16, 0};
     for (int64_t lane = 0; lane < lanes; lane += 64) {
         int64_t chunk = lanes - lane < 64 ? lanes - lane : 64;
         CK_NAME(product)(
-            matrix, depth, job->weights + lane * depth, results + lane, lanes, depth, pixels, chunk, &nothing, 0);
+            rows, job->weights + lane * depth, results + lane, lanes, depth, pixels, chunk, &nothing, 0);
     }
     CK_NAME(finish_block)(job, results, block);
 }

@@ -1,8 +1,9 @@
 // 3x3 convolutions by Winograd's method (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016).
 //
 // A block of tiles goes through three phases that leave nothing outside the second-level cache but the input's and the
-// output's pixels: the tiles' transforms, `[xi, tile, depth]`; for each chunk of lanes one small matrix product per xi,
+// output's pixels: the tiles' transforms, `[xi, channel / 16, tile, 16]`; for each chunk of lanes one small matrix product per xi,
 // `[xi, tile, lane]`; and the inverse transform, which hands rows of pixels to `finish` while they are in registers.
+// Several convolutions of the same samples may share transforms, which then lie in memory of the plan.
 // Each transform is done along rows, then along columns, on vectors of channels.
 
 // MARK: One-dimensional transforms
@@ -91,9 +92,9 @@ CK_INLINE CK_NAME(tile) CK_NAME(tile_at)(const ck_winograd_job *job, int64_t ind
     return (CK_NAME(tile)){row / job->tiles_y, row % job->tiles_y * tile, column * tile};
 }
 
-/// Transforms one tile's samples into `to[xi * xi_stride + channel]`.
+/// Transforms one tile's samples into `to[xi * xi_stride + channel / 16 * group + channel % 16]`.
 CK_INLINE void CK_NAME(transform_tile)(
-    const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, const int tile) {
+    const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, int64_t group, const int tile) {
     const int size = tile + 2;
     const ck_view *in = &job->input;
     const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
@@ -136,7 +137,7 @@ CK_INLINE void CK_NAME(transform_tile)(
                 CK_NAME(forward)(d, rows[i], tile);
             }
         }
-        float *column = to + c;
+        float *column = to + c / 16 * group + c % 16;
         CK_ROLLED for (int j = 0; j < size; j++, column += xi_stride) {
             vf d[8], t[8];
             CK_UNROLL for (int i = 0; i < size; i++) d[i] = rows[i][j];
@@ -213,18 +214,49 @@ static void CK_NAME(fetch_tiles)(
     }
 }
 
+/// Floats from one product's operands to the next one's: 16 more than there are, which keep the addresses of one tile's
+/// operands from falling into one set of the cache.
+CK_INLINE int64_t CK_NAME(xi_stride)(const ck_winograd_job *job) {
+    return job->tiles_per_block * (job->transformed ? job->transformed_depth : job->depth) + 16;
+}
+
+CK_INLINE void CK_NAME(transform_block)(const ck_winograd_job *job, int64_t block, const int tile) {
+    const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
+    const int64_t first = block * job->tiles_per_block;
+    const int64_t tiles = total - first < job->tiles_per_block ? total - first : job->tiles_per_block;
+    const int64_t xi_stride = CK_NAME(xi_stride)(job), group = job->tiles_per_block * 16;
+    float *to = job->transformed + block * (tile + 2) * (tile + 2) * xi_stride;
+    for (int64_t t = 0; t < tiles; t++) {
+        CK_NAME(transform_tile)(job, CK_NAME(tile_at)(job, first + t, tile), to + t * 16, xi_stride, group, tile);
+    }
+}
+
+/// Only the transforms, into `job->transformed`.
+static void CK_NAME(transform)(const void *argument, void *scratch, int64_t block) {
+    const ck_winograd_job *job = argument;
+    (void)scratch;
+    if (job->tile == 6) {
+        CK_NAME(transform_block)(job, block, 6);
+    } else {
+        CK_NAME(transform_block)(job, block, 4);
+    }
+}
+
 CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratch, int64_t block, const int tile) {
     const int products = (tile + 2) * (tile + 2);
     const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
     const int64_t first = block * job->tiles_per_block;
     const int64_t tiles = total - first < job->tiles_per_block ? total - first : job->tiles_per_block;
     const int64_t depth = job->depth;
-    // The 16 floats keep the addresses of one tile's products from falling into one set of the cache.
-    const int64_t xi_stride = job->tiles_per_block * depth + 16;
-    float *transformed = scratch, *results = scratch + products * xi_stride;
+    const int shared = job->transformed != NULL;
+    const int64_t group = job->tiles_per_block * 16;
+    const int64_t xi_stride = CK_NAME(xi_stride)(job);
+    const float *transformed = shared ? job->transformed + block * products * xi_stride : scratch;
+    float *results = shared ? scratch : scratch + products * xi_stride;
 
-    for (int64_t t = 0; t < tiles; t++) {
-        CK_NAME(transform_tile)(job, CK_NAME(tile_at)(job, first + t, tile), transformed + t * depth, xi_stride, tile);
+    for (int64_t t = 0; t < tiles && !shared; t++) {
+        CK_NAME(transform_tile)(
+            job, CK_NAME(tile_at)(job, first + t, tile), scratch + t * 16, xi_stride, group, tile);
     }
     // While the products are computed: this block's results, which are written next, and the next block's samples.
     CK_NAME(fetch_list) fetches;
@@ -236,16 +268,17 @@ CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratc
         const int64_t result_stride = job->tiles_per_block * lanes + 16;
         CK_NAME(fetch_tiles)(job, &fetches, first, tiles, 0, lane, lanes);
         const int64_t next = first + job->ahead * job->tiles_per_block;
-        if (chunk == job->chunks - 1 && next < total) {
+        if (chunk == job->chunks - 1 && next < total && !shared) {
             int64_t count = total - next < job->tiles_per_block ? total - next : job->tiles_per_block;
             CK_NAME(fetch_tiles)(job, &fetches, next, count, 1, 0, 0);
         }
         const int64_t steps = products * CK_NAME(product_tiles)(tiles, lanes);
         const int64_t lines = fetches.lines / steps + 1;
         for (int xi = 0; xi < products; xi++) {
+            // Transforms of this step are in the second-level cache already; shared ones come from further away.
+            const CK_NAME(matrix) a = {transformed + xi * xi_stride, 16, group, shared ? xi_stride : 0};
             CK_NAME(product)(
-                transformed + xi * xi_stride, depth, weights, results + xi * result_stride, lanes, depth, tiles, lanes,
-                &fetches, lines);
+                a, weights, results + xi * result_stride, lanes, depth, tiles, lanes, &fetches, lines);
             weights += depth * lanes;
         }
         CK_NAME(fetch_clear)(&fetches);

@@ -156,10 +156,17 @@ typedef struct ck_winograd_job {
     const float *weights;
     /// `depth` zeros.
     const float *zeros;
+    /// For transforms that several convolutions share, else NULL: memory of `ck_winograd_transformed` floats, per block
+    /// `[(tile + 2)², transformed_depth / 16, tiles_per_block, 16]`, from the first channel of `input` on. The kernel
+    /// `transform` fills `depth` channels of it, the kernel `winograd` reads them.
+    float *transformed;
+    int64_t transformed_depth;
 } ck_winograd_job;
 
 /// Floats of scratch for one block.
 int64_t ck_winograd_scratch(const ck_winograd_job *job);
+/// Floats of shared transforms.
+int64_t ck_winograd_transformed(const ck_winograd_job *job);
 /// Floats of transformed weights.
 int64_t ck_winograd_weights(const ck_winograd_job *job);
 /// Transforms weights `[outputs, inputs, 3, 3]` into `packed`, which is zero before. Input i is physical channel
@@ -167,6 +174,13 @@ int64_t ck_winograd_weights(const ck_winograd_job *job);
 void ck_winograd_pack(
     const ck_winograd_job *job, int32_t panel_lanes, const float *weights, int64_t outputs, int64_t inputs,
     const int32_t *channel_of, const int32_t *lane_of, float *packed);
+
+/// Multiply-adds for their own sake. One block is `iterations` rounds of them; scratch: one vector.
+typedef struct ck_peak_job {
+    int64_t iterations;
+    /// Between 0 and 1.
+    float factor;
+} ck_peak_job;
 
 // MARK: Kernels of one instruction set
 
@@ -179,11 +193,14 @@ typedef struct ck_kernels {
     ck_isa isa;
     /// How many lanes the inner product kernel works on at once; a chunk's lanes when that is fewer.
     int32_t panel_lanes;
-    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd, narrow;
+    ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd, transform, narrow;
     /// Fills `matrix` with the rows of block `block`.
     void (*im2col)(const ck_im2col_job *job, float *matrix, int64_t block);
     /// Writes the results of block `block`.
     void (*finish)(const ck_im2col_job *job, const float *results, int64_t block);
+    ck_kernel peak;
+    /// Operations of one iteration of `peak`, two a multiply-add.
+    double peak_flops;
 } ck_kernels;
 
 /// Whether this machine can run them.

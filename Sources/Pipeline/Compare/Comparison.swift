@@ -83,7 +83,8 @@ public struct Comparison: Sendable {
         var (fitA, fitB) = (Fit(to: target), Fit(to: target))
         var pair: (TimedPicture, TimedPicture)? = (x, y)
         while let (p, q) = pair {
-            let metrics = PictureMetrics(fitA.fit(p.pixels), fitB.fit(q.pixels), luma: weights)
+            let metrics = PictureMetrics(
+                fitA.fit(p.pixels).clamped, fitB.fit(q.pixels).clamped, luma: weights)
             result.frames.append(Frame(seconds: p.seconds, metrics: metrics))
             try composite?.write(p, q)
             progress(result.frames.count, first.video.frameCountEstimate)
@@ -131,6 +132,11 @@ struct TimedPicture {
     var seconds: Double
 }
 
+extension HostTensor {
+    /// As it is shown and measured: limited to 0 … 1.
+    fileprivate var clamped: HostTensor { HostTensor(shape, values.map { min(max($0, 0), 1) }) }
+}
+
 /// The frames of a file as pictures; the packets between them are handed on to whoever wants them.
 final class PictureSource {
     let reader: MediaReader
@@ -142,7 +148,8 @@ final class PictureSource {
 
     init(_ reader: MediaReader) {
         self.reader = reader
-        converter = PixelConverter(decoding: reader.video)
+        // What lies beyond 0 … 1 is kept, so that a composite shows the very numbers of both.
+        converter = PixelConverter(decoding: reader.video, clamps: false)
     }
 
     func next() throws -> TimedPicture? {

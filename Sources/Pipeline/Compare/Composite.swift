@@ -42,7 +42,8 @@ struct CompositeWriter {
             overwrite: overwrite)
         self.writer = writer
         converter = try PixelConverter(
-            encodingWidth: width, height: shape.height, pixelFormat: writer.pixelFormat, color: writer.color)
+            encodingWidth: width, height: shape.height, pixelFormat: writer.pixelFormat, color: writer.color,
+            clamps: false)
         canvas = HostTensor(.nhwc(1, shape.height, width, 3))
         fitA = Fit(to: shape)
         fitB = Fit(to: shape)

@@ -1,6 +1,5 @@
 public import Media
 public import Network
-internal import Tensor
 public import Weights
 
 /// What a job is to do.
@@ -16,6 +15,8 @@ public struct UpscaleOptions: Sendable {
     /// computes every frame with `model`, however long it takes.
     public var realtime: Double?
     public var executor: any Executor
+    /// Devices that take a share of the frames, by their speed. Not in real time.
+    public var moreExecutors: [any Executor] = []
     public var target = TargetSize.model
     public var tiling = Tiling.automatic
     /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
@@ -36,7 +37,7 @@ public struct UpscaleSummary: Sendable {
     public var frames: Int
     public var elapsedSeconds: Double
     public var stages: [StageReading]
-    /// From a frame's arrival to the writing of its last byte.
+    /// From the arrival of a frame's last byte; see `isLive`.
     public var latency: LatencyReading
     /// What `realtime` decided; nil without it.
     public var governor: Governor.Count?
@@ -46,6 +47,11 @@ public struct UpscaleSummary: Sendable {
     public var interrupted: Bool
     /// Whether there is an output: false only after an interruption before the first frame.
     public var wroteOutput: Bool
+    /// Whoever read the output at the other end of a pipe stopped reading; that ended the job, and is no failure.
+    public var readerGone = false
+    /// Whether somebody waited for each frame at the other end of a pipe; `latency` then counts to the writing of a
+    /// frame's last byte, otherwise to its handing over to the encoder.
+    public var isLive = false
 }
 
 /// What goes wrong in the pipeline itself; other rooms' errors pass through unchanged.
@@ -77,38 +83,53 @@ public final class UpscaleJob: @unchecked Sendable {
     let writer: MediaWriter
     /// The models that a frame may be computed with, the best first; more than one only in real time.
     let ladder: [Upscaler]
-    let outputShape: Shape
+    /// The model on the other devices.
+    let helpers: [Upscaler]
     private let interruption = FirstError()
 
     /// What a person should know before: streams that stay behind, formats chosen.
     public var notes: [String] { writer.notes }
     public var source: VideoDescription { reader.video }
-    public var outputWidth: Int { writer.width }
-    public var outputHeight: Int { writer.height }
+    /// Pixels, as written: after a turn that the target cannot say.
+    public var outputWidth: Int { writer.appliedRotation % 180 == 0 ? writer.width : writer.height }
+    public var outputHeight: Int { writer.appliedRotation % 180 == 0 ? writer.height : writer.width }
     public var outputPixelFormat: String { writer.pixelFormat }
     public var encoderName: String { writer.encoderName }
 
+    /// - Parameter reader: the source, if it is open already: standard input can be opened only once. It must have been
+    ///   opened with `options.input` and `options.reader`, and nothing been read from it.
     /// - Throws: `MediaError`, `PipelineError`.
-    public init(_ options: UpscaleOptions) throws {
+    public init(_ options: UpscaleOptions, reader: MediaReader? = nil) throws {
         let descriptor = options.model.descriptor
         for descriptor in ([options.model] + options.cheaperModels).map(\.descriptor)
         where descriptor.inputChannels != 3 || descriptor.outputChannels != 3 {
             throw PipelineError.channels(model: descriptor.architecture, count: descriptor.inputChannels)
         }
         self.options = options
-        reader = try MediaReader(path: options.input, options: options.reader)
+        let reader = try reader ?? MediaReader(path: options.input, options: options.reader)
+        self.reader = reader
         let video = reader.video
         let size = options.target.pixels(
             width: video.width, height: video.height, modelScale: descriptor.scale, even: !video.isStillPicture)
         writer = try MediaWriter(
             path: options.output, source: reader, width: size.width, height: size.height, settings: options.encoder,
             overwrite: options.overwrite)
-        outputShape = .nhwc(1, size.height, size.width, 3)
         ladder = ([options.model] + (options.realtime == nil ? [] : options.cheaperModels)).map { model in
             Upscaler(
                 model: model, executor: options.executor, tiling: options.tiling, memoryBudget: options.memoryBudget,
                 reuses: options.reuses && !video.isStillPicture)
         }
+        helpers = (options.realtime == nil && !video.isStillPicture ? options.moreExecutors : []).map { executor in
+            Upscaler(
+                model: options.model, executor: executor, tiling: options.tiling, memoryBudget: options.memoryBudget)
+        }
+    }
+
+    /// The size to which the result of a frame is brought, before it is turned.
+    func outputSize(for frame: VideoFrame) -> (width: Int, height: Int) {
+        guard writer.takesAnySize else { return (writer.width, writer.height) }
+        return options.target.pixels(
+            width: frame.width, height: frame.height, modelScale: ladder[0].scale, even: false)
     }
 
     private struct Interrupted: Error {}
@@ -131,10 +152,15 @@ public final class UpscaleJob: @unchecked Sendable {
 
     /// Does the work and blocks until the output is complete.
     ///
-    /// - Parameter progress: called on the encoding thread, before the first frame and after every one.
+    /// - Parameters:
+    ///   - progress: called on the encoding thread, before the first frame and after every one.
+    ///   - note: what a person should know and only showed itself on the way; called on any thread.
     /// - Throws: the first error of any stage (`MediaError`, `ExecutionError`, `PipelineError`). Nothing half-written
-    ///   stays behind then.
-    public func run(progress: @escaping @Sendable (Progress) -> Void = { _ in }) throws -> UpscaleSummary {
-        try UpscaleRun(self, progress).run()
+    ///   stays behind then; into a pipe, all that was read before the error was written.
+    public func run(
+        progress: @escaping @Sendable (Progress) -> Void = { _ in },
+        note: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws -> UpscaleSummary {
+        try UpscaleRun(self, progress, note).run()
     }
 }

@@ -1,0 +1,90 @@
+import FoundationEssentials
+import Measure
+import Network
+import OperationCases
+import Tensor
+import Weights
+
+/// A model from a file, or one of the known networks with random weights: time does not depend on them.
+func loadModel(_ name: String) throws -> Model {
+    let known: [String: any Architecture] = [
+        "animevideov3-x2": SRVGGNetCompact(upscale: 4, outputScale: 2),
+        "animevideov3-x4": SRVGGNetCompact(upscale: 4),
+        "x4plus": RRDBNet(),
+        "x4plus-anime": RRDBNet(blocks: 6),
+    ]
+    guard let architecture = known[name] else { return try Model.load(path: name) }
+    let graph = architecture.graph(.nhwc(1, 16, 16, architecture.inputChannels))
+    var parameters = randomParameters(graph, seed: 1)
+    // Small enough that a deep network's activations stay within half floats.
+    for (name, tensor) in parameters where tensor.shape.rank == 4 {
+        parameters[name] = HostTensor(tensor.shape, tensor.values.map { $0 * 0.7 })
+    }
+    return Model(architecture: architecture, parameters: parameters)
+}
+
+/// What `network --json` prints.
+struct NetworkReport: Encodable {
+    var model: String
+    var device: String
+    var width: Int
+    var height: Int
+    /// Of each run, in order.
+    var milliseconds: [Double]
+    var median: Double
+    var min: Double
+    var gigaflopsPerFrame: Double
+    var effectiveGigaflopsPerSecond: Double
+    var planBytes: Int
+    var layers: LayerReport?
+}
+
+/// Times a network, and with `--layers` its layers.
+func runNetwork(_ options: CommandLineOptions) throws {
+    guard options.arguments.count == 2 else { throw UsageError("network: expected MODEL WxH") }
+    let model = try loadModel(options.arguments[0])
+    let (width, height) = try parseSize(options.arguments[1])
+    let shape = Shape.nhwc(1, height, width, model.descriptor.inputChannels)
+    let executor = try options.openExecutor()
+    let timer = try NetworkTimer(
+        model.architecture.graph(shape), parameters: model.parameters,
+        inputs: [randomTensor(shape, seed: 1, in: 0..<1)], executor: executor)
+    let times = try timer.times(seconds: options.seconds ?? 5)
+    let middle = median(times)
+    var report = NetworkReport(
+        model: options.arguments[0], device: executor.name, width: width, height: height, milliseconds: times,
+        median: middle, min: times.min()!, gigaflopsPerFrame: timer.gigaflops,
+        effectiveGigaflopsPerSecond: timer.gigaflops / middle * 1000, planBytes: timer.plan.memoryBytes)
+    if options.layers {
+        report.layers = try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
+    }
+    if options.json { return print(try jsonText(report)) }
+    print(
+        "\(report.model) \(width)x\(height) on \(executor.name): \(fixed(middle, 2)) ms (min \(fixed(report.min, 2)), "
+            + "\(times.count) runs), \(fixed(report.effectiveGigaflopsPerSecond, 0)) GFLOP/s counted as "
+            + "direct convolution")
+    if let layers = report.layers {
+        if let peak = layers.peak { print("peak: \(fixed(peak.gigaflopsPerSecond, 0)) GFLOP/s, \(peak.unit)") }
+        printTable(layers.rows)
+    } else if options.layers {
+        print("this device cannot time layers")
+    }
+}
+
+func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+/// Columns of numbers to the right, the last one to the left.
+func printTable(_ rows: [[String]]) {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max()! }
+    for row in rows {
+        print(
+            row.enumerated().map { column, cell in
+                column == columns - 1 ? cell : String(repeating: " ", count: widths[column] - cell.count) + cell
+            }.joined(separator: "  "))
+    }
+}

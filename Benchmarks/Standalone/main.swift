@@ -1,0 +1,56 @@
+// upframe-bench: what measures networks on a machine that has neither Swift nor FFmpeg.
+//
+// It checks the kernels (every case that the tests run, on any executor), times networks as a whole and layer by layer,
+// times single operations, and answers `Benchmarks/peers` line by line. Built by `Benchmarks/standalone` as one file with
+// the Swift library inside; inside this package it is an ordinary target.
+import Measure
+import Network
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+let usage = """
+    usage: upframe-bench COMMAND [--device cpu|vulkan|vulkan:N|reference] [--threads N] [--isa portable|avx2|avx512]
+                         [--precision fp16|fp32] [--json]
+
+    cases                     run every operation and network case; compare with the reference
+    network MODEL WxH         time a network: a weight file, or animevideov3-x2, animevideov3-x4, x4plus, x4plus-anime
+                              with random weights; --seconds S (5), --layers
+    peak                      measure what the device's arithmetic can do at most
+    operations                time single operations; --seconds S (0.5) each
+    serve                     read 'load FILE WxH INPUT OUTPUT' and 'run SECONDS' from standard input, answer in JSON
+
+    """
+
+/// Says something on standard error.
+func complain(_ text: String) { _ = text.withCString { write(2, $0, strlen($0)) } }
+
+do {
+    let options = try CommandLineOptions(Array(CommandLine.arguments.dropFirst()))
+    switch options.command {
+    case "cases": try runCases(options)
+    case "serve": try serve(options)
+    case "peak":
+        guard let executor = try options.openExecutor() as? any PeakMeasuringExecutor else {
+            throw UsageError("\(options.device) cannot measure its peak")
+        }
+        let peak = try executor.measurePeak()
+        if options.json {
+            print(try jsonText(LayerReport.Peak(peak)))
+        } else {
+            print("\(Int(peak.flops / 1e9)) GFLOP/s, \(peak.unit)")
+        }
+    case "operations": try runOperations(options)
+    case "network": try runNetwork(options)
+    default: throw UsageError("unknown command '\(options.command)'")
+    }
+} catch let error as UsageError {
+    complain("upframe-bench: \(error.description)\n\(usage)")
+    exit(2)
+} catch {
+    complain("upframe-bench: \(error)\n")
+    exit(1)
+}

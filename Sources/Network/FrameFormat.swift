@@ -1,0 +1,154 @@
+/// How a picture lies in the memory of a decoder or an encoder, and what its codes mean: all that it takes to make RGB of
+/// it, and it of RGB. Numbers only; where they come from (which matrix, which siting) is for those who know video.
+///
+/// Samples are whole, 8 to 16 bits, all of one depth. A value is `code * scale + bias`. Chroma may have half the columns
+/// or rows; it is then widened and narrowed by the filters given here, with the outermost samples repeated.
+public struct FrameFormat: Hashable, Sendable {
+    public enum Kind: Int, Hashable, Sendable {
+        /// Components are luma, blue difference and red difference.
+        case lumaAndChroma
+        /// One component, luma, which stands for all three colours.
+        case grey
+        /// Components are red, green and blue.
+        case rgb
+    }
+
+    /// Where the samples of one component lie in a row of its plane, in bytes.
+    public struct Component: Hashable, Sendable {
+        public var plane: Int
+        /// From one sample to the next, and from the row's start to the first.
+        public var step: Int
+        public var offset: Int
+
+        public init(plane: Int, step: Int, offset: Int) { (self.plane, self.step, self.offset) = (plane, step, offset) }
+    }
+
+    /// A chroma filter along one axis, for chroma of half the size.
+    public struct Resampling: Hashable, Sendable {
+        /// For even and for odd positions the weights of chroma samples i - 2 … i + 2.
+        public var even: [Float]
+        public var odd: [Float]
+        /// The weights of positions 2i - 2 … 2i + 3 for chroma sample i.
+        public var halving: [Float]
+
+        public init(even: [Float], odd: [Float], halving: [Float]) {
+            precondition(even.count == 5 && odd.count == 5 && halving.count == 6, "five weights, five, and six")
+            (self.even, self.odd, self.halving) = (even, odd, halving)
+        }
+    }
+
+    public var width: Int
+    public var height: Int
+    public var kind: Kind
+    /// Bits of a code, and bits below it in its sample (P010 has six).
+    public var depth: Int
+    public var shift = 0
+    /// 1, or 2 where `depth` is more than 8.
+    public var bytesPerSample: Int
+    /// Samples of two bytes have the high one first.
+    public var isBigEndian = false
+    /// One of grey, else three; all of one step in a plane that they share.
+    public var components: [Component]
+    /// Opacity, if there is any. It is not read, and written as opaque.
+    public var alpha: Component?
+    /// Filters where chroma has half the columns, or rows; nil where it has all of them.
+    public var horizontal: Resampling?
+    public var vertical: Resampling?
+    /// Of luma or RGB, 0 … 1, and of chroma, -0.5 … 0.5: value = code * scale + bias.
+    public var luma: (scale: Float, bias: Float) {
+        get { (numbers[0], numbers[1]) }
+        set { (numbers[0], numbers[1]) = newValue }
+    }
+    public var chroma: (scale: Float, bias: Float) {
+        get { (numbers[2], numbers[3]) }
+        set { (numbers[2], numbers[3]) = newValue }
+    }
+    private var numbers: [Float] = [1, 0, 1, 0]
+    /// Rows r, g, b of the weights of the two chroma values; luma's weight is 1.
+    public var toRGB: [Float] = [0, 0, 0, 0, 0, 0]
+    /// Rows luma and chroma of the weights of r, g and b.
+    public var fromRGB: [Float] = [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    /// Whether RGB is limited to 0 … 1 on the way in and out.
+    public var clamps = true
+
+    public init(width: Int, height: Int, kind: Kind, depth: Int, components: [Component]) {
+        precondition((8...16).contains(depth), "\(depth) bits")
+        precondition(components.count == (kind == .grey ? 1 : 3), "\(components.count) components")
+        (self.width, self.height, self.kind, self.depth, self.components) = (width, height, kind, depth, components)
+        bytesPerSample = depth > 8 ? 2 : 1
+    }
+
+    public var planeCount: Int { (components + [alpha].compactMap { $0 }).map(\.plane).max()! + 1 }
+
+    /// Columns and rows of samples in a plane.
+    public func extent(plane: Int) -> (width: Int, height: Int) {
+        let holdsChroma = kind == .lumaAndChroma && components.dropFirst().contains { $0.plane == plane }
+        return (
+            holdsChroma && horizontal != nil ? (width + 1) / 2 : width,
+            holdsChroma && vertical != nil ? (height + 1) / 2 : height
+        )
+    }
+
+    /// The bytes of a row of a plane that hold samples.
+    public func rowBytes(plane: Int) -> Int {
+        let step = (components + [alpha].compactMap { $0 }).first { $0.plane == plane }?.step ?? bytesPerSample
+        return extent(plane: plane).width * step
+    }
+}
+
+/// The memory of one picture in a `FrameFormat`, lent by a plan.
+public struct FramePlanes {
+    public struct Plane {
+        public let address: UnsafeMutableRawPointer
+        /// Bytes from row to row, at least `rowBytes`.
+        public let stride: Int
+        public let rowBytes: Int
+        public let rows: Int
+
+        public init(address: UnsafeMutableRawPointer, stride: Int, rowBytes: Int, rows: Int) {
+            (self.address, self.stride, self.rowBytes, self.rows) = (address, stride, rowBytes, rows)
+        }
+    }
+
+    public let planes: [Plane]
+
+    public init(_ planes: [Plane]) { self.planes = planes }
+}
+
+/// An executor whose plans take and give pictures as decoders and encoders have them, converted on the device.
+public protocol FrameExecutor: Executor {
+    /// Compiles a graph of one RGB picture `[1, H, W, 3]` to another.
+    ///
+    /// - Parameters:
+    ///   - input, output: of the sizes of the graph's input and output.
+    /// - Throws: `ExecutionError` as `compile` does, and where the device cannot take so large a frame.
+    func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
+        -> any FramePlan
+}
+
+/// A frame that was submitted and not yet waited for.
+public struct FrameTicket: Sendable, Hashable {
+    public let number: Int
+    public init(number: Int) { self.number = number }
+}
+
+/// A graph compiled from frames to frames. Owned by one thread at a time.
+///
+/// Several frames can be in flight: copying one in or out goes on while the device computes another.
+public protocol FramePlan: AnyObject {
+    /// Frames that can be submitted before the first is waited for.
+    var framesInFlight: Int { get }
+    var memoryBytes: Int { get }
+
+    /// Lends memory for a frame's samples, and starts it. Blocks for as long as `write` does, never for the device.
+    ///
+    /// - Precondition: fewer than `framesInFlight` frames are in flight.
+    /// - Throws: `ExecutionError`, and what `write` throws; the frame is then not started.
+    func submit(_ write: (FramePlanes) throws -> Void) throws -> FrameTicket
+
+    /// Blocks until the frame is done, and lends its samples for reading. Frames are waited for in the order in which
+    /// they were submitted.
+    ///
+    /// - Throws: `ExecutionError`, and what `read` throws.
+    func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws
+}

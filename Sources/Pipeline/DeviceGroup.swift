@@ -1,0 +1,165 @@
+/// Which of several devices of different speed takes the next frame.
+///
+/// Whoever is free does: so each gets a share by its speed. But results leave in order, and only so many may wait for a
+/// slower one; a device that would hold up the others for longer than it helps them is passed over.
+struct FrameSharing {
+    /// Frames that may be under way at once, from the oldest that has not left.
+    let window: Int
+    /// Measured seconds a frame, by device; nil before its first.
+    private(set) var seconds: [Double?]
+
+    init(devices: Int, window: Int) {
+        self.window = window
+        seconds = Array(repeating: nil, count: devices)
+    }
+
+    /// Whether a free device may take a frame.
+    func mayTake(_ device: Int) -> Bool {
+        guard let own = seconds[device] else { return true }
+        let others = seconds.indices.filter { $0 != device }.compactMap { seconds[$0] }
+        // While it computes one, the others could do so many.
+        return others.reduce(0) { $0 + own / max($1, 1e-9) } <= Double(window - 1)
+    }
+
+    /// A device did a frame.
+    mutating func measured(_ device: Int, seconds new: Double) {
+        // The first frames still compile; later ones count for more than earlier ones.
+        seconds[device] = seconds[device].map { $0 * 0.75 + new * 0.25 } ?? new
+    }
+}
+
+/// Several devices that work on one stream of frames. What is handed over comes out in the same order, however fast each
+/// device is.
+///
+/// Each device has a thread and a body of its own, which nobody else calls. `submit` and `pass` are for one thread,
+/// `next` for another (or the same, where it never lets more than `window` lie).
+public final class DeviceGroup<Job, Output>: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let window: Int
+    private var sharing: FrameSharing
+    private var waiting: [(number: Int, job: Job)] = []
+    private var done: [Int: Result<Output, any Error>] = [:]
+    private var submitted = 0
+    private var delivered = 0
+    private var isFinished = false
+    private var isCancelled = false
+    private var counts: [Int]
+    private var threads: [WorkerThread] = []
+
+    /// Handed to one thread, and used there only.
+    private struct Body: @unchecked Sendable {
+        let run: (Job) throws -> Output
+    }
+
+    /// - Parameters:
+    ///   - names: of the devices, for their threads.
+    ///   - window: frames that may be under way at once; more than there are devices, or some are always idle.
+    ///   - bodies: what each device does with a job, on its own thread; what they own is used by nobody else.
+    public init(names: [String], window: Int? = nil, bodies: [(Job) throws -> Output]) {
+        precondition(!bodies.isEmpty && names.count == bodies.count, "a name and a body for each device")
+        self.window = window ?? 4 * bodies.count
+        precondition(self.window > bodies.count || bodies.count == 1, "a window of more than \(bodies.count) frames")
+        sharing = FrameSharing(devices: bodies.count, window: self.window)
+        counts = Array(repeating: 0, count: bodies.count)
+        for (index, body) in bodies.enumerated() {
+            let body = Body(run: body)
+            threads.append(WorkerThread("upframe \(names[index])") { [self] in work(index, body.run) })
+        }
+    }
+
+    /// What each device did so far: frames, and seconds a frame as measured last.
+    public var shares: [(frames: Int, seconds: Double?)] {
+        monitor.change { zip(counts, sharing.seconds).map { ($0, $1) } }
+    }
+
+    private var hasRoom: Bool { submitted - delivered < window }
+
+    /// Hands a frame over, waiting for room. False when nobody will take the result.
+    public func submit(_ job: sending Job) -> Bool {
+        monitor.wait(until: { isCancelled || hasRoom }) {
+            if isCancelled { return false }
+            precondition(!isFinished, "a finished group was given a frame")
+            waiting.append((submitted, job))
+            submitted += 1
+            return true
+        }
+    }
+
+    /// Puts something into the stream that needs no device; it keeps its place. False as for `submit`.
+    public func pass(_ output: sending Output) -> Bool {
+        monitor.wait(until: { isCancelled || hasRoom }) {
+            if isCancelled { return false }
+            done[submitted] = .success(output)
+            submitted += 1
+            return true
+        }
+    }
+
+    /// No more frames follow.
+    public func finish() { monitor.change { isFinished = true } }
+
+    /// Nobody wants results any more: what is waiting is dropped. Frames under way are still computed.
+    public func cancel() {
+        monitor.change {
+            isCancelled = true
+            waiting.removeAll()
+            done.removeAll()
+        }
+    }
+
+    /// The next result in order, waiting for it; nil at the end or after `cancel`.
+    ///
+    /// - Throws: what a device threw on this frame. The group is then cancelled.
+    public func next() throws -> sending Output? {
+        let result: Result<Output, any Error>? = monitor.wait(
+            until: { isCancelled || done[delivered] != nil || (isFinished && delivered == submitted) }
+        ) {
+            guard let result = done.removeValue(forKey: delivered) else { return nil }
+            delivered += 1
+            return result
+        }
+        if case .failure = result { cancel() }
+        return try result?.get()
+    }
+
+    /// Waits until every device has ended its last frame; after `finish` or `cancel`.
+    public func join() { for thread in threads { thread.join() } }
+
+    private func work(_ device: Int, _ body: (Job) throws -> Output) {
+        while true {
+            let next: (number: Int, job: Job)? = monitor.wait(
+                until: {
+                    isCancelled || (isFinished && waiting.isEmpty) || (!waiting.isEmpty && sharing.mayTake(device))
+                }
+            ) { isCancelled || waiting.isEmpty ? nil : waiting.removeFirst() }
+            guard let next else { return }
+            let start = monotonicSeconds()
+            let result = Result { try body(next.job) }
+            let seconds = monotonicSeconds() - start
+            monitor.change {
+                sharing.measured(device, seconds: seconds)
+                counts[device] += 1
+                if !isCancelled { done[next.number] = result }
+            }
+        }
+    }
+}
+
+extension Device {
+    /// Several devices in one word: `vulkan:0,1`, or `cpu,vulkan:0`. Nil where a part names none, or one is named twice.
+    public static func list(_ text: String) -> [Device]? {
+        var devices: [Device] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            // A bare number goes on with the kind before it.
+            let isNumber = !part.isEmpty && part.allSatisfy(\.isNumber)
+            if isNumber, case .vulkan(.some) = devices.last {
+                devices.append(.vulkan(Int(part)))
+            } else if let device = Device(String(part)) {
+                devices.append(device)
+            } else {
+                return nil
+            }
+        }
+        return Set(devices).count == devices.count ? devices : nil
+    }
+}

@@ -1,0 +1,257 @@
+internal import Media
+internal import Network
+internal import Tensor
+internal import Weights
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// The network on a device that takes and gives frames as codecs have them: no pixel is touched by the CPU, and copying
+/// one frame goes on while the device computes another. Runs on a thread of its own.
+final class DirectStage {
+    private let clock: StageClock
+    private let places: Pool<Int>
+    private let input: Channel<Item<VideoFrame>>
+    private let output: Channel<Item<Finished>>
+    /// One for each model that a frame may be computed with, the best first; more than one only in real time.
+    private let ladder: [DirectWorker]
+    private let downstream: () -> Double
+    private var repetition: Repetition?
+    /// What real time allows; nil without it. Read when the stage has ended.
+    private(set) var governor: Governor?
+    /// What is under way, in order.
+    private var queue: [Entry] = []
+    private var computing = 0
+    private var lastRung = 0
+    private var lastCollection = 0.0
+    /// Smoothed seconds that a frame takes.
+    private var pace = 0.0
+
+    private enum Entry {
+        case computing(FrameTicket, VideoFrame, rung: Int, since: Double)
+        case item(Item<Finished>)
+    }
+
+    /// What was saved by not computing identical frames again; nil when reuse is off.
+    var reuse: ReuseCount? { repetition?.count }
+
+    init(
+        _ ladder: [DirectWorker], reuses: Bool, clock: StageClock, places: Pool<Int>, input: Channel<Item<VideoFrame>>,
+        output: Channel<Item<Finished>>, downstream: @escaping () -> Double
+    ) {
+        (self.ladder, self.clock, self.places) = (ladder, clock, places)
+        (self.input, self.output, self.downstream) = (input, output, downstream)
+        repetition = reuses ? Repetition(ladder[0].transfer.input) : nil
+    }
+
+    /// In real time: measures every rung before the stream begins.
+    func prepare(_ job: UpscaleJob) throws {
+        guard let bound = job.options.realtime else { return }
+        let costs = try ladder.map { try $0.measure() }
+        let rate = job.source.averageFrameRate
+        governor = Governor(costs: costs, interval: rate.isKnown ? 1 / rate.value : 0, maximumLatency: bound)
+        pace = costs[0]
+    }
+
+    func run() throws {
+        while true {
+            guard sendReady() else { return }
+            let next: Item<VideoFrame>
+            if computing == 0 {
+                guard let item = input.receive() else { break }
+                next = item
+            } else if computing < ladder[lastRung].framesInFlight, let item = input.receiveIfThere() {
+                next = item
+            } else {
+                try collect()
+                continue
+            }
+            try begin(next)
+        }
+        output.finish()
+    }
+
+    private func begin(_ item: Item<VideoFrame>) throws {
+        switch item {
+        case .packet(let packet): queue.append(.item(.packet(packet)))
+        case .repeated(let frame):
+            governor?.countSkipped()
+            queue.append(.item(.repeated(frame)))
+        case .content(let frame):
+            guard repetition?.isRepeated(frame) != true, let rung = rung(for: frame) else {
+                places.put(0)
+                queue.append(.item(.repeated(frame)))
+                return
+            }
+            // Plans of two models share the device, but the queue of each is its own: they take turns.
+            if rung != lastRung { while computing > 0 { try collectKeepingOrder() } }
+            lastRung = rung
+            let worker = ladder[rung]
+            if worker.fits(frame) {
+                let since = monotonicSeconds()
+                let ticket = try clock.measure(frames: 0) { try worker.submit(frame) }
+                queue.append(.computing(ticket, frame, rung: rung, since: since))
+                computing += 1
+            } else {
+                let made = try clock.measure { try worker.computeSlowly(frame) }
+                places.put(0)
+                queue.append(.item(.content(Finished(frame: made, arrival: frame.arrival!))))
+            }
+        }
+    }
+
+    /// The model to compute a frame with; nil when there is no time for any.
+    private func rung(for frame: VideoFrame) -> Int? {
+        guard governor != nil else { return 0 }
+        // Those before it have to be done first.
+        let age = monotonicSeconds() - frame.arrival! + Double(computing) * pace
+        guard case .rung(let rung) = governor!.decide(age: age, downstream: downstream()) else {
+            // The next frame is compared with one that was seen but not computed: what is shown for both is older.
+            repetition?.forget()
+            return nil
+        }
+        return rung
+    }
+
+    private func collectKeepingOrder() throws {
+        guard let index = queue.firstIndex(where: { if case .computing = $0 { true } else { false } }) else { return }
+        try collect(at: index)
+    }
+
+    /// Waits for the oldest frame.
+    private func collect(at index: Int = 0) throws {
+        guard case .computing(let ticket, let source, let rung, let since) = queue[index] else {
+            preconditionFailure("the rest was sent")
+        }
+        let made = try clock.measure { try ladder[rung].collect(ticket, source) }
+        places.put(0)
+        computing -= 1
+        let now = monotonicSeconds()
+        let seconds = now - max(since, lastCollection)
+        lastCollection = now
+        pace += 0.25 * (seconds - pace)
+        governor?.measured(rung, seconds: seconds)
+        queue[index] = .item(.content(Finished(frame: made, arrival: source.arrival!)))
+    }
+
+    /// Sends what comes before the oldest frame under way; false when nobody takes it.
+    private func sendReady() -> Bool {
+        while case .item(let item) = queue.first {
+            queue.removeFirst()
+            guard output.send(item) else { return false }
+        }
+        return true
+    }
+}
+
+/// One device with a plan from frames to frames. One thread at a time.
+final class DirectWorker {
+    let transfer: FrameTransfer
+    private let job: UpscaleJob
+    private let plan: any FramePlan
+    private let upscaler: Upscaler
+    /// For frames that are not like the first: a stream that changes its size or format.
+    private lazy var decoder = PixelConverter(decoding: job.reader.video)
+    private lazy var converter = ResultConverter(job)
+
+    /// nil where this job's frames cannot go straight to the device: it cannot convert them, they are resized, turned or
+    /// have opacity, or the whole picture does not fit into its memory.
+    init?(_ job: UpscaleJob, _ upscaler: Upscaler) throws {
+        let (video, writer) = (job.source, job.writer)
+        let shape = Shape.nhwc(1, video.height, video.width, 3)
+        let result = upscaler.outputShape(shape)
+        guard let executor = upscaler.executor as? any FrameExecutor,
+            !video.isStillPicture, !writer.takesAnySize, !writer.laysFrames, !(video.hasAlpha && writer.hasAlpha),
+            (writer.width, writer.height) == (result.width, result.height), upscaler.takesWhole(shape),
+            let transfer = FrameTransfer(
+                from: video, toWidth: result.width, height: result.height, pixelFormat: writer.pixelFormat,
+                color: writer.color)
+        else { return nil }
+        do {
+            plan = try executor.compile(
+                upscaler.model.architecture.graph(shape), parameters: upscaler.model.parameters, input: transfer.input,
+                output: transfer.output)
+        } catch ExecutionError.outOfMemory {
+            return nil
+        }
+        (self.job, self.upscaler, self.transfer) = (job, upscaler, transfer)
+    }
+
+    var name: String { upscaler.executor.name }
+    var framesInFlight: Int { plan.framesInFlight }
+
+    func fits(_ frame: VideoFrame) -> Bool { transfer.fits(frame, in: job.source) }
+
+    func submit(_ frame: VideoFrame) throws -> FrameTicket {
+        try plan.submit { transfer.write(frame, to: $0) }
+    }
+
+    func collect(_ ticket: FrameTicket, _ source: VideoFrame) throws -> VideoFrame {
+        var made: VideoFrame?
+        try plan.wait(ticket) { made = transfer.frame(from: $0, like: source) }
+        return made!
+    }
+
+    func computeSlowly(_ frame: VideoFrame) throws -> VideoFrame {
+        var pixels = HostTensor(.nhwc(1, frame.height, frame.width, 3))
+        try pixels.withUnsafeMutableValues { try decoder.rgb(from: frame, into: $0) }
+        return try converter.frame(of: Picture(pixels: try upscaler.upscaleApart(pixels), alpha: nil, source: frame))
+    }
+
+    /// Seconds that a frame takes, measured on a grey one after another to warm up.
+    func measure() throws -> Double {
+        let video = job.source
+        let grey = [Float](repeating: 0.5, count: video.width * video.height * 3)
+        let maker = try PixelConverter(
+            encodingWidth: video.width, height: video.height, pixelFormat: video.pixelFormat, color: video.color)
+        let frame = try grey.withUnsafeBufferPointer {
+            try maker.frame(fromRGB: $0, width: video.width, height: video.height, timestamp: 0, duration: 0)
+        }
+        _ = try compute(frame)
+        let start = monotonicSeconds()
+        _ = try compute(frame)
+        return monotonicSeconds() - start
+    }
+
+    /// One frame from end to end.
+    func compute(_ frame: VideoFrame) throws -> VideoFrame {
+        fits(frame) ? try collect(try submit(frame), frame) : try computeSlowly(frame)
+    }
+}
+
+/// Tells frames that are the same, bit for bit, as the one before.
+struct Repetition {
+    private(set) var count = ReuseCount()
+    private let format: FrameFormat
+    private var last: VideoFrame?
+
+    init(_ format: FrameFormat) { self.format = format }
+
+    mutating func isRepeated(_ frame: VideoFrame) -> Bool {
+        defer { last = frame }
+        count.pictures += 1
+        guard let last, isSame(last, frame) else { return false }
+        count.identicalPictures += 1
+        return true
+    }
+
+    /// The last frame is not what is shown.
+    mutating func forget() { last = nil }
+
+    private func isSame(_ a: VideoFrame, _ b: VideoFrame) -> Bool {
+        guard (a.width, a.height, a.pixelFormat) == (b.width, b.height, b.pixelFormat), a.color == b.color,
+            (a.width, a.height) == (format.width, format.height), a.planeCount >= format.planeCount
+        else { return false }
+        return (0..<format.planeCount).allSatisfy { plane in
+            let (rows, bytes) = (format.extent(plane: plane).height, format.rowBytes(plane: plane))
+            return a.withPlane(plane) { first, stride in
+                b.withPlane(plane) { second, otherStride in
+                    (0..<rows).allSatisfy { memcmp(first + $0 * stride, second + $0 * otherStride, bytes) == 0 }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+internal import Compute
+public import Network
+
+extension VulkanExecutor: PeakMeasuringExecutor {
+    /// Of what convolutions multiply with: cooperative matrices, or vectors in single precision.
+    public func measurePeak() throws -> MultiplicationPeak {
+        try translatingErrors {
+            let usesMatrices = usesCooperativeMatrices && KernelLibrary.code("peak.matrices.fp16") != nil
+            let subgroup = device.capabilities.subgroupSize
+            // Four subgroups, or what is usual where subgroups do not matter.
+            let group = usesMatrices ? 4 * subgroup : 128
+            let rounds = 256
+            // A matrix product of 16 x 16 x 16 is a subgroup's work.
+            let sums = 8
+            let perGroup = usesMatrices ? 4 * rounds * sums * 16 * 16 * 16 : group * rounds * sums * 4
+            var constants = [UInt32](repeating: 0, count: 49)
+            for index in 1...7 { constants[index] = 1 }
+            constants[0] = UInt32(group)
+            constants[48] = UInt32(rounds)
+            let pipeline = try kernels.pipeline(
+                Kernel(
+                    shader: usesMatrices ? "peak.matrices" : "peak", precision: usesMatrices ? .fp16 : .fp32,
+                    subgroupSize: usesMatrices ? subgroup : nil, constants: constants))
+            let scratch = try DeviceBuffer(device, bytes: bindingAlignment)
+
+            var best = 0.0
+            // Enough groups to fill the device, found by doubling until a run is long against its start.
+            var groups = 32
+            var long = 0
+            while long < 3 {
+                let recorder = try CommandRecorder(
+                    device, dispatches: 1, storageBuffers: KernelLibrary.bindings)
+                var words = [UInt32](repeating: 0, count: KernelLibrary.pushConstantWords)
+                // Below 1, so that sums stay finite.
+                words[21] = 1
+                try recorder.dispatch(
+                    pipeline, Array(repeating: .writing(scratch.slice()), count: KernelLibrary.bindings),
+                    pushConstants: words, groups: (groups, 1, 1))
+                let commands = try recorder.finish()
+                let clock = ContinuousClock()
+                var failure: (any Error)?
+                let elapsed = clock.measure { do { try commands.run() } catch { failure = error } }
+                if let failure { throw failure }
+                let seconds = elapsed / .seconds(1)
+                best = max(best, 2 * Double(groups * perGroup) / seconds)
+                if seconds > 0.02 || groups >= device.capabilities.maximumGroups[0] / 2 {
+                    long += 1
+                } else {
+                    groups *= 2
+                }
+            }
+            return MultiplicationPeak(
+                flops: best,
+                unit: usesMatrices ? "matrices of 16x16x16, fp16 with fp32 sums" : "vectors, fp32")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+internal import Compute
+internal import Network
+internal import Planning
+internal import Synchronization
+internal import Tensor
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// Which tile each layer shape is computed with: measured on first use, and kept on disk under the device, its driver and
+/// the kernels' fingerprint. Safe to share between threads.
+///
+/// A table that cannot be read or written costs time, never a result; a tile that is not among a layer's own is ignored.
+final class TileTable: Sendable {
+    private let device: Device
+    private let path: String?
+    private let measures: Bool
+
+    private struct Contents {
+        var tiles: [String: ConvolutionTile]
+        var forced: ConvolutionTile?
+        var isChanged = false
+    }
+    private let contents: Mutex<Contents>
+
+    init(_ device: Device, directory: String?, measures: Bool) {
+        self.device = device
+        self.measures = measures
+        path = directory.map {
+            "\($0)/tiles-\(device.capabilities.identity)-\(KernelLibrary.fingerprint).txt"
+        }
+        let stored = path.flatMap { FileManager.default.contents(atPath: $0) }
+        contents = Mutex(Contents(tiles: TileTable.read(stored.map { String(decoding: $0, as: UTF8.self) } ?? "")))
+    }
+
+    /// What every convolution is computed with that can be; for tests.
+    var forced: ConvolutionTile? {
+        get { contents.withLock { $0.forced } }
+        set { contents.withLock { $0.forced = newValue } }
+    }
+
+    /// The launches, convolutions with their best tiles.
+    ///
+    /// - Parameter memory: of a plan that is not in use; what lies in its arena is lost.
+    func chosen(
+        for launches: [Launch], _ executor: VulkanExecutor, _ memory: PlanMemory, _ precision: StoragePrecision
+    ) throws -> [Launch] {
+        let multiplication = precision == .fp16 ? executor.multiplication : .vectors
+        return try launches.map { launch in
+            guard let convolution = launch.convolution else { return launch }
+            let capabilities = executor.device.capabilities
+            let key = TileTable.key(launch, convolution.step)
+            let forced = forced
+            let candidates = ConvolutionKernel.tiles(
+                convolution.step, capabilities, multiplication, all: forced != nil)
+            if let known = forced ?? contents.withLock({ $0.tiles[key] }), candidates.contains(known) {
+                return launch.with(known, capabilities, multiplication)
+            }
+            guard measures, candidates.count > 1, launch.work >= TileTable.worthwhileWork else { return launch }
+            let best = try TileTable.best(candidates, launch, executor, memory, multiplication)
+            contents.withLock {
+                $0.tiles[key] = best
+                $0.isChanged = true
+            }
+            return launch.with(best, capabilities, multiplication)
+        }
+    }
+
+    // MARK: Measuring
+
+    /// Multiply-adds below which no tile is worth a measurement.
+    private static let worthwhileWork = 4_000_000
+    /// Multiply-adds of one measurement at most: a millisecond or so of a GPU, a tenth of a second of a software driver.
+    private static let measuredWork = (gpu: 20_000_000_000, software: 20_000_000)
+
+    private static func best(
+        _ candidates: [ConvolutionTile], _ launch: Launch, _ executor: VulkanExecutor, _ memory: PlanMemory,
+        _ multiplication: Multiplication
+    ) throws -> ConvolutionTile {
+        let capabilities = executor.device.capabilities
+        let limit = capabilities.isSoftware ? measuredWork.software : measuredWork.gpu
+        // Whole tiles of rows, and at least one of the tallest.
+        let rows = max(32, launch.rows.count * limit / max(launch.work, 1) / 32 * 32)
+        let status = try DeviceBuffer(executor.device, bytes: bindingAlignment)
+        var best = (tile: candidates[0], seconds: Double.infinity)
+        for tile in candidates {
+            var part = launch.with(tile, capabilities, multiplication)
+            part.rows = launch.rows.prefix(rows)
+            part.images = 1
+            guard let piece = try part.pieces(capabilities, bindingLimit: executor.bindingLimit).first else { continue }
+            let pipeline = try executor.kernels.pipeline(part.kernel)
+            let recorder = try CommandRecorder(
+                executor.device, dispatches: 1, storageBuffers: KernelLibrary.bindings, timestamps: 2)
+            recorder.timestamp(0)
+            try recorder.dispatch(
+                pipeline, FrameSlot.bindings(part, piece, memory, nil, nil, status.slice()),
+                pushConstants: part.pushConstants(piece), groups: part.groups(piece.rows.count, piece.images.count))
+            recorder.timestamp(1)
+            let commands = try recorder.finish()
+            // The first run compiles and warms up.
+            var fastest = Double.infinity
+            for run in 0..<4 {
+                let seconds = try time(commands)
+                if run > 0 { fastest = min(fastest, seconds) }
+                // Out of the race.
+                if run > 0 && seconds > 2 * best.seconds { break }
+            }
+            // Less than 3 in 100 is noise: the better guess stays.
+            if fastest < best.seconds * 0.97 { best = (tile, fastest) }
+        }
+        return best.tile
+    }
+
+    private static func time(_ commands: CommandList) throws -> Double {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try commands.run()
+        let elapsed = (clock.now - start) / .seconds(1)
+        let stamps = try commands.timestamps()
+        return stamps.count == 2 ? (stamps[1] - stamps[0]) * 1e-9 : elapsed
+    }
+
+    // MARK: The file
+
+    /// All that a tile's speed depends on.
+    private static func key(_ launch: Launch, _ step: ConvolutionStep) -> String {
+        let shape = step.weightShape
+        return [
+            launch.kernel.shader, launch.kernel.precision.rawValue, "\(step.input.physicalChannels.count)>\(shape[0])",
+            "\(shape[2])x\(shape[3])", "s\(step.stride)", "g\(step.groups)", "u\(step.inputUpsampling)",
+            "p\(step.pixelShuffle)", "a\(step.stages.compactMap(\.operand).count)",
+            "\(step.resultWidth)x\(step.resultHeight)",
+        ].joined(separator: ",")
+    }
+
+    /// Writes what was measured since. The file is replaced whole.
+    func save() {
+        guard let path else { return }
+        let text = contents.withLock { contents -> String? in
+            guard contents.isChanged else { return nil }
+            contents.isChanged = false
+            return TileTable.text(contents.tiles)
+        }
+        guard let text else { return }
+        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try? Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+    }
+
+    static func text(_ tiles: [String: ConvolutionTile]) -> String {
+        tiles.sorted { $0.key < $1.key }.map { key, tile in
+            "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
+                + "\(tile.subgroupSize ?? 0)\n"
+        }.joined()
+    }
+
+    static func read(_ text: String) -> [String: ConvolutionTile] {
+        var tiles: [String: ConvolutionTile] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            let numbers = words.dropFirst().compactMap { Int($0) }
+            guard words.count == 7, numbers.count == 6 else { continue }
+            tiles[String(words[0])] = ConvolutionTile(
+                width: numbers[0], height: numbers[1], blockQuads: numbers[2], pixels: numbers[3], quads: numbers[4],
+                subgroupSize: numbers[5] == 0 ? nil : numbers[5])
+        }
+        return tiles
+    }
+}

@@ -1,0 +1,87 @@
+import CPUExecutor
+import Measure
+import Network
+import Reference
+import Tensor
+import TestSupport
+import Testing
+
+@Suite struct MeasureTests {
+    private let network = SRVGGNetCompact(features: 16, convolutions: 3, upscale: 2)
+    private let shape = Shape.nhwc(1, 24, 31, 3)
+
+    private func timer(_ executor: any Executor) throws -> NetworkTimer {
+        let graph = network.graph(shape)
+        return try NetworkTimer(
+            graph, parameters: randomParameters(graph, seed: 1), inputs: [randomTensor(shape, seed: 2)],
+            executor: executor)
+    }
+
+    @Test func layersAddUpToTheNetwork() throws {
+        let timer = try timer(CPUExecutor(threads: 1))
+        let peak = MultiplicationPeak(flops: 2e9, unit: "a guess")
+        let report = try #require(try timer.layers(runs: 3, peak: peak))
+        #expect((report.width, report.height) == (31, 24))
+        #expect(report.layers.filter { $0.kind == .convolution }.count == 5)
+        let work = report.layers.reduce(0) { $0 + $1.gigaflops }
+        #expect(abs(work - timer.gigaflops) < 1e-9 * timer.gigaflops)
+        for layer in report.layers {
+            #expect(layer.milliseconds > 0 && layer.bytes > 0, "\(layer.name)")
+            if layer.gigaflops > 0 {
+                let rate = layer.gigaflops / layer.milliseconds * 1000
+                #expect(abs(layer.effectiveGigaflopsPerSecond - rate) < 1e-9 * rate)
+                #expect(abs(layer.shareOfPeak! - rate / 2) < 1e-9 * rate)
+            } else {
+                #expect(layer.shareOfPeak == nil)
+            }
+        }
+        // Three equal convolutions are one group, and groups lose nothing.
+        #expect(report.groups.contains { $0.count == 3 })
+        #expect(report.groups.reduce(0) { $0 + $1.count } == report.layers.count)
+        #expect(abs(report.groups.reduce(0) { $0 + $1.layer.milliseconds } - report.milliseconds) < 1e-9)
+        #expect(report.rows.count == report.groups.count + 2)
+    }
+
+    /// Activations and weights of one layer, counted by hand.
+    @Test func bytesAreThoseOfTheLayer() throws {
+        let report = try #require(try timer(CPUExecutor(threads: 1)).layers(runs: 1, peak: nil))
+        let middle = try #require(report.layers.first { $0.name.hasPrefix("convolution 16->16") })
+        let activations = 2 * 24 * 31 * 16 * 4
+        let weights = 16 * 16 * 9 * 4
+        #expect(middle.bytes >= activations + weights && middle.bytes <= activations + weights + 4 * 16 * 4)
+    }
+
+    @Test func whatCannotTellSaysNothing() throws {
+        #expect(try timer(ReferenceExecutor()).layers(peak: nil) == nil)
+    }
+
+    @Test(arguments: CPUExecutor.InstructionSet.supported)
+    func peaksAreMeasured(_ instructionSet: CPUExecutor.InstructionSet) throws {
+        let executor = CPUExecutor(threads: 1, instructionSet: instructionSet)
+        let peak = try executor.measurePeak()
+        // At least an operation a nanosecond, at most what no core does: 64 vectors of 16 floats a nanosecond.
+        #expect(peak.flops > 1e9 && peak.flops < 2e12)
+        #expect(peak.unit.contains(instructionSet.rawValue))
+        // No kernel multiplies faster than the peak: a product of large matrices, without Winograd's savings.
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 64, 64, 64))
+        let graph = b.finish([b.convolution(x, "c", to: 64, kernel: 1)])
+        let timer = try NetworkTimer(
+            graph, parameters: randomParameters(graph, seed: 1), inputs: [randomTensor(.nhwc(1, 64, 64, 64), seed: 2)],
+            executor: executor)
+        let report = try #require(try timer.layers(runs: 9, peak: peak))
+        let share = try #require(report.layers.compactMap(\.shareOfPeak).max())
+        #expect(share > 0.01 && share < 1.25, "\(share)")
+    }
+
+    @Test func timesAreOfThisRun() throws {
+        let times = try timer(CPUExecutor(threads: 1)).times(runs: 4)
+        #expect(times.count == 4 && times.allSatisfy { $0 > 0 })
+        #expect(median([3, 1, 2]) == 2 && median([4, 1, 2, 3]) == 2.5)
+    }
+
+    @Test func numbersAsText() {
+        #expect(fixed(1.005, 1) == "1.0" && fixed(12.345, 2) == "12.35" && fixed(-0.04, 1) == "0.0")
+        #expect(fixed(-1.25, 0) == "-1" && fixed(0.05, 2) == "0.05" && fixed(.infinity, 2) == "inf")
+    }
+}

@@ -1,0 +1,119 @@
+import Compute
+import Foundation
+import Network
+import Planning
+import Reference
+import Tensor
+import TestSupport
+import Testing
+
+@testable import VulkanExecutor
+
+/// Tiles are chosen by measurement, so each of them must compute the same.
+@Suite(.serialized) struct TileTests {
+    private func executor(_ precision: StoragePrecision, directory: String? = nil, measures: Bool = false) throws
+        -> VulkanExecutor
+    {
+        try VulkanExecutor(
+            device: nil, precision: precision, allowSoftware: true, validation: true, framesInFlight: 1,
+            cacheDirectory: directory, bindingLimit: .max, measuresTiles: measures)
+    }
+
+    /// Layers of every width of block, with all that is fused into them, at sizes that no tile divides.
+    private let tests: [(name: String, graph: Graph)] = {
+        func build(_ name: String, _ shape: Shape, _ body: (inout GraphBuilder, Value) -> Value) -> (String, Graph) {
+            var b = GraphBuilder()
+            let x = b.input("x", shape)
+            let y = body(&b, x)
+            return (name, b.finish([y]))
+        }
+        return [
+            build("64 outputs", .nhwc(1, 19, 21, 20)) { b, x in b.leakyReLU(b.convolution(x, "c", to: 64), 0.2) },
+            build("pixel shuffle of 12", .nhwc(2, 9, 34, 16)) { b, x in
+                b.apply(.pixelShuffle(factor: 2), b.convolution(x, "c", to: 12))
+            },
+            build("a picture in and out", .nhwc(1, 17, 18, 3)) { b, x in
+                b.convolution(b.apply(.upsampleNearest(factor: 2), x), "c", to: 3)
+            },
+            build("strided", .nhwc(1, 20, 35, 16)) { b, x in
+                b.apply(.convolution(stride: 2, padding: 1, groups: 1), x, b.parameter("w", [32, 16, 4, 4]))
+            },
+        ]
+    }()
+
+    private func check(_ executor: VulkanExecutor, _ names: [String], tolerance: Float) throws -> Int {
+        var count = 0
+        for test in tests where names.contains(test.name) {
+            let parameters = randomParameters(test.graph, seed: 3)
+            let input = randomTensor(test.graph.shape(test.graph.inputs[0]), seed: 4)
+            let expected = try ReferenceExecutor().compile(test.graph, parameters: parameters).run([input])[0]
+            let program = Planner.plan(test.graph)
+            guard case .convolution(let step) = program.steps.first(where: { $0.kind == .convolution }) else {
+                Issue.record("no convolution in \(test.name)")
+                continue
+            }
+            let multiplication = executor.precision == .fp16 ? executor.multiplication : .vectors
+            let tiles = ConvolutionKernel.tiles(
+                step, executor.device.capabilities, multiplication, all: true)
+            #expect(tiles.count > 2)
+            for tile in tiles {
+                executor.tiles.forced = tile
+                defer { executor.tiles.forced = nil }
+                let found = try VulkanPlan(executor, test.graph, parameters, executor.precision).run([input])[0]
+                #expect(largestDifference(found, expected) <= tolerance, "\(test.name) with \(tile)")
+                count += 1
+            }
+        }
+        #expect(executor.validationMessages.first == nil)
+        return count
+    }
+
+    @Test func everyTileOfVectors() throws {
+        let fp32 = try executor(.fp32)
+        #expect(try check(fp32, ["64 outputs", "a picture in and out"], tolerance: 1e-5) > 15)
+        #expect(try check(fp32, ["pixel shuffle of 12", "strided"], tolerance: 1e-5) > 10)
+        #expect(try check(executor(.fp16), ["a picture in and out"], tolerance: 0.02) > 3)
+    }
+
+    @Test func everyTileOfMatrices() throws {
+        let executor = try executor(.fp16)
+        guard executor.hasSubgroupsOfEight else {
+            print("tiles of emulated matrices were NOT tested: \(executor.name) lacks subgroups of 8")
+            return
+        }
+        executor.multiplication = .emulatedMatrices
+        #expect(try check(executor, ["64 outputs", "a picture in and out"], tolerance: 0.02) > 15)
+    }
+
+    /// Measured once, kept on disk, and used from there; what the file says wrongly is ignored.
+    @Test func theChoiceIsKept() throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "upframe-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let graph = SRVGGNetCompact(features: 64, convolutions: 1, upscale: 2).graph(.nhwc(1, 24, 32, 3))
+        let parameters = randomParameters(graph, seed: 1)
+        let input = randomTensor(.nhwc(1, 24, 32, 3), seed: 2, in: 0..<1)
+        let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run([input])[0]
+
+        func pipelinesMade() throws -> Int {
+            let executor = try executor(.fp32, directory: directory, measures: true)
+            let result = try executor.plan(graph, parameters: parameters).run([input])[0]
+            #expect(largestDifference(result, expected) < 1e-4)
+            #expect(executor.validationMessages.first == nil)
+            return executor.activity.pipelines
+        }
+        let first = try pipelinesMade()
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasPrefix("tiles-") }
+        #expect(files.count == 1)
+        let path = "\(directory)/\(files[0])"
+        let kept = TileTable.read(try String(contentsOfFile: path, encoding: .utf8))
+        // 3 -> 64 is too small to be worth it at this size.
+        #expect(kept.count == 2)
+        #expect(TileTable.read(TileTable.text(kept)) == kept)
+        let second = try pipelinesMade()
+        #expect(second < first, "nothing was measured again")
+        try kept.map { "\($0.key) 16 8 999 8 2 0\n" }.joined().write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(try pipelinesMade() > second, "tiles that do not fit are measured anew")
+        try "nonsense\n\0 1 2 3\n".write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(try pipelinesMade() > second)
+    }
+}
