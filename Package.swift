@@ -50,6 +50,7 @@ let package = Package(
         room("Network", ["Tensor"]),
         room("Planning", ["Network"]),
         room("Reference", ["Network"]),
+        room("Autodiff", ["Network"]),
         room("Measure", ["Network"]),
 
         // Executors.
@@ -74,6 +75,9 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Networks made better.
+        room("Training", ["Autodiff"]),
+
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
             name: "upframe-bench",
@@ -97,6 +101,8 @@ let package = Package(
                 "Compute",
             ]),
         tests("ComputeTests", ["Compute"]),
+        tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
+        tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

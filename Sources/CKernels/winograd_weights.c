@@ -24,7 +24,8 @@ int64_t ck_winograd_weights(const ck_winograd_job *job) {
 
 /// The rows of the transform: a polynomial of second degree at each point, over the product of the point's distances to
 /// the others (the input's transform leaves these out); the last row is its leading coefficient.
-static void filter_transform(int tile, double rows[8][3]) {
+void ck_winograd_rows(int tile, double rows[8][3]);
+void ck_winograd_rows(int tile, double rows[8][3]) {
     const double six[7] = {0, 1, -1, 2, -2, 0.5, -0.5};
     const double four[5] = {0, sqrt(0.5), -sqrt(0.5), sqrt(2), -sqrt(2)};
     const double *points = tile == 6 ? six : four;
@@ -48,7 +49,7 @@ void ck_winograd_pack(
     const int size = job->tile + 2;
     const int64_t depth = job->depth;
     double g[8][3];
-    filter_transform(job->tile, g);
+    ck_winograd_rows(job->tile, g);
     for (int64_t o = 0; o < outputs; o++) {
         // Where this output's lane lies: chunk, panel, lane.
         int64_t lane = lane_of[o], chunk_start = 0;

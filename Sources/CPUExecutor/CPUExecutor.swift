@@ -77,12 +77,18 @@ public final class CPUExecutor: Executor {
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
-        try compilePlan(graph, parameters: parameters)
+        if graph.planningObstacle != nil { return try compile(graph, state: makeState(parameters)) }
+        return try compilePlan(graph, parameters: parameters)
     }
 
-    /// As `compile`, for callers that want to ask the plan for its timings.
+    /// As `compile`, for graphs of inference only, and for callers that want to ask the plan for its timings.
+    ///
+    /// - Throws: also `ExecutionError.unsupported` for a graph of training.
     public func compilePlan(_ graph: Graph, parameters: Parameters) throws -> CPUPlan {
         try graph.check(parameters)
+        if let obstacle = graph.planningObstacle {
+            throw ExecutionError.unsupported(device: "a plan for inference", operation: obstacle)
+        }
         let program = Planner.plan(graph)
         let memory = PlanMemory(device: name)
         var compiler = try PlanCompiler(

@@ -68,6 +68,8 @@ public enum ExecutionError: Error, CustomStringConvertible {
     case parameterShape(name: String, found: Shape, expected: Shape)
     case outOfMemory(device: String, bytes: Int)
     case deviceLost(device: String)
+    /// The executor has no kernel for an operation of the graph.
+    case unsupported(device: String, operation: String)
     /// Anything else that a device reports, in its own words.
     case device(device: String, message: String)
 
@@ -81,6 +83,8 @@ public enum ExecutionError: Error, CustomStringConvertible {
             "\(device) has no room for \(bytes >> 20) MiB: use smaller tiles (--tile 256)"
         case .deviceLost(let device):
             "\(device) was lost while computing: update its driver, or use --device cpu"
+        case .unsupported(let device, let operation):
+            "\(device) cannot compute '\(operation)', which is for training: use --device cpu"
         case .device(let device, let message):
             "\(device): \(message)"
         }

@@ -1,3 +1,5 @@
+public import Tensor
+
 /// A pointwise non-linearity without parameters.
 public enum Activation: Hashable, Sendable {
     /// `x < 0 ? slope * x : x`; `slope` 0 is ReLU.
@@ -9,6 +11,22 @@ public enum Activation: Hashable, Sendable {
     case tanh
 
     public static let relu = Activation.leakyReLU(slope: 0)
+}
+
+/// A pointwise function of the training side: losses, normalisations, derivatives.
+public enum Function: Hashable, Sendable {
+    case exponential
+    /// The natural logarithm.
+    case logarithm
+    case squareRoot
+    /// `1 / x`
+    case reciprocal
+    case absolute
+    /// `log(1 + exp(x))`
+    case softplus
+    /// One of three numbers by the sign of x: the derivatives of kinked functions, `sign`, and masks. Its own derivative
+    /// is zero.
+    case step(negative: Float, zero: Float, positive: Float)
 }
 
 /// How `resize` samples. Half-pixel centres (`source = (target + 0.5) * in / out - 0.5`), samples clamped to the border,
@@ -38,16 +56,23 @@ public struct Margins: Hashable, Sendable {
 }
 
 /// One primitive of the graph. Activations are `[N, H, W, C]`.
+///
+/// The set is closed under differentiation: the vector-Jacobian product of every operation is written in operations
+/// (`Autodiff`), so derivatives of any order are graphs too. Linear operations come in pairs of adjoints.
 public enum Operation: Hashable, Sendable {
     /// An activation given at run time. No operands.
     case input(name: String)
     /// A named, trained tensor. No operands.
     case parameter(name: String)
+    /// Numbers that belong to the graph: one for every element, or one for all. No operands.
+    case constant([Float])
 
     /// Cross-correlation: operands x `[N, H, W, I]`, weight `[O, I/groups, kH, kW]`, and optionally bias `[O]`. Zero
     /// padding of `padding` on all sides.
     case convolution(stride: Int, padding: Int, groups: Int)
     /// `a + b`: equal shapes, or b a vector `[C]` added to every pixel.
+    ///
+    /// Any rank; "every pixel" is every index but the last.
     case add
     /// `a * b`, shapes as `add`.
     case multiply
@@ -72,6 +97,38 @@ public enum Operation: Hashable, Sendable {
     case resize(height: Int, width: Int, ResizeFilter)
     case pad(Margins, PadMode)
     case crop(Margins)
+
+    // What training needs beyond inference. Tensors of any rank unless said otherwise.
+
+    /// The adjoint of `convolution` in x, which is also the transposed convolution: operands g `[N, h, w, O]` and weight
+    /// `[O, I/groups, kH, kW]` to `[N, height, width, I]`, where the convolution of such an activation has g's shape.
+    case convolutionTranspose(stride: Int, padding: Int, groups: Int, height: Int, width: Int)
+    /// The adjoint of `convolution` in the weight: operands x `[N, H, W, I]` and g `[N, h, w, O]` to
+    /// `[O, I/groups, kernelHeight, kernelWidth]`.
+    case convolutionWeightGradient(stride: Int, padding: Int, groups: Int, kernelHeight: Int, kernelWidth: Int)
+    case function(Function)
+    /// Sums along every axis on which the target's extent is 1; ranks are equal.
+    case sum(to: Shape)
+    /// The adjoint of `sum`: repeats along every axis on which x's extent is 1.
+    case broadcast(to: Shape)
+    /// The same elements in the same order, seen with other extents.
+    case reshape(Shape)
+    /// Axis i of the result is axis `permutation[i]` of x.
+    case transpose([Int])
+    /// Matrix products of the last two axes, `[…, M, K]` times `[…, K, N]`, either side transposed before; the other axes
+    /// are equal.
+    case product(transposeLeft: Bool, transposeRight: Bool)
+    /// The adjoint of `upsampleNearest`: the sum of each `factor` x `factor` pixels.
+    case sumPool(factor: Int)
+    /// The adjoint of `resize` from `[N, height, width, C]`.
+    case resizeAdjoint(height: Int, width: Int, ResizeFilter)
+    /// The adjoint of `pad`: what was read from a pixel is added up there.
+    case padAdjoint(Margins, PadMode)
+    /// x, through which no gradient flows.
+    case detach
+    /// x itself, but to readers a value of its own: what is computed from it is computed apart from what is computed from
+    /// x. Recomputation of activations is made of it; the number tells one such copy from another.
+    case again(Int)
 }
 
 extension Operation {
@@ -95,6 +152,20 @@ extension Operation {
         case .resize: "resize"
         case .pad: "pad"
         case .crop: "crop"
+        case .constant: "constant"
+        case .convolutionTranspose: "convolutionTranspose"
+        case .convolutionWeightGradient: "convolutionWeightGradient"
+        case .function: "function"
+        case .sum: "sum"
+        case .broadcast: "broadcast"
+        case .reshape: "reshape"
+        case .transpose: "transpose"
+        case .product: "product"
+        case .sumPool: "sumPool"
+        case .resizeAdjoint: "resizeAdjoint"
+        case .padAdjoint: "padAdjoint"
+        case .detach: "detach"
+        case .again: "again"
         }
     }
 }

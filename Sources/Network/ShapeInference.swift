@@ -11,7 +11,7 @@ extension Operation {
         func activation() -> Shape? { operands.count == 1 && operands[0].rank == 4 ? operands[0] : nil }
 
         switch self {
-        case .input, .parameter:
+        case .input, .parameter, .constant:
             return fail("leaves carry their own shape")
 
         case .convolution(let stride, let padding, let groups):
@@ -34,10 +34,8 @@ extension Operation {
             return .success(.nhwc(x.batch, height, width, weight[0]))
 
         case .add, .multiply:
-            guard expect(2...2), operands[0].rank == 4 else {
-                return fail("expects two operands, the first [N, H, W, C]")
-            }
-            guard operands[0] == operands[1] || operands[1] == Shape([operands[0].channels]) else {
+            guard expect(2...2) else { return fail("expects two operands") }
+            guard operands[0] == operands[1] || (operands[0].rank > 1 && operands[1] == [operands[0].lastExtent]) else {
                 return fail("shapes must be equal, or the second a vector [C]")
             }
             return .success(operands[0])
@@ -48,9 +46,9 @@ extension Operation {
             else { return fail("expects x [N, H, W, C] and a weight [C] or [1]") }
             return .success(operands[0])
 
-        case .affine, .activation, .clamp:
-            guard let x = activation() else { return fail("expects one activation") }
-            return .success(x)
+        case .affine, .activation, .clamp, .function, .detach, .again:
+            guard expect(1...1) else { return fail("expects one operand") }
+            return .success(operands[0])
 
         case .concatenate:
             guard let first = operands.first, operands.allSatisfy({ $0.rank == 4 }),
@@ -98,6 +96,10 @@ extension Operation {
                 m.left + m.right < x.width
             else { return fail("expects one activation larger than the margins") }
             return .success(.nhwc(x.batch, x.height - m.top - m.bottom, x.width - m.left - m.right, x.channels))
+
+        case .convolutionTranspose, .convolutionWeightGradient, .sum, .broadcast, .reshape, .transpose, .product,
+            .sumPool, .resizeAdjoint, .padAdjoint:
+            return trainingShape(operands)
         }
     }
 }

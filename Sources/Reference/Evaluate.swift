@@ -9,10 +9,12 @@ internal import Tensor
 
 extension Operation {
     /// The operation's meaning: its result of shape `shape` on these operands.
-    func evaluate(_ operands: [HostTensor], shape: Shape) -> HostTensor {
+    func evaluate(_ operands: [PreciseTensor], shape: Shape) -> PreciseTensor {
         switch self {
         case .input, .parameter:
             preconditionFailure("leaves are not evaluated")
+        case .constant(let values):
+            return PreciseTensor(shape, (0..<shape.count).map { Double(values[values.count == 1 ? 0 : $0]) })
         case .convolution(let stride, let padding, let groups):
             return convolve(
                 operands[0], operands[1], operands.count == 3 ? operands[2] : nil, stride: stride, padding: padding,
@@ -24,11 +26,11 @@ extension Operation {
         case .prelu:
             return pointwise(operands, shape) { $0 < 0 ? $1 * $0 : $0 }
         case .affine(let scale, let offset):
-            return HostTensor(shape, operands[0].values.map { Float(Double($0) * Double(scale) + Double(offset)) })
+            return PreciseTensor(shape, operands[0].values.map { $0 * Double(scale) + Double(offset) })
         case .activation(let activation):
-            return HostTensor(shape, operands[0].values.map { Float(activation.value(Double($0))) })
+            return PreciseTensor(shape, operands[0].values.map(activation.value))
         case .clamp(let low, let high):
-            return HostTensor(shape, operands[0].values.map { min(max($0, low), high) })
+            return PreciseTensor(shape, operands[0].values.map { min(max($0, Double(low)), Double(high)) })
         case .concatenate:
             return joinChannels(operands, shape: shape)
         case .sliceChannels(let start, _):
@@ -63,14 +65,56 @@ extension Operation {
             }
         case .resize(_, _, let filter):
             return resample(operands[0], shape, filter)
+        case .convolutionTranspose(let stride, let padding, let groups, _, _):
+            return convolveTransposed(
+                operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
+        case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
+            return correlate(operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
+        case .function(let function):
+            return PreciseTensor(shape, operands[0].values.map(function.value))
+        case .sum:
+            return summed(operands[0], shape)
+        case .broadcast:
+            return repeated(operands[0], shape)
+        case .reshape:
+            return PreciseTensor(shape, operands[0].values)
+        case .transpose(let permutation):
+            return permuted(operands[0], permutation, shape)
+        case .product(let transposeLeft, let transposeRight):
+            return multiplyMatrices(operands[0], operands[1], transposeLeft, transposeRight, shape)
+        case .sumPool(let factor):
+            return scatter(operands[0], shape) { row, column in [(row / factor, column / factor, 1)] }
+        case .resizeAdjoint(_, _, let filter):
+            let rows = (0..<operands[0].shape.height).map {
+                taps(filter, $0, from: shape.height, to: operands[0].shape.height)
+            }
+            let columns = (0..<operands[0].shape.width).map {
+                taps(filter, $0, from: shape.width, to: operands[0].shape.width)
+            }
+            return scatter(operands[0], shape) { row, column in
+                rows[row].flatMap { (y, a) in columns[column].map { (z, b) in (y, z, a * b) } }
+            }
+        case .padAdjoint(let margins, let mode):
+            return scatter(operands[0], shape) { row, column in
+                let (y, z) = (row - margins.top, column - margins.left)
+                switch mode {
+                case .zero:
+                    return (0..<shape.height).contains(y) && (0..<shape.width).contains(z) ? [(y, z, 1)] : []
+                case .reflect:
+                    return [(reflect(y, shape.height), reflect(z, shape.width), 1)]
+                }
+            }
+        case .detach, .again:
+            return operands[0]
         }
     }
 }
 
 /// Fills a tensor of shape `shape` element by element.
-private func gather(_ x: HostTensor, _ shape: Shape, _ element: (HostTensor, Int, Int, Int, Int) -> Float) -> HostTensor
+private func gather(_ x: PreciseTensor, _ shape: Shape, _ element: (PreciseTensor, Int, Int, Int, Int) -> Double)
+    -> PreciseTensor
 {
-    var values: [Float] = []
+    var values: [Double] = []
     values.reserveCapacity(shape.count)
     for n in 0..<shape.batch {
         for row in 0..<shape.height {
@@ -81,18 +125,19 @@ private func gather(_ x: HostTensor, _ shape: Shape, _ element: (HostTensor, Int
             }
         }
     }
-    return HostTensor(shape, values)
+    return PreciseTensor(shape, values)
 }
 
 /// `body` on every element of the first operand and its partner in the second: the same place, the same channel of a
 /// vector `[C]`, or the one element of `[1]`.
-private func pointwise(_ operands: [HostTensor], _ shape: Shape, _ body: (Double, Double) -> Double) -> HostTensor {
+private func pointwise(_ operands: [PreciseTensor], _ shape: Shape, _ body: (Double, Double) -> Double) -> PreciseTensor
+{
     let (a, b) = (operands[0].values, operands[1].values)
-    return HostTensor(shape, a.indices.map { Float(body(Double(a[$0]), Double(b[$0 % b.count]))) })
+    return PreciseTensor(shape, a.indices.map { body(a[$0], b[$0 % b.count]) })
 }
 
-private func joinChannels(_ operands: [HostTensor], shape: Shape) -> HostTensor {
-    var values: [Float] = []
+private func joinChannels(_ operands: [PreciseTensor], shape: Shape) -> PreciseTensor {
+    var values: [Double] = []
     values.reserveCapacity(shape.count)
     for pixel in 0..<(shape.batch * shape.height * shape.width) {
         for operand in operands {
@@ -100,70 +145,15 @@ private func joinChannels(_ operands: [HostTensor], shape: Shape) -> HostTensor 
             values += operand.values[pixel * channels..<(pixel + 1) * channels]
         }
     }
-    return HostTensor(shape, values)
+    return PreciseTensor(shape, values)
 }
 
 /// The sample that a mirror without edge repetition shows at `index` of a side of `count` samples.
-private func reflect(_ index: Int, _ count: Int) -> Int {
+func reflect(_ index: Int, _ count: Int) -> Int {
     if count == 1 { return 0 }
     let period = 2 * (count - 1)
     let phase = ((index % period) + period) % period
     return phase < count ? phase : period - phase
-}
-
-private func convolve(
-    _ x: HostTensor, _ weight: HostTensor, _ bias: HostTensor?, stride: Int, padding: Int, groups: Int, shape: Shape
-) -> HostTensor {
-    let (kernelHeight, kernelWidth) = (weight.shape[2], weight.shape[3])
-    let groupInputs = weight.shape[1]
-    let groupOutputs = shape.channels / groups
-    // Weights as [O, kH, kW, I], so that the inner sum runs over neighbours in memory.
-    let taps = kernelHeight * kernelWidth
-    var kernel = [Double](repeating: 0, count: weight.values.count)
-    for output in 0..<shape.channels {
-        for input in 0..<groupInputs {
-            for tap in 0..<taps {
-                kernel[(output * taps + tap) * groupInputs + input] =
-                    Double(weight.values[(output * groupInputs + input) * taps + tap])
-            }
-        }
-    }
-    var result = HostTensor(shape)
-    x.withUnsafeValues { samples in
-        kernel.withUnsafeBufferPointer { kernel in
-            result.withUnsafeMutableValues { result in
-                var index = 0
-                for n in 0..<shape.batch {
-                    for row in 0..<shape.height {
-                        for column in 0..<shape.width {
-                            for output in 0..<shape.channels {
-                                var sum = bias.map { Double($0.values[output]) } ?? 0
-                                let firstInput = output / groupOutputs * groupInputs
-                                for ky in 0..<kernelHeight {
-                                    let y = row * stride + ky - padding
-                                    if y < 0 || y >= x.shape.height { continue }
-                                    for kx in 0..<kernelWidth {
-                                        let z = column * stride + kx - padding
-                                        if z < 0 || z >= x.shape.width { continue }
-                                        let source =
-                                            ((n * x.shape.height + y) * x.shape.width + z) * x.shape.channels
-                                            + firstInput
-                                        let taps = (output * taps + ky * kernelWidth + kx) * groupInputs
-                                        for input in 0..<groupInputs {
-                                            sum += Double(samples[source + input]) * kernel[taps + input]
-                                        }
-                                    }
-                                }
-                                result[index] = Float(sum)
-                                index += 1
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-    return result
 }
 
 extension Activation {
@@ -177,8 +167,22 @@ extension Activation {
     }
 }
 
+extension Function {
+    fileprivate func value(_ x: Double) -> Double {
+        switch self {
+        case .exponential: exp(x)
+        case .logarithm: log(x)
+        case .squareRoot: x.squareRoot()
+        case .reciprocal: 1 / x
+        case .absolute: abs(x)
+        case .softplus: max(x, 0) + log1p(exp(-abs(x)))
+        case .step(let negative, let zero, let positive): Double(x < 0 ? negative : x > 0 ? positive : zero)
+        }
+    }
+}
+
 /// The samples of one side that make up target sample `index`, with their weights.
-private func taps(_ filter: ResizeFilter, _ index: Int, from count: Int, to target: Int) -> [(
+func taps(_ filter: ResizeFilter, _ index: Int, from count: Int, to target: Int) -> [(
     index: Int, weight: Double
 )] {
     let step = Double(count) / Double(target)
@@ -203,16 +207,16 @@ private func taps(_ filter: ResizeFilter, _ index: Int, from count: Int, to targ
     }
 }
 
-private func resample(_ x: HostTensor, _ shape: Shape, _ filter: ResizeFilter) -> HostTensor {
+private func resample(_ x: PreciseTensor, _ shape: Shape, _ filter: ResizeFilter) -> PreciseTensor {
     let rows = (0..<shape.height).map { taps(filter, $0, from: x.shape.height, to: shape.height) }
     let columns = (0..<shape.width).map { taps(filter, $0, from: x.shape.width, to: shape.width) }
     return gather(x, shape) { x, n, row, column, channel in
         var sum = 0.0
         for (y, rowWeight) in rows[row] {
             for (z, columnWeight) in columns[column] {
-                sum += rowWeight * columnWeight * Double(x[n, y, z, channel])
+                sum += rowWeight * columnWeight * x[n, y, z, channel]
             }
         }
-        return Float(sum)
+        return sum
     }
 }

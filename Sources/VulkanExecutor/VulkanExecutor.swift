@@ -13,6 +13,7 @@
 // knows pictures, files or models.
 public import Compute
 public import Network
+internal import Planning
 internal import Synchronization
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
@@ -135,6 +136,9 @@ public final class VulkanExecutor: FrameExecutor {
     /// As `compile`, with the type that can have several frames in flight.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
         try graph.check(parameters)
+        if let obstacle = graph.planningObstacle {
+            throw ExecutionError.unsupported(device: name, operation: obstacle)
+        }
         let plan = try translatingErrors { try VulkanPlan(self, graph, parameters, precision) }
         kernels.cache.save()
         tiles.save()

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ReferenceTests {
     /// Every primitive has a case: a new one without a test fails here.
     @Test func everyOperationHasACase() {
-        let tested = Set(operationCases.flatMap { $0.graph.nodes.map(\.operation.name) })
+        let tested = Set((operationCases + trainingOperationCases).flatMap { $0.graph.nodes.map(\.operation.name) })
         let all = Set(
             [
                 Operation.input(name: ""), .parameter(name: ""), .convolution(stride: 1, padding: 1, groups: 1), .add,
@@ -15,12 +15,17 @@ import Testing
                 .concatenate,
                 .sliceChannels(start: 0, count: 1), .upsampleNearest(factor: 2), .pixelShuffle(factor: 2),
                 .pixelUnshuffle(factor: 2), .resize(height: 1, width: 1, .nearest), .pad(Margins(), .zero),
-                .crop(Margins()),
+                .crop(Margins()), .constant([]),
+                .convolutionTranspose(stride: 1, padding: 1, groups: 1, height: 1, width: 1),
+                .convolutionWeightGradient(stride: 1, padding: 1, groups: 1, kernelHeight: 1, kernelWidth: 1),
+                .function(.absolute), .sum(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
+                .product(transposeLeft: false, transposeRight: false), .sumPool(factor: 1),
+                .resizeAdjoint(height: 1, width: 1, .nearest), .padAdjoint(Margins(), .zero), .detach, .again(0),
             ].map(\.name))
         #expect(tested == all)
     }
 
-    @Test(arguments: operationCases + networkCases)
+    @Test(arguments: operationCases + networkCases + trainingOperationCases)
     func runs(_ test: OperationCase) throws {
         let plan = try ReferenceExecutor().compile(test.graph, parameters: test.parameters)
         let outputs = try plan.run(test.inputs)

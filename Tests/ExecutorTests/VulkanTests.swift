@@ -40,6 +40,16 @@ private enum Shared {
         try compare(test, Shared.fp16.get(), tolerance: 0.05)
     }
 
+    /// There are no kernels for training yet: each such graph is refused with an error that says so, not computed wrong.
+    @Test(arguments: trainingOperationCases)
+    func trainingOperationIsRefused(_ test: OperationCase) throws {
+        let executor = try Shared.fp32.get()
+        #expect { try executor.compile(test.graph, parameters: test.parameters) } throws: { error in
+            guard case ExecutionError.unsupported(let device, _) = error else { return false }
+            return device == executor.name && "\(error)".contains("--device cpu")
+        }
+    }
+
     /// The kernel for cooperative matrices, with its matrices emulated: everything but the hardware's products.
     @Test func matrixKernelWithEmulatedMatrices() throws {
         let executor = try VulkanExecutor(

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "CKTensor.h"
+
 // MARK: Data
 
 /// `[batch, height, width]` pixels, row-major, `pitch` floats apart; `data` is the first pixel's first channel.

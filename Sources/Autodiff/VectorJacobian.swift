@@ -1,0 +1,173 @@
+internal import Network
+internal import Tensor
+
+/// One operation as the backward walk sees it.
+struct AppliedOperation {
+    let operands: [Value]
+    let result: Value
+    /// Which operands' derivatives anybody wants; rows need not make the others.
+    let wanted: [Bool]
+}
+
+extension Operation {
+    /// The table: for each operation the derivatives with respect to its operands, given that with respect to its result,
+    /// `g`. Nil where there is none to pass on.
+    func vectorJacobian(_ b: inout GraphBuilder, _ at: AppliedOperation, _ g: Value) -> [Value?] {
+        /// The derivative of a function of one operand: `g * slope`.
+        func chain(_ slope: Value) -> [Value?] { [b.apply(.multiply, g, slope)] }
+        let operands = at.operands
+        func shape(_ index: Int) -> Shape { b.shape(operands[index]) }
+
+        switch self {
+        // Leaves, and what is flat by definition.
+        case .input, .parameter, .constant: return []
+        case .detach: return [nil]
+        case .again: return [g]
+
+        // The form of three tensors.
+        case .convolution(let stride, let padding, let groups):
+            let (x, weight) = (shape(0), shape(1))
+            let toInput = Operation.convolutionTranspose(
+                stride: stride, padding: padding, groups: groups, height: x.height, width: x.width)
+            let toWeight = Operation.convolutionWeightGradient(
+                stride: stride, padding: padding, groups: groups, kernelHeight: weight[2], kernelWidth: weight[3])
+            var result: [Value?] = [
+                at.wanted[0] ? b.apply(toInput, g, operands[1]) : nil,
+                at.wanted[1] ? b.apply(toWeight, operands[0], g) : nil,
+            ]
+            if operands.count == 3 { result.append(at.wanted[2] ? b.sumToVector(g) : nil) }
+            return result
+        case .convolutionTranspose(let stride, let padding, let groups, _, _):
+            let toWeight = Operation.convolutionWeightGradient(
+                stride: stride, padding: padding, groups: groups, kernelHeight: shape(1)[2], kernelWidth: shape(1)[3])
+            return [
+                at.wanted[0]
+                    ? b.apply(.convolution(stride: stride, padding: padding, groups: groups), g, operands[1]) : nil,
+                at.wanted[1] ? b.apply(toWeight, g, operands[0]) : nil,
+            ]
+        case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
+            let toInput = Operation.convolutionTranspose(
+                stride: stride, padding: padding, groups: groups, height: shape(0).height, width: shape(0).width)
+            return [
+                at.wanted[0] ? b.apply(toInput, operands[1], g) : nil,
+                at.wanted[1]
+                    ? b.apply(.convolution(stride: stride, padding: padding, groups: groups), operands[0], g) : nil,
+            ]
+
+        // Pointwise.
+        case .add:
+            return [g, at.wanted[1] ? b.summed(g, like: shape(1)) : nil]
+        case .multiply:
+            return [
+                at.wanted[0] ? b.apply(.multiply, g, operands[1]) : nil,
+                at.wanted[1] ? b.summed(b.apply(.multiply, g, operands[0]), like: shape(1)) : nil,
+            ]
+        case .affine(let scale, _):
+            return [b.scaled(g, scale)]
+        case .activation(let activation):
+            return chain(activation.slope(&b, operands[0], at.result))
+        case .function(let function):
+            return chain(function.slope(&b, operands[0], at.result))
+        case .clamp(let low, let high):
+            let above = b.step(b.apply(.affine(scale: 1, offset: -low), operands[0]), 0, 1, 1)
+            let below = b.step(b.apply(.affine(scale: -1, offset: high), operands[0]), 0, 1, 1)
+            return chain(b.apply(.multiply, above, below))
+        case .prelu:
+            // x < 0 ? w x : x; the part below zero belongs to w.
+            let below = b.apply(.multiply, g, b.step(operands[0], 1, 1, 0))
+            var result: [Value?] = [nil, nil]
+            if at.wanted[0] {
+                let above = b.apply(.multiply, g, b.step(operands[0], 0, 0, 1))
+                let slopes = b.repeated(operands[1], like: operands[0])
+                result[0] = b.apply(.add, b.apply(.multiply, below, slopes), above)
+            }
+            if at.wanted[1] {
+                let products = b.apply(.multiply, below, operands[0])
+                result[1] = shape(1) == [1] ? b.total(products) : b.sumToVector(products)
+            }
+            return result
+
+        // Arrangements.
+        case .concatenate:
+            var start = 0
+            return operands.indices.map { index in
+                defer { start += shape(index).channels }
+                return at.wanted[index]
+                    ? b.apply(.sliceChannels(start: start, count: shape(index).channels), g) : nil
+            }
+        case .sliceChannels(let start, let count):
+            let x = shape(0)
+            func zeros(_ channels: Int) -> [Value] {
+                channels == 0 ? [] : [b.constant([0], .nhwc(x.batch, x.height, x.width, channels))]
+            }
+            let parts = zeros(start) + [g] + zeros(x.channels - start - count)
+            return [parts.count == 1 ? g : b.concatenate(parts)]
+        case .upsampleNearest(let factor): return [b.apply(.sumPool(factor: factor), g)]
+        case .sumPool(let factor): return [b.apply(.upsampleNearest(factor: factor), g)]
+        case .pixelShuffle(let factor): return [b.apply(.pixelUnshuffle(factor: factor), g)]
+        case .pixelUnshuffle(let factor): return [b.apply(.pixelShuffle(factor: factor), g)]
+        case .resize(_, _, let filter):
+            return [b.apply(.resizeAdjoint(height: shape(0).height, width: shape(0).width, filter), g)]
+        case .resizeAdjoint(_, _, let filter):
+            return [b.apply(.resize(height: shape(0).height, width: shape(0).width, filter), g)]
+        case .pad(let margins, .zero): return [b.apply(.crop(margins), g)]
+        case .pad(let margins, let mode): return [b.apply(.padAdjoint(margins, mode), g)]
+        case .padAdjoint(let margins, let mode): return [b.apply(.pad(margins, mode), g)]
+        case .crop(let margins): return [b.apply(.pad(margins, .zero), g)]
+        case .sum: return [b.apply(.broadcast(to: shape(0)), g)]
+        case .broadcast: return [b.apply(.sum(to: shape(0)), g)]
+        case .reshape: return [b.apply(.reshape(shape(0)), g)]
+        case .transpose(let permutation):
+            var inverse = permutation
+            for (index, axis) in permutation.enumerated() { inverse[axis] = index }
+            return [b.apply(.transpose(inverse), g)]
+        case .product(let left, let right):
+            // With A and B as they are multiplied: dA = G Bᵀ, dB = Aᵀ G; transposed where they are stored transposed.
+            func product(_ x: Value, _ y: Value, _ first: Bool, _ second: Bool) -> Value {
+                b.apply(.product(transposeLeft: first, transposeRight: second), x, y)
+            }
+            let (x, y) = (operands[0], operands[1])
+            return [
+                at.wanted[0] ? (left ? product(y, g, right, true) : product(g, y, false, !right)) : nil,
+                at.wanted[1] ? (right ? product(g, x, true, left) : product(x, g, !left, false)) : nil,
+            ]
+        }
+    }
+}
+
+extension Activation {
+    /// The derivative at x, where the activation is y.
+    fileprivate func slope(_ b: inout GraphBuilder, _ x: Value, _ y: Value) -> Value {
+        switch self {
+        case .leakyReLU(let slope): return b.step(x, slope, slope, 1)
+        case .sigmoid: return b.apply(.multiply, y, b.apply(.affine(scale: -1, offset: 1), y))
+        case .silu:
+            // s + x s (1 - s) = s + y (1 - s)
+            let s = b.apply(.activation(.sigmoid), x)
+            return b.apply(.add, s, b.apply(.multiply, y, b.apply(.affine(scale: -1, offset: 1), s)))
+        case .tanh: return b.apply(.affine(scale: -1, offset: 1), b.apply(.multiply, y, y))
+        }
+    }
+}
+
+extension Function {
+    /// The derivative at x, where the function is y.
+    fileprivate func slope(_ b: inout GraphBuilder, _ x: Value, _ y: Value) -> Value {
+        switch self {
+        case .exponential: return y
+        case .logarithm: return b.apply(.function(.reciprocal), x)
+        case .squareRoot: return b.scaled(b.apply(.function(.reciprocal), y), 0.5)
+        case .reciprocal: return b.scaled(b.apply(.multiply, y, y), -1)
+        case .absolute: return b.step(x, -1, 0, 1)
+        case .softplus: return b.apply(.activation(.sigmoid), x)
+        case .step: return b.constant([0], b.shape(x))
+        }
+    }
+}
+
+extension GraphBuilder {
+    /// The derivative of an operand that was a vector for every pixel, or had the result's shape.
+    fileprivate mutating func summed(_ g: Value, like operand: Shape) -> Value {
+        shape(g) == operand ? g : sumToVector(g)
+    }
+}

@@ -1,0 +1,208 @@
+internal import CKernels
+internal import Network
+internal import Tensor
+
+/// Which pointwise operations are computed together.
+///
+/// An operation joins the expression of its users when they are all in one and have its shape. Then every way out of a
+/// member leads through the expression's last operation, so all that the expression reads is there when that one's turn
+/// comes.
+struct Expressions {
+    /// By the index of the last operation: the members in order.
+    private(set) var members: [Int: [Int]] = [:]
+    /// Broadcasts that only expressions read: they read through them.
+    private(set) var virtual: Set<Int> = []
+
+    private static let mostMembers = 64
+
+    init(_ graph: Graph, users: [[Int]], isResult: [Bool]) {
+        var last = [Int](repeating: -1, count: graph.nodes.count)
+        for index in graph.nodes.indices.reversed() {
+            let node = graph.nodes[index]
+            if case .broadcast = node.operation, !isResult[index], users[index].allSatisfy({ last[$0] >= 0 }) {
+                virtual.insert(index)
+            }
+            guard node.operation.isPointwise else { continue }
+            last[index] = index
+            if let first = users[index].first, last[first] >= 0 {
+                let candidate = last[first]
+                if users[index].allSatisfy({ last[$0] == candidate && graph.nodes[$0].shape == node.shape }),
+                    members[candidate]!.count < Self.mostMembers
+                {
+                    last[index] = candidate
+                }
+            }
+            members[last[index], default: []].append(index)
+        }
+        for key in members.keys { members[key]!.reverse() }
+    }
+}
+
+extension Operation {
+    fileprivate var isPointwise: Bool {
+        switch self {
+        case .add, .multiply, .affine, .activation, .prelu, .clamp, .function: true
+        default: false
+        }
+    }
+
+    /// As an instruction without slots.
+    fileprivate var instruction: ct_instruction {
+        var result = ct_instruction()
+        func set(_ code: ct_opcode, _ p: Float = 0, _ q: Float = 0, _ r: Float = 0) {
+            (result.opcode, result.p, result.q, result.r) = (code, p, q, r)
+        }
+        switch self {
+        case .add: set(CT_ADD)
+        case .multiply: set(CT_MULTIPLY)
+        case .prelu: set(CT_PRELU)
+        case .affine(let scale, let offset): set(CT_AFFINE, scale, offset)
+        case .clamp(let low, let high): set(CT_CLAMP, low, high)
+        case .activation(.leakyReLU(let slope)): set(CT_LEAKY_RELU, slope)
+        case .activation(.sigmoid): set(CT_SIGMOID)
+        case .activation(.silu): set(CT_SILU)
+        case .activation(.tanh): set(CT_TANH)
+        case .function(.exponential): set(CT_EXPONENTIAL)
+        case .function(.logarithm): set(CT_LOGARITHM)
+        case .function(.squareRoot): set(CT_SQUARE_ROOT)
+        case .function(.reciprocal): set(CT_RECIPROCAL)
+        case .function(.absolute): set(CT_ABSOLUTE)
+        case .function(.softplus): set(CT_SOFTPLUS)
+        case .function(.step(let negative, let zero, let positive)): set(CT_STEP, negative, zero, positive)
+        default: preconditionFailure("\(name) is not pointwise")
+        }
+        return result
+    }
+}
+
+extension TensorCompiler {
+    /// What an expression reads: a tensor, as it lies or repeated.
+    private struct Source: Hashable {
+        var place: TensorPlace
+        /// Empty: as it lies.
+        var axes: [Axis]
+    }
+
+    mutating func lowerExpression(_ members: [Int], _ expressions: Expressions) throws(ExecutionError) {
+        let shape = graph.nodes[members[0]].shape
+        let inside = Set(members)
+        var sources: [Source] = []
+        var outputs: [TensorPlace] = []
+
+        /// Where an operand comes from: a member's value, or one of `sources`.
+        enum Slot { case member(Int), source(Int) }
+        func slot(of value: Value) throws(ExecutionError) -> Slot {
+            if inside.contains(value.index) { return .member(value.index) }
+            let source = try source(of: value, in: shape, expressions)
+            if let index = sources.firstIndex(of: source) { return .source(index) }
+            sources.append(source)
+            return .source(sources.count - 1)
+        }
+        var operands: [[Slot]] = []
+        for index in members {
+            var slots: [Slot] = []
+            for operand in graph.nodes[index].operands { slots.append(try slot(of: operand)) }
+            operands.append(slots)
+        }
+
+        // Members that others read get a place; the rest live in registers until their last use.
+        var lastUse: [Int: Int] = [:]
+        for (position, slots) in operands.enumerated() {
+            for case .member(let index) in slots { lastUse[index] = position }
+        }
+        var outputSlots: [Int: Int] = [:]
+        for index in members where isResult[index] || users[index].contains(where: { !inside.contains($0) }) {
+            outputSlots[index] = sources.count + outputs.count
+            outputs.append(makePlace(Value(index: index)))
+        }
+        let firstRegister = sources.count + outputs.count
+        var registers = 0
+        var free: [Int] = []
+        var slots = outputSlots
+        var instructions: [ct_instruction] = []
+        for (position, index) in members.enumerated() {
+            var instruction = graph.nodes[index].operation.instruction
+            let numbers = operands[position].map { slot in
+                switch slot {
+                case .member(let member): slots[member]!
+                case .source(let source): source
+                }
+            }
+            instruction.a = Int32(numbers[0])
+            instruction.b = Int32(numbers.last!)
+            for case .member(let member) in operands[position]
+            where lastUse[member] == position && outputSlots[member] == nil && slots[member] != nil {
+                if !free.contains(slots[member]!) { free.append(slots[member]!) }
+            }
+            if outputSlots[index] == nil {
+                if free.isEmpty {
+                    free.append(firstRegister + registers)
+                    registers += 1
+                }
+                slots[index] = free.removeLast()
+            }
+            instruction.target = Int32(slots[index]!)
+            instructions.append(instruction)
+        }
+
+        let count = shape.count
+        let lanes = Int(ct_lane_block)
+        let perBlock = max(1, min(32, blocks(count, lanes * threads * 4))) * lanes
+        let all = sources
+        let targets = outputs
+        let registerCount = registers
+        let code = instructions
+        append(
+            "expression of \(members.count) on \(count)", tensorKernels.pointee.pointwise,
+            blocks: blocks(count, perBlock), places: sources.map(\.place) + outputs,
+            scratchFloats: (registers + sources.count + outputs.count) * lanes
+        ) { (resolve) throws(ExecutionError) in
+            var job = ct_pointwise_job()
+            job.instructions = UnsafePointer(try resolve.memory.store(code))
+            job.operands = UnsafePointer(
+                try resolve.memory.store(
+                    all.map { source in
+                        var operand = ct_operand()
+                        operand.data = UnsafePointer(resolve(source.place))
+                        operand.rank = Int32(source.axes.count)
+                        fill(&operand.extents, source.axes.map(\.extent))
+                        fill(&operand.strides, source.axes.map(\.source))
+                        return operand
+                    }))
+            job.outputs = UnsafePointer(try resolve.memory.store(targets.map { Optional(resolve($0)) }))
+            job.instruction_count = Int32(code.count)
+            (job.operand_count, job.output_count) = (Int32(all.count), Int32(targets.count))
+            job.register_count = Int32(registerCount)
+            (job.count, job.per_block) = (Int64(count), Int64(perBlock))
+            return job
+        }
+    }
+
+    /// How an expression of shape `shape` reads `value`.
+    private mutating func source(
+        of value: Value, in shape: Shape, _ expressions: Expressions
+    ) throws(ExecutionError) -> Source {
+        let node = graph[value]
+        if case .constant(let values) = node.operation, values.count == 1 {
+            return Source(place: .memory(try memory.store(values)), axes: [Axis(shape.count, 0, 0)])
+        }
+        if expressions.virtual.contains(value.index) {
+            let narrow = graph.shape(node.operands[0])
+            return Source(place: try place(node.operands[0]), axes: merged(broadcastAxes(narrow, shape)))
+        }
+        if node.shape == shape { return Source(place: try place(value), axes: []) }
+        // A vector for every pixel, or one number for all.
+        let count = node.shape.count
+        let axes =
+            count == 1 ? [Axis(shape.count, 0, 0)] : [Axis(shape.count / count, 0, 0), Axis(count, 1, 0)]
+        return Source(place: try place(value), axes: axes)
+    }
+}
+
+/// Writes a short list into one of C's arrays.
+func fill<Tuple>(_ tuple: inout Tuple, _ values: [Int]) {
+    withUnsafeMutableBytes(of: &tuple) { bytes in
+        let numbers = bytes.assumingMemoryBound(to: Int64.self)
+        for (index, value) in values.enumerated() { numbers[index] = Int64(value) }
+    }
+}

@@ -1,0 +1,291 @@
+internal import CKernels
+internal import Network
+internal import Planning
+internal import Tensor
+
+/// One axis of a copy: its extent, and how far apart neighbours lie in the source and in the target.
+struct Axis: Hashable {
+    var extent: Int
+    var source: Int
+    var target: Int
+
+    init(_ extent: Int, _ source: Int, _ target: Int) {
+        (self.extent, self.source, self.target) = (extent, source, target)
+    }
+}
+
+/// The distances of neighbours along each axis of a dense tensor.
+func strides(_ shape: Shape) -> [Int] {
+    var result = [Int](repeating: 1, count: shape.rank)
+    for axis in (0..<max(0, shape.rank - 1)).reversed() { result[axis] = result[axis + 1] * shape[axis + 1] }
+    return result
+}
+
+/// Reads of a tensor with axes of extent 1, repeated to `wide`.
+func broadcastAxes(_ narrow: Shape, _ wide: Shape) -> [Axis] {
+    let (from, to) = (strides(narrow), strides(wide))
+    return (0..<wide.rank).map { Axis(wide[$0], narrow[$0] == 1 ? 0 : from[$0], to[$0]) }
+}
+
+/// The same copy with as few axes as possible, at least one.
+func merged(_ axes: [Axis]) -> [Axis] {
+    var result: [Axis] = []
+    for axis in axes where axis.extent != 1 {
+        if let outer = result.last, outer.source == axis.source * axis.extent, outer.target == axis.target * axis.extent
+        {
+            result[result.count - 1] = Axis(outer.extent * axis.extent, axis.source, axis.target)
+        } else {
+            result.append(axis)
+        }
+    }
+    return result.isEmpty ? [Axis(1, 1, 1)] : result
+}
+
+extension TensorCompiler {
+    mutating func appendCopy(
+        _ name: String, from source: TensorPlace, to target: TensorPlace, sourceOffset: Int = 0, targetOffset: Int = 0,
+        _ axes: [Axis]
+    ) {
+        var axes = merged(axes)
+        // The last two axes are a block's inner loops; the others are what blocks divide.
+        if axes.count == 1 { axes.insert(Axis(1, 0, 0), at: 0) }
+        let total = axes.reduce(1) { $0 * $1.extent }
+        if axes.count == 2 && axes[0].extent > 1 { axes.insert(Axis(1, 0, 0), at: 1) }
+        if axes.count == 2 && total > 1 << 16 && total % 4096 == 0 {
+            let last = axes[1]
+            axes = [
+                Axis(total / 4096, last.source * 4096, last.target * 4096), Axis(1, 0, 0),
+                Axis(4096, last.source, last.target),
+            ]
+        }
+        precondition(axes.count <= Int(ct_maximum_rank), "\(name) needs \(axes.count) axes")
+        let outer = axes.dropLast(2).reduce(1) { $0 * $1.extent }
+        let perBlock = max(1, 16384 * outer / max(1, total))
+        let (source, target, all) = (source, target, axes)
+        append(
+            "\(name) \(total)", tensorKernels.pointee.copy, blocks: blocks(outer, perBlock), places: [source, target]
+        ) { (resolve) throws(ExecutionError) in
+            var job = ct_copy_job()
+            job.source = UnsafePointer(resolve(source) + sourceOffset)
+            job.target = resolve(target) + targetOffset
+            job.rank = Int32(all.count)
+            fill(&job.extents, all.map(\.extent))
+            fill(&job.source_strides, all.map(\.source))
+            fill(&job.target_strides, all.map(\.target))
+            (job.outer, job.per_block) = (Int64(outer), Int64(perBlock))
+            return job
+        }
+    }
+
+    /// Operations that only move elements.
+    mutating func lowerMove(_ value: Value) throws(ExecutionError) {
+        let node = graph[value]
+        let source = graph.shape(node.operands[0])
+        let from = strides(source)
+        let to = strides(node.shape)
+        let target = makePlace(value)
+        var (axes, offset): ([Axis], Int) = ([], 0)
+        switch node.operation {
+        case .concatenate:
+            var start = 0
+            for operand in node.operands {
+                let part = graph.shape(operand)
+                let steps = strides(part)
+                appendCopy(
+                    "concatenate", from: try place(operand), to: target, targetOffset: start,
+                    part.dimensions.indices.map { Axis(part[$0], steps[$0], to[$0]) })
+                start += part.channels
+            }
+            return
+        case .broadcast: axes = broadcastAxes(source, node.shape)
+        case .transpose(let permutation):
+            axes = permutation.indices.map { Axis(node.shape[$0], from[permutation[$0]], to[$0]) }
+        case .sliceChannels(let start, _):
+            offset = start
+            axes = (0..<4).map { Axis(node.shape[$0], from[$0], to[$0]) }
+        case .crop(let margins):
+            offset = margins.top * from[1] + margins.left * from[2]
+            axes = (0..<4).map { Axis(node.shape[$0], from[$0], to[$0]) }
+        case .upsampleNearest(let factor):
+            axes = [
+                Axis(source.batch * source.height, from[1], to[1] * factor), Axis(factor, 0, to[1]),
+                Axis(source.width, from[2], to[2] * factor), Axis(factor, 0, to[2]), Axis(source.channels, 1, 1),
+            ]
+        case .pixelShuffle(let factor):
+            axes = [
+                Axis(source.batch * source.height, from[1], to[1] * factor), Axis(factor, factor, to[1]),
+                Axis(source.width, from[2], to[2] * factor), Axis(factor, 1, to[2]),
+                Axis(node.shape.channels, factor * factor, 1),
+            ]
+        case .pixelUnshuffle(let factor):
+            axes = [
+                Axis(node.shape.batch * node.shape.height, from[1] * factor, to[1]), Axis(factor, from[1], factor),
+                Axis(node.shape.width, from[2] * factor, to[2]), Axis(factor, from[2], 1),
+                Axis(source.channels, 1, factor * factor),
+            ]
+        default: preconditionFailure("\(node.operation.name) moves nothing")
+        }
+        appendCopy(
+            node.operation.name, from: try place(node.operands[0]), to: target, sourceOffset: offset, axes)
+    }
+
+    // MARK: Sums
+
+    mutating func lowerSum(_ value: Value) throws(ExecutionError) {
+        let node = graph[value]
+        let source = graph.shape(node.operands[0])
+        // Runs of axes that are kept and of axes that are summed.
+        var runs: [(extent: Int, summed: Bool)] = []
+        for axis in 0..<source.rank where source[axis] != 1 {
+            let summed = node.shape[axis] == 1
+            if runs.last?.summed == summed {
+                runs[runs.count - 1].extent *= source[axis]
+            } else {
+                runs.append((source[axis], summed))
+            }
+        }
+        var current = try place(node.operands[0])
+        if !runs.contains(where: \.summed) {
+            appendCopy("sum", from: current, to: makePlace(value), [Axis(source.count, 1, 1)])
+            return
+        }
+        while let position = runs.lastIndex(where: \.summed) {
+            let outer = runs[..<position].reduce(1) { $0 * $1.extent }
+            let inner = runs[(position + 1)...].reduce(1) { $0 * $1.extent }
+            let rows = runs[position].extent
+            runs.remove(at: position)
+            let isLast = !runs.contains(where: \.summed)
+            let target = isLast ? makePlace(value) : newBuffer(outer * inner)
+            appendSum(from: current, to: target, outer: outer, rows: rows, inner: inner)
+            current = target
+        }
+    }
+
+    /// `[outer, rows, inner]` to `[outer, inner]`.
+    mutating func appendSum(from source: TensorPlace, to target: TensorPlace, outer: Int, rows: Int, inner: Int) {
+        let perPart = max(1, 16384 / inner)
+        let parts = blocks(rows, perPart)
+        let partial = parts == 1 ? target : newBuffer(outer * parts * inner)
+        let perBlock = max(1, 16384 / (min(rows, perPart) * inner))
+        append(
+            "sum \(outer)x\(rows)x\(inner)", tensorKernels.pointee.sum, blocks: blocks(outer * parts, perBlock),
+            places: [source, partial]
+        ) { (resolve) throws(ExecutionError) in
+            ct_sum_job(
+                source: resolve(source), target: resolve(partial), outer: Int64(outer), rows: Int64(rows),
+                inner: Int64(inner), rows_per_part: Int64(perPart), parts: Int64(parts), per_block: Int64(perBlock))
+        }
+        if parts > 1 { appendFold(from: partial, to: target, outer: outer, parts: parts, inner: inner) }
+    }
+
+    /// `[outer, parts, inner]` to `[outer, inner]`, for few parts.
+    mutating func appendFold(from source: TensorPlace, to target: TensorPlace, outer: Int, parts: Int, inner: Int) {
+        let perBlock = 2048
+        append(
+            "fold \(outer)x\(parts)x\(inner)", tensorKernels.pointee.fold, blocks: blocks(outer * inner, perBlock),
+            places: [source, target]
+        ) { (resolve) throws(ExecutionError) in
+            ct_fold_job(
+                source: resolve(source), target: resolve(target), outer: Int64(outer), parts: Int64(parts),
+                inner: Int64(inner), per_block: Int64(perBlock))
+        }
+    }
+
+    // MARK: Resampling
+
+    mutating func lowerResampling(_ value: Value) throws(ExecutionError) {
+        let node = graph[value]
+        let source = graph.shape(node.operands[0])
+        let (rows, columns) = (
+            LineTable(node.operation, isRow: true, from: source.height, to: node.shape.height),
+            LineTable(node.operation, isRow: false, from: source.width, to: node.shape.width)
+        )
+        let input = try place(node.operands[0])
+        let target = makePlace(value)
+        let shape = node.shape
+        let perBlock = max(1, 8192 / max(1, shape.width * shape.channels))
+        append(
+            "\(node.operation.name) \(shape)", tensorKernels.pointee.resample,
+            blocks: blocks(shape.batch * shape.height, perBlock), places: [input, target],
+            scratchFloats: source.width * source.channels
+        ) { (resolve) throws(ExecutionError) in
+            var job = ct_resample_job()
+            (job.source, job.target) = (UnsafePointer(resolve(input)), resolve(target))
+            (job.batch, job.source_height, job.source_width) = (
+                Int64(source.batch), Int64(source.height), Int64(source.width)
+            )
+            (job.height, job.width, job.channels) = (Int64(shape.height), Int64(shape.width), Int64(shape.channels))
+            job.per_block = Int64(perBlock)
+            job.row_start = UnsafePointer(try resolve.memory.store(rows.starts))
+            job.row_index = UnsafePointer(try resolve.memory.store(rows.indices))
+            job.row_weight = UnsafePointer(try resolve.memory.store(rows.weights))
+            job.column_start = UnsafePointer(try resolve.memory.store(columns.starts))
+            job.column_index = UnsafePointer(try resolve.memory.store(columns.indices))
+            job.column_weight = UnsafePointer(try resolve.memory.store(columns.weights))
+            return job
+        }
+    }
+}
+
+/// Which lines (rows or columns) of a source make up each line of a target.
+private struct LineTable {
+    /// Where each target line's entries begin, and where the last one's end.
+    private(set) var starts: [Int32] = [0]
+    private(set) var indices: [Int32] = []
+    private(set) var weights: [Float] = []
+
+    init(_ operation: Operation, isRow: Bool, from source: Int, to target: Int) {
+        let lines: [[(Int, Float)]]
+        switch operation {
+        case .resize(_, _, let filter): lines = Self.resize(filter, from: source, to: target)
+        case .resizeAdjoint(_, _, let filter):
+            lines = Self.adjoint(Self.resize(filter, from: target, to: source), lines: target)
+        case .pad(let margins, let mode):
+            lines = Self.pad(isRow ? margins.top : margins.left, mode, from: source, to: target)
+        case .padAdjoint(let margins, let mode):
+            let padded = Self.pad(isRow ? margins.top : margins.left, mode, from: target, to: source)
+            lines = Self.adjoint(padded, lines: target)
+        case .sumPool(let factor):
+            lines = (0..<target).map { line in (line * factor..<(line + 1) * factor).map { ($0, Float(1)) } }
+        default: preconditionFailure("\(operation.name) is no sum of lines")
+        }
+        for line in lines {
+            indices += line.map { Int32($0.0) }
+            weights += line.map(\.1)
+            starts.append(Int32(indices.count))
+        }
+    }
+
+    private static func resize(_ filter: ResizeFilter, from source: Int, to target: Int) -> [[(Int, Float)]] {
+        if filter == .nearest { return (0..<target).map { [($0 * source / target, Float(1))] } }
+        let table = ResizeTaps(filter, from: source, to: target)
+        return (0..<target).map { line in
+            (0..<table.taps).map { tap in
+                (Int(table.indices[line * table.taps + tap]), table.weights[line * table.taps + tap])
+            }
+        }
+    }
+
+    private static func pad(_ before: Int, _ mode: PadMode, from source: Int, to target: Int) -> [[(Int, Float)]] {
+        (0..<target).map { (line: Int) -> [(Int, Float)] in
+            let index = line - before
+            switch mode {
+            case .zero: return (0..<source).contains(index) ? [(index, Float(1))] : []
+            case .reflect:
+                if source == 1 { return [(0, Float(1))] }
+                let period = 2 * (source - 1)
+                let phase = ((index % period) + period) % period
+                return [(min(phase, period - phase), Float(1))]
+            }
+        }
+    }
+
+    /// The table read backwards.
+    private static func adjoint(_ table: [[(Int, Float)]], lines: Int) -> [[(Int, Float)]] {
+        var result = [[(Int, Float)]](repeating: [], count: lines)
+        for (line, entries) in table.enumerated() {
+            for (index, weight) in entries { result[index].append((line, weight)) }
+        }
+        return result
+    }
+}

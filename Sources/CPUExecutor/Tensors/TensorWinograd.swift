@@ -1,0 +1,112 @@
+internal import CKernels
+internal import Network
+internal import Tensor
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+// 3x3 convolutions of stride 1 and their adjoints in x by Winograd's method: the adjoint is a convolution with the weight
+// turned by half a turn and its channels exchanged. Weights are transformed in every run, by all threads.
+
+extension TensorCompiler {
+    /// Whether a convolution from so many channels to so many can be done this way.
+    func canWinograd(_ form: ConvolutionForm, from inputs: Int, to outputs: Int) -> Bool {
+        form.weight[2] == 3 && form.weight[3] == 3 && form.stride == 1 && form.padding == 1 && form.groups == 1
+            && inputs % 16 == 0 && outputs % 16 == 0 && outputs <= 64 * Int(ck_maximum_chunks)
+    }
+
+    /// - Parameters:
+    ///   - source: an activation of `form`'s size; `inputs` channels.
+    ///   - isAdjoint: whether the weight is read turned and exchanged.
+    mutating func lowerWinograd(
+        _ form: ConvolutionForm, source: TensorPlace, weight: TensorPlace, bias: TensorPlace?, target: TensorPlace,
+        inputs: Int, outputs: Int, isAdjoint: Bool
+    ) {
+        let tile = 6
+        let (batch, height, width) = (form.x.batch, form.x.height, form.x.width)
+        let (tilesY, tilesX) = (blocks(height, tile), blocks(width, tile))
+        let chunks = winogradChunks(outputs)
+
+        var job = ck_winograd_job()
+        (job.tile, job.upsampling, job.depth, job.ahead) = (Int32(tile), 1, Int32(inputs), Int32(threads))
+        (job.tiles_y, job.tiles_x) = (Int64(tilesY), Int64(tilesX))
+        job.chunks = Int32(chunks.count)
+        fill32(&job.chunk_lanes, chunks)
+        job.output.lanes = Int32(outputs)
+        let total = batch * tilesY * tilesX
+        let perBlock = tilesPerBlock(total, tile: tile, depth: inputs, lanes: chunks.max()!)
+        job.tiles_per_block = Int64(perBlock)
+
+        // Transformed weights.
+        let packed = newBuffer(Int(ck_winograd_weights(&job)))
+        let panelLanes = Int(kernels.pointee.panel_lanes)
+        let panels = chunks.reduce(0) { $0 + $1 / min($1, panelLanes) }
+        let inputsPerBlock = 16
+        append(
+            "transform weights \(form)", tensorKernels.pointee.winograd_pack,
+            blocks: panels * blocks(inputs, inputsPerBlock), places: [weight, packed]
+        ) { (resolve) throws(ExecutionError) in
+            var pack = ct_winograd_pack_job()
+            (pack.weights, pack.packed) = (UnsafePointer(resolve(weight)), resolve(packed))
+            (pack.tile, pack.panel_lanes, pack.chunks) = (Int32(tile), Int32(panelLanes), Int32(chunks.count))
+            fill32(&pack.chunk_lanes, chunks)
+            (pack.inputs, pack.inputs_per_block) = (Int64(inputs), Int64(inputsPerBlock))
+            pack.output_stride = Int64(isAdjoint ? 9 : inputs * 9)
+            pack.input_stride = Int64(isAdjoint ? outputs * 9 : 9)
+            pack.flipped = isAdjoint ? 1 : 0
+            return pack
+        }
+
+        let scratch = Int(ck_winograd_scratch(&job))
+        let shape = job
+        append(
+            "\(isAdjoint ? "transposed " : "")convolution \(form) winograd", kernels.pointee.winograd,
+            blocks: blocks(total, perBlock), places: [source, packed, target] + (bias.map { [$0] } ?? []),
+            scratchFloats: scratch, multiplyAdds: batch * height * width * inputs * outputs * 9
+        ) { (resolve) throws(ExecutionError) in
+            var job = shape
+            func view(_ place: TensorPlace, _ channels: Int) -> ck_view {
+                ck_view(
+                    data: resolve(place), batch: Int64(batch), height: Int64(height), width: Int64(width),
+                    pitch: Int64(channels), channels: Int32(channels), extent: Int32(channels))
+            }
+            job.input = view(source, inputs)
+            job.output.view = view(target, outputs)
+            (job.output.shuffle, job.output.group) = (1, Int32(outputs))
+            job.output.bias = bias.map { UnsafePointer(resolve($0)) }
+            job.weights = UnsafePointer(resolve(packed))
+            job.zeros = UnsafePointer(try resolve.memory.allocate(Float.self, count: inputs))
+            return job
+        }
+    }
+
+    /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
+    private func winogradChunks(_ lanes: Int) -> [Int] {
+        let vectors = lanes / 16
+        let count = (vectors + 3) / 4
+        return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
+    }
+
+    /// As many tiles as half of the second-level cache holds, transformed and multiplied, and so many blocks that the
+    /// threads end together.
+    private func tilesPerBlock(_ total: Int, tile: Int, depth: Int, lanes: Int) -> Int {
+        let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
+        let size = Int(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
+        let cache = size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
+        var count = blocks(total, max(6, cache / 2 / bytes))
+        if count < 8 * threads { count = blocks(count, threads) * threads }
+        return max(1, blocks(total, count))
+    }
+}
+
+/// Writes a short list into one of C's arrays of 32-bit numbers.
+private func fill32<Tuple>(_ tuple: inout Tuple, _ values: [Int]) {
+    withUnsafeMutableBytes(of: &tuple) { bytes in
+        for (index, value) in values.enumerated() {
+            bytes.storeBytes(of: Int32(value), toByteOffset: index * 4, as: Int32.self)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+public import Tensor
+
+// What is made of several operations.
+
+extension GraphBuilder {
+    /// `x * factor`; x itself when the factor is 1.
+    public mutating func scaled(_ x: Value, _ factor: Float) -> Value {
+        factor == 1 ? x : apply(.affine(scale: factor, offset: 0), x)
+    }
+
+    /// `negative`, `zero` or `positive`, by the sign of x.
+    public mutating func step(_ x: Value, _ negative: Float, _ zero: Float, _ positive: Float) -> Value {
+        apply(.function(.step(negative: negative, zero: zero, positive: positive)), x)
+    }
+
+    /// `a - b`
+    public mutating func difference(_ a: Value, _ b: Value) -> Value {
+        apply(.add, a, apply(.affine(scale: -1, offset: 0), b))
+    }
+
+    public mutating func quotient(_ a: Value, _ b: Value) -> Value {
+        apply(.multiply, a, apply(.function(.reciprocal), b))
+    }
+
+    public mutating func square(_ x: Value) -> Value { apply(.multiply, x, x) }
+
+    /// x, repeated along axes of extent 1; x itself when it has that shape.
+    public mutating func broadcast(_ x: Value, to target: Shape) -> Value {
+        shape(x) == target ? x : apply(.broadcast(to: target), x)
+    }
+
+    /// A vector `[C]` or a number `[1]`, repeated to the shape of `like`.
+    public mutating func repeated(_ vector: Value, like: Value) -> Value {
+        let target = shape(like)
+        var narrow = [Int](repeating: 1, count: target.rank)
+        narrow[target.rank - 1] = shape(vector).count
+        return broadcast(reshaped(vector, Shape(narrow)), to: target)
+    }
+
+    public mutating func reshaped(_ x: Value, _ target: Shape) -> Value {
+        shape(x) == target ? x : apply(.reshape(target), x)
+    }
+
+    /// The sum over `axes`, which keep the extent 1.
+    public mutating func sum(_ x: Value, over axes: [Int]) -> Value {
+        var target = shape(x).dimensions
+        for axis in axes { target[axis] = 1 }
+        return Shape(target) == shape(x) ? x : apply(.sum(to: Shape(target)), x)
+    }
+
+    public mutating func mean(_ x: Value, over axes: [Int]) -> Value {
+        let count = axes.reduce(1) { $0 * shape(x)[$1] }
+        return scaled(sum(x, over: axes), 1 / Float(count))
+    }
+
+    /// The sum of all elements, `[1]`.
+    public mutating func total(_ x: Value) -> Value {
+        reshaped(sum(x, over: Array(0..<shape(x).rank)), [1])
+    }
+
+    /// The mean of all elements, `[1]`.
+    public mutating func mean(_ x: Value) -> Value { scaled(total(x), 1 / Float(shape(x).count)) }
+
+    /// `[…, C]` summed to `[C]`.
+    public mutating func sumToVector(_ x: Value) -> Value {
+        reshaped(sum(x, over: Array(0..<(shape(x).rank - 1))), [shape(x).lastExtent])
+    }
+
+    /// FIR resampling (StyleGAN's `upfirdn2d`): `up - 1` zeros behind each sample, margins of zeros, convolution with the
+    /// kernel, every `down`th sample.
+    ///
+    /// - Parameter kernel: rows of equal length; turned by half a turn, as a convolution is.
+    public mutating func firResampled(
+        _ x: Value, kernel: [[Float]], up: Int = 1, down: Int = 1, margins: Margins = Margins()
+    ) -> Value {
+        var y = x
+        let channels = shape(x).channels
+        if up > 1 {
+            let apart = Operation.convolutionTranspose(
+                stride: up, padding: 0, groups: channels, height: shape(x).height * up, width: shape(x).width * up)
+            y = apply(apart, y, constant([1], [channels, 1, 1, 1]))
+        }
+        if margins != Margins() { y = apply(.pad(margins, .zero), y) }
+        let (height, width) = (kernel.count, kernel[0].count)
+        let turned = [Float](kernel.joined().reversed())
+        let weights = constant((0..<channels).flatMap { _ in turned }, [channels, 1, height, width])
+        return apply(.convolution(stride: down, padding: 0, groups: channels), y, weights)
+    }
+
+    /// `sqrt(sum(x²))` over all elements, `[1]`.
+    public mutating func norm(_ x: Value) -> Value { apply(.function(.squareRoot), total(square(x))) }
+
+    /// A number `[1]` times a tensor.
+    public mutating func multiplied(_ x: Value, by number: Value) -> Value {
+        let narrow = reshaped(number, Shape([Int](repeating: 1, count: shape(x).rank)))
+        return apply(.multiply, x, broadcast(narrow, to: shape(x)))
+    }
+}

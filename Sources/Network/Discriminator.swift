@@ -1,0 +1,148 @@
+internal import Tensor
+
+/// A network that judges pictures: the other side of a generator in adversarial training. The value is the
+/// hyperparameters. Parameters carry the names of the field's state dicts, after the builder's prefix.
+public protocol Discriminator: Codable, Hashable, Sendable {
+    static var name: String { get }
+
+    /// Adds the network: from pictures `[N, H, W, inputChannels]` to logits, one for each place that it judges.
+    ///
+    /// - Parameter buffers: what the network remembers besides its trained parameters; each call in training moves it on.
+    func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value
+
+    var inputChannels: Int { get }
+}
+
+/// Tensors of a network that training changes without a gradient: the vectors of spectral norms, running means.
+///
+/// They are parameters of the graph. A network that is built several times into one graph sees them move on from one time
+/// to the next, as if it ran so often; `updates` are what they have become at the end.
+public struct NetworkBuffers {
+    /// Whether networks are built as they are in training: they use this batch's statistics and move the buffers on.
+    public let isTraining: Bool
+    private var first: [String: Value] = [:]
+    private var current: [String: Value] = [:]
+
+    public init(isTraining: Bool) { self.isTraining = isTraining }
+
+    /// The full names of all buffers that networks asked for.
+    public var names: Set<String> { Set(first.keys) }
+
+    public var updates: [ParameterUpdate] {
+        first.sorted { $0.key < $1.key }.compactMap { name, parameter in
+            current[name] == parameter ? nil : ParameterUpdate(parameter: parameter, value: current[name]!)
+        }
+    }
+
+    /// The buffer as it is now.
+    mutating func read(_ b: inout GraphBuilder, _ name: String, _ shape: Shape) -> Value {
+        let full = b.prefix + name
+        if let value = current[full] { return value }
+        let value = b.parameter(name, shape)
+        first[full] = value
+        current[full] = value
+        return value
+    }
+
+    /// Moves a buffer on that was read before.
+    mutating func write(_ b: GraphBuilder, _ name: String, _ value: Value) { current[b.prefix + name] = value }
+}
+
+extension GraphBuilder {
+    /// The weight `name.weight_orig` `[O, I, kH, kW]` divided by an estimate of its largest singular value, as PyTorch's
+    /// `spectral_norm` does: one power iteration on `name.weight_u` `[O]` and `name.weight_v` in training, through which
+    /// no gradient flows.
+    mutating func spectralNormWeight(_ name: String, _ shape: Shape, _ buffers: inout NetworkBuffers) -> Value {
+        let weight = parameter("\(name).weight_orig", shape)
+        let (rows, columns) = (shape[0], shape.count / shape[0])
+        let matrix = reshaped(weight, [rows, columns])
+        var u = reshaped(buffers.read(&self, "\(name).weight_u", [rows]), [rows, 1])
+        var v = reshaped(buffers.read(&self, "\(name).weight_v", [columns]), [columns, 1])
+        if buffers.isTraining {
+            let fixed = apply(.detach, matrix)
+            v = normalised(apply(.product(transposeLeft: true, transposeRight: false), fixed, u))
+            u = normalised(apply(.product(transposeLeft: false, transposeRight: false), fixed, v))
+            buffers.write(self, "\(name).weight_u", reshaped(u, [rows]))
+            buffers.write(self, "\(name).weight_v", reshaped(v, [columns]))
+        }
+        let image = apply(.product(transposeLeft: false, transposeRight: false), matrix, v)
+        let sigma = total(apply(.multiply, image, u))
+        return multiplied(weight, by: apply(.function(.reciprocal), sigma))
+    }
+
+    /// `x / max(|x|, 1e-12)`
+    private mutating func normalised(_ x: Value) -> Value {
+        let length = apply(.clamp(low: 1e-12, high: .greatestFiniteMagnitude), norm(x))
+        return multiplied(x, by: apply(.function(.reciprocal), length))
+    }
+
+    /// `(x - mean) / sqrt(variance + 1e-5)` over each channel of each picture.
+    public mutating func instanceNorm(_ x: Value) -> Value {
+        normalised(x, mean: mean(x, over: [1, 2]), variance: variance(x, over: [1, 2]))
+    }
+
+    /// Batch normalisation `name` as PyTorch's: by this batch's statistics in training, and then the running ones move by
+    /// a tenth (`momentum` 0.1); by the running ones otherwise.
+    mutating func batchNorm(_ x: Value, _ name: String, _ buffers: inout NetworkBuffers) -> Value {
+        let channels = shape(x).channels
+        var average = reshaped(buffers.read(&self, "\(name).running_mean", [channels]), .nhwc(1, 1, 1, channels))
+        var spread = reshaped(buffers.read(&self, "\(name).running_var", [channels]), .nhwc(1, 1, 1, channels))
+        if buffers.isTraining {
+            let count = Float(shape(x).count / channels)
+            let (batchMean, batchVariance) = (mean(x, over: [0, 1, 2]), variance(x, over: [0, 1, 2]))
+            for (running, name, now, factor) in [
+                (average, "\(name).running_mean", batchMean, 1),
+                (spread, "\(name).running_var", batchVariance, count / max(1, count - 1)),
+            ] as [(Value, String, Value, Float)] {
+                let moved = apply(.add, scaled(running, 0.9), scaled(apply(.detach, now), 0.1 * factor))
+                buffers.write(self, name, reshaped(moved, [channels]))
+            }
+            (average, spread) = (batchMean, batchVariance)
+        }
+        let normal = normalised(x, mean: average, variance: spread)
+        let weighted = apply(.multiply, normal, parameter("\(name).weight", [channels]))
+        return apply(.add, weighted, parameter("\(name).bias", [channels]))
+    }
+
+    /// Normalisation over groups of channels and all pixels of each picture, with `name.weight` and `name.bias` where it is
+    /// affine.
+    public mutating func groupNorm(_ x: Value, _ name: String, groups: Int, affine: Bool = true) -> Value {
+        let shape = shape(x)
+        let split = reshaped(x, [shape.batch, shape.height * shape.width, groups, shape.channels / groups])
+        let normal = normalised(split, mean: mean(split, over: [1, 3]), variance: variance(split, over: [1, 3]))
+        if !affine { return reshaped(normal, shape) }
+        let weighted = apply(.multiply, reshaped(normal, shape), parameter("\(name).weight", [shape.channels]))
+        return apply(.add, weighted, parameter("\(name).bias", [shape.channels]))
+    }
+
+    private mutating func variance(_ x: Value, over axes: [Int]) -> Value {
+        let centred = difference(x, broadcast(mean(x, over: axes), to: shape(x)))
+        return mean(square(centred), over: axes)
+    }
+
+    private mutating func normalised(_ x: Value, mean: Value, variance: Value) -> Value {
+        let shape = shape(x)
+        let centred = difference(x, broadcast(mean, to: shape))
+        let deviation = apply(.function(.squareRoot), apply(.affine(scale: 1, offset: 1e-5), variance))
+        return apply(.multiply, centred, broadcast(apply(.function(.reciprocal), deviation), to: shape))
+    }
+
+    /// The largest of each 2x2 pixels; a last odd row or column is dropped.
+    public mutating func maxPool2(_ x: Value) -> Value {
+        var x = x
+        let shape = shape(x)
+        if shape.height % 2 == 1 || shape.width % 2 == 1 {
+            x = apply(.crop(Margins(bottom: shape.height % 2, right: shape.width % 2)), x)
+        }
+        let (height, width, channels) = (shape.height / 2, shape.width / 2, shape.channels)
+        let quarters = reshaped(
+            apply(.pixelUnshuffle(factor: 2), x), .nhwc(shape.batch, height, width * channels, 4))
+        var largest = apply(.sliceChannels(start: 0, count: 1), quarters)
+        for index in 1..<4 {
+            // max(a, b) = a + relu(b - a): on equal numbers the gradient goes to the first.
+            let next = apply(.sliceChannels(start: index, count: 1), quarters)
+            largest = apply(.add, largest, apply(.activation(.relu), difference(next, largest)))
+        }
+        return reshaped(largest, .nhwc(shape.batch, height, width, channels))
+    }
+}

@@ -1,0 +1,34 @@
+public import Network
+internal import Tensor
+
+extension Graph {
+    /// The first operation that `Planner` cannot take, in words for an error message; nil when the whole graph can be
+    /// planned. Programs are for inference: their weights are parameters, packed once, and their values are activations.
+    public var planningObstacle: String? {
+        func isParameter(_ value: Value) -> Bool {
+            if case .parameter = self[value].operation { true } else { false }
+        }
+        if !updates.isEmpty { return "an update of a parameter" }
+        for value in inputs + outputs where shape(value).rank != 4 || isParameter(value) { return "a plain tensor" }
+        for node in nodes {
+            switch node.operation {
+            case .input, .parameter, .activation, .affine, .clamp, .concatenate, .sliceChannels, .upsampleNearest,
+                .pixelShuffle, .pixelUnshuffle, .resize, .pad, .crop:
+                if !node.operands.allSatisfy({ shape($0).rank == 4 && !isParameter($0) }) {
+                    return "\(node.operation.name) of a plain tensor"
+                }
+            case .convolution, .prelu:
+                if isParameter(node.operands[0]) || !node.operands.dropFirst().allSatisfy(isParameter) {
+                    return "\(node.operation.name) with a computed weight"
+                }
+            case .add, .multiply:
+                let (a, b) = (node.operands[0], node.operands[1])
+                if isParameter(a) || shape(a).rank != 4 || (shape(b).rank == 4) == isParameter(b) {
+                    return "\(node.operation.name) of a plain tensor"
+                }
+            default: return node.operation.name
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,67 @@
+internal import Tensor
+
+// Convolution is linear in x and in its weight: with g of the result's shape, the sum of g * convolution(x, w) is a form
+// of three tensors. Each of the three operations is that form with one of them left out.
+
+/// Every product x[source] * w[tap] that goes into g[target], as indices into the three.
+private func forEachProduct(
+    x: Shape, weight: Shape, g: Shape, stride: Int, padding: Int, groups: Int,
+    _ body: (_ x: Int, _ weight: Int, _ g: Int) -> Void
+) {
+    let (groupInputs, kernelHeight, kernelWidth) = (weight[1], weight[2], weight[3])
+    let groupOutputs = g.channels / groups
+    for n in 0..<g.batch {
+        for row in 0..<g.height {
+            for column in 0..<g.width {
+                for output in 0..<g.channels {
+                    let target = ((n * g.height + row) * g.width + column) * g.channels + output
+                    let firstInput = output / groupOutputs * groupInputs
+                    for ky in 0..<kernelHeight {
+                        let y = row * stride + ky - padding
+                        if y < 0 || y >= x.height { continue }
+                        for kx in 0..<kernelWidth {
+                            let z = column * stride + kx - padding
+                            if z < 0 || z >= x.width { continue }
+                            let source = ((n * x.height + y) * x.width + z) * x.channels + firstInput
+                            let tap = (output * groupInputs * kernelHeight + ky) * kernelWidth + kx
+                            for input in 0..<groupInputs {
+                                body(source + input, tap + input * kernelHeight * kernelWidth, target)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+func convolve(
+    _ x: PreciseTensor, _ weight: PreciseTensor, _ bias: PreciseTensor?, stride: Int, padding: Int, groups: Int,
+    shape: Shape
+) -> PreciseTensor {
+    var result = (0..<shape.count).map { bias?.values[$0 % shape.channels] ?? 0 }
+    forEachProduct(x: x.shape, weight: weight.shape, g: shape, stride: stride, padding: padding, groups: groups) {
+        result[$2] += x.values[$0] * weight.values[$1]
+    }
+    return PreciseTensor(shape, result)
+}
+
+func convolveTransposed(
+    _ g: PreciseTensor, _ weight: PreciseTensor, stride: Int, padding: Int, groups: Int, shape: Shape
+) -> PreciseTensor {
+    var result = [Double](repeating: 0, count: shape.count)
+    forEachProduct(x: shape, weight: weight.shape, g: g.shape, stride: stride, padding: padding, groups: groups) {
+        result[$0] += g.values[$2] * weight.values[$1]
+    }
+    return PreciseTensor(shape, result)
+}
+
+func correlate(
+    _ x: PreciseTensor, _ g: PreciseTensor, stride: Int, padding: Int, groups: Int, shape: Shape
+) -> PreciseTensor {
+    var result = [Double](repeating: 0, count: shape.count)
+    forEachProduct(x: x.shape, weight: shape, g: g.shape, stride: stride, padding: padding, groups: groups) {
+        result[$1] += x.values[$0] * g.values[$2]
+    }
+    return PreciseTensor(shape, result)
+}

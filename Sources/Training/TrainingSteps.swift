@@ -1,0 +1,168 @@
+internal import Autodiff
+public import Network
+public import Tensor
+
+/// Objectives between the generator's pictures and the targets.
+public enum PixelLoss: String, Codable, Hashable, Sendable, CaseIterable {
+    case l1, squared, charbonnier, msSSIM, focalFrequency, colour
+}
+
+/// What a generator is trained for, and how. The steps are graphs; `Trainer` takes turns with them.
+public struct TrainingRules: Sendable {
+    public var generator: any Architecture
+    public var pixelLosses: [PixelLoss: Float] = [.l1: 1]
+    /// Weight of each layer, by VGG19's names; empty for no perceptual loss. The weights of `VGGFeatures` lie in the state
+    /// under "vgg.".
+    public var perceptualWeights: [String: Float] = [:]
+    public var generatorOptimizer = Optimizer()
+    public var generatorRate = Schedule(rate: 1e-4)
+    /// The share of the old weights in the average of the generator; nil for no average.
+    public var averageDecay: Float? = 0.999
+    /// Gradients of a larger norm are shortened.
+    public var largestNorm: Float?
+    /// Into how many parts the generator's step is cut so that activations need not be kept: most of them are computed
+    /// again on the way back, for a fraction of the memory and about a third more time. 1 keeps everything.
+    public var segments = 1
+    /// Nil trains for the pixels alone.
+    public var adversarial: AdversarialRules?
+
+    public init(generator: any Architecture) { self.generator = generator }
+}
+
+/// The other side.
+public struct AdversarialRules: Sendable {
+    public var discriminator: any Discriminator
+    public var loss = AdversarialLoss.nonSaturating
+    /// Weight of the generator's objective.
+    public var weight: Float = 0.1
+    public var optimizer = Optimizer()
+    public var rate = Schedule(rate: 1e-4)
+    /// Steps of the discriminator for each of the generator.
+    public var stepsPerGeneratorStep = 1
+    /// So many steps the discriminator is trained alone first.
+    public var warmUp = 0
+    /// Clips the discriminator's weights: Wasserstein's first way.
+    public var weightLimit: Float?
+    /// WGAN-GP's weight, usually 10.
+    public var lipschitzWeight: Float?
+    /// R1's gamma.
+    public var gradientPenalty: Float?
+    /// R1 counts every so many steps, so many times as much.
+    public var penaltyInterval = 16
+
+    public init(discriminator: any Discriminator) { self.discriminator = discriminator }
+}
+
+extension TrainingRules {
+    /// What one step does.
+    public struct Parts: Hashable, Sendable {
+        public var trainsGenerator: Bool
+        public var trainsDiscriminator: Bool
+        /// Whether R1 is part of it.
+        public var penalises: Bool
+
+        public init(trainsGenerator: Bool, trainsDiscriminator: Bool, penalises: Bool = false) {
+            (self.trainsGenerator, self.trainsDiscriminator) = (trainsGenerator, trainsDiscriminator)
+            self.penalises = penalises
+        }
+    }
+
+    /// One step on pictures of shape `low`; targets are `scale` times as large.
+    ///
+    /// Both networks see each other as they were before the step. Inputs: "low", "high", "share" `[N, 1, 1, 1]` with
+    /// WGAN-GP, and the optimisers' coefficients.
+    public func step(low shape: Shape, _ parts: Parts) -> TrainingStep {
+        precondition(parts.trainsGenerator || parts.trainsDiscriminator, "a step that trains nothing")
+        var builder = StepBuilder()
+        let low = builder.input("low", shape)
+        let scale = generator.scale
+        let high = builder.input(
+            "high", .nhwc(shape.batch, shape.height * scale, shape.width * scale, generator.outputChannels))
+        let fake = builder.scoped("g.") { b, _ in generator.build(&b, low) }
+        if parts.trainsGenerator { trainGenerator(&builder, fake: fake, high: high) }
+        if parts.trainsDiscriminator, let adversarial {
+            adversarial.train(&builder, real: high, fake: builder.b.apply(.detach, fake), parts)
+        }
+        return builder.finish()
+    }
+
+    private func trainGenerator(_ builder: inout StepBuilder, fake: Value, high: Value) {
+        var sum: Value?
+        func count(_ name: String, _ loss: Value, _ weight: Float) {
+            builder.report("g." + name, loss)
+            let weighted = builder.b.scaled(loss, weight)
+            sum = sum.map { builder.b.apply(.add, $0, weighted) } ?? weighted
+        }
+        for loss in PixelLoss.allCases {
+            guard let weight = pixelLosses[loss] else { continue }
+            count(loss.rawValue, builder.b.pixelLoss(loss, fake, high), weight)
+        }
+        if !perceptualWeights.isEmpty {
+            let layers = VGGFeatures.layerNames.filter { perceptualWeights[$0] != nil }
+            let network = VGGFeatures(layers: layers)
+            let (ours, theirs) = builder.scoped("vgg.") { b, _ in (network.build(&b, fake), network.build(&b, high)) }
+            count("perceptual", builder.b.featureLoss(ours, theirs, weights: layers.map { perceptualWeights[$0]! }), 1)
+        }
+        if let adversarial {
+            let isRelative = adversarial.loss == .relativisticAverage
+            let real = isRelative ? adversarial.judge(&builder, high) : nil
+            let logits = adversarial.judge(&builder, fake)
+            count(
+                "adversarial", builder.b.generatorLoss(adversarial.loss, fake: logits, real: real),
+                adversarial.weight)
+        }
+        guard let sum else { preconditionFailure("no loss to train for") }
+        builder.train(
+            "g.", toReduce: sum,
+            StepBuilder.Rules(
+                optimizer: generatorOptimizer, largestNorm: largestNorm, averageDecay: averageDecay,
+                segments: segments))
+    }
+}
+
+extension AdversarialRules {
+    fileprivate func judge(_ builder: inout StepBuilder, _ pictures: Value) -> Value {
+        builder.scoped("d.") { b, buffers in discriminator.build(&b, pictures, &buffers) }
+    }
+
+    /// - Parameters:
+    ///   - real, fake: pictures; no gradient goes further back.
+    fileprivate func train(
+        _ builder: inout StepBuilder, real: Value, fake: Value, _ parts: TrainingRules.Parts
+    ) {
+        let realLogits = judge(&builder, real)
+        let fakeLogits = judge(&builder, fake)
+        let losses = builder.b.discriminatorLoss(loss, real: realLogits, fake: fakeLogits)
+        builder.report("d.real", losses.real)
+        builder.report("d.fake", losses.fake)
+        var sum = builder.b.apply(.add, losses.real, losses.fake)
+        if let lipschitzWeight {
+            let share = builder.input("share", [builder.b.shape(real).batch, 1, 1, 1])
+            let between = builder.b.interpolated(real, fake, share: share)
+            let logits = judge(&builder, between)
+            let penalty = builder.b.lipschitzPenalty(logits: logits, pictures: between)
+            builder.report("d.lipschitz", penalty)
+            sum = builder.b.apply(.add, sum, builder.b.scaled(penalty, lipschitzWeight))
+        }
+        if parts.penalises, let gradientPenalty {
+            let penalty = builder.b.gradientPenalty(logits: realLogits, pictures: real, gamma: gradientPenalty)
+            builder.report("d.r1", penalty)
+            sum = builder.b.apply(.add, sum, builder.b.scaled(penalty, Float(penaltyInterval)))
+        }
+        builder.train(
+            "d.", toReduce: sum, StepBuilder.Rules(optimizer: optimizer, weightLimit: weightLimit))
+    }
+}
+
+extension GraphBuilder {
+    mutating func pixelLoss(_ loss: PixelLoss, _ x: Value, _ y: Value) -> Value {
+        switch loss {
+        case .l1: l1Loss(x, y)
+        case .squared: squaredLoss(x, y)
+        case .charbonnier: charbonnierLoss(x, y)
+        case .msSSIM: msSSIMLoss(x, y)
+        case .focalFrequency: focalFrequencyLoss(x, y)
+        case .colour: colourLoss(x, y)
+        }
+    }
+}
