@@ -108,7 +108,7 @@ let package = Package(
         tests("MediaTests", ["Media"]),
         tests(
             "PipelineTests",
-            ["CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor"]),
+            ["CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute"]),
         tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]

@@ -19,7 +19,7 @@ public final class Device: Sendable {
     /// What was done with this device so far.
     let counters = Counters()
     /// Bytes that may be allocated on it together; the rest is refused as a full device refuses it.
-    private let memoryLimit: Int
+    public let memoryLimit: Int
 
     /// The queue is used by one thread at a time.
     private struct Queue: @unchecked Sendable {

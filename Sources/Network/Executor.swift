@@ -22,6 +22,15 @@ public protocol Executor: Sendable {
     func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan
 }
 
+/// An executor with memory of its own, which knows what its plans will take of it.
+public protocol MemoryBoundExecutor: Executor {
+    /// Bytes that plans may take together.
+    var memoryBudget: Int { get }
+    /// Bytes that a plan for this graph will take, weights apart, as long as numbers fit its precision. Plans it, but
+    /// makes nothing.
+    func workingBytes(_ graph: Graph) -> Int
+}
+
 /// A graph compiled for one executor. Owned by one thread at a time.
 public protocol Plan: AnyObject {
     /// The shapes of inputs and outputs, in the graph's order.

@@ -30,14 +30,16 @@ public final class Upscaler {
 
     /// Plan and layout of the latest picture size.
     private var prepared: TiledPlan?
+    /// Tile sizes to try when its device runs out of memory, the largest first.
+    private var smaller: [Int?] = []
     /// What is remembered of the last picture; nil when nothing shall be used again.
     private var memory: ReuseMemory?
     /// What was saved so far by not computing unchanged pictures and tiles again.
     public var reuse: ReuseCount? { memory?.count }
 
     /// - Parameters:
-    ///   - memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; half of the machine's memory
-    ///     if nil.
+    ///   - memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; if nil, what the executor has of
+    ///     its own, or half of the machine's memory.
     ///   - reuses: whether what did not change since the last picture is taken from its result. The results are the
     ///     same, bit for bit.
     public init(
@@ -48,7 +50,8 @@ public final class Upscaler {
         self.model = model
         self.executor = executor
         self.tiling = tiling
-        self.memoryBudget = memoryBudget ?? Upscaler.halfOfMemory
+        self.memoryBudget =
+            memoryBudget ?? (executor as? any MemoryBoundExecutor)?.memoryBudget ?? Upscaler.halfOfMemory
     }
 
     private static var halfOfMemory: Int {
@@ -77,9 +80,10 @@ public final class Upscaler {
         }
     }
 
-    /// Bytes of a plan's activations, in single precision.
+    /// Bytes of a plan's activations: as the executor plans them, or else in single precision.
     private func bytes(_ shape: Shape, _ layout: TileLayout) -> Int {
-        Planner.plan(graph(shape, layout)).arenaElements * MemoryLayout<Float>.size
+        if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph(shape, layout)) }
+        return Planner.plan(graph(shape, layout)).arenaElements * MemoryLayout<Float>.size
     }
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
@@ -94,18 +98,44 @@ public final class Upscaler {
         case .size(let size): candidates = [size]
         case .automatic:
             candidates = [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
+            // Sizes that cut the picture in the same way are one.
+            var seen: Set<[Int]> = []
+            candidates = candidates.filter { tile in
+                let layout = layout(shape, tile: tile)
+                return seen.insert([layout.vertical.length, layout.horizontal.length]).inserted
+            }
             let fitting = candidates.drop { tile in
                 bytes(shape, layout(shape, tile: tile)) > memoryBudget
             }
             // When even the smallest exceed the budget, they are tried all the same.
             candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)
         }
+        try prepare(shape, candidates)
+    }
+
+    /// Compiles for the first of the tile sizes that the device has room for, and keeps the smaller ones in mind.
+    private func prepare(_ shape: Shape, _ candidates: [Int?]) throws {
         for (index, tile) in candidates.enumerated() {
             do {
                 prepared = try compile(shape, layout(shape, tile: tile))
+                smaller = Array(candidates[(index + 1)...])
                 return
             } catch let error as ExecutionError {
                 guard case .outOfMemory = error, index + 1 < candidates.count else { throw error }
+            }
+        }
+    }
+
+    /// Runs the prepared plan. A device may run out of memory even then (when half floats do not do, or somebody else
+    /// takes it): the picture is computed again, in smaller tiles, and so are all that follow.
+    private func run(_ picture: HostTensor, into result: inout HostTensor) throws {
+        while true {
+            do { return try prepared!.run(picture, into: &result) } catch let error as ExecutionError {
+                guard case .outOfMemory = error, !smaller.isEmpty else { throw error }
+                let candidates = smaller
+                // Its memory first.
+                prepared = nil
+                try prepare(picture.shape, candidates)
             }
         }
     }
@@ -157,12 +187,12 @@ public final class Upscaler {
         try prepare(picture.shape)
         precondition(result.shape == prepared!.resultShape, "the result is \(result.shape)")
         guard let memory else {
-            try prepared!.run(picture, into: &result)
+            try run(picture, into: &result)
             return false
         }
         switch memory.changes(picture) {
         case .everything:
-            try prepared!.run(picture, into: &result)
+            try run(picture, into: &result)
             memory.remember(picture, result)
         case .nothing:
             memory.countIdentical()
@@ -174,7 +204,7 @@ public final class Upscaler {
                 let tiles = pieces.worthwhileTiles(
                     rows, radius: model.descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {
-                try prepared!.run(picture, into: &result)
+                try run(picture, into: &result)
                 memory.remember(picture, result)
                 return false
             }
@@ -188,7 +218,7 @@ public final class Upscaler {
     func upscaleApart(_ picture: HostTensor) throws -> HostTensor {
         try prepare(picture.shape)
         var result = HostTensor(outputShape(picture.shape))
-        try prepared!.run(picture, into: &result)
+        try run(picture, into: &result)
         return result
     }
 
@@ -197,9 +227,9 @@ public final class Upscaler {
     func measure(_ picture: HostTensor) throws -> Double {
         try prepare(picture.shape)
         var result = HostTensor(outputShape(picture.shape))
-        try prepared!.run(picture, into: &result)
+        try run(picture, into: &result)
         let start = monotonicSeconds()
-        try prepared!.run(picture, into: &result)
+        try run(picture, into: &result)
         return monotonicSeconds() - start
     }
 

@@ -24,10 +24,7 @@ final class PlanMemory {
         _ ends: PlanEnds
     ) throws {
         self.ends = ends
-        var options = PlanningOptions()
-        options.bufferAlignment = bindingAlignment / precision.bytes
-        options.stripElements = executor.stripBytes / precision.bytes
-        program = Planner.plan(graph, options: options)
+        program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
         inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
         outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
@@ -40,6 +37,13 @@ final class PlanMemory {
         weights = try PlanMemory.filled(device, lowering.constants.weights)
         constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
         launches = try executor.tiles.chosen(for: launches, executor, self, precision)
+    }
+
+    static func options(_ executor: VulkanExecutor, _ precision: StoragePrecision) -> PlanningOptions {
+        var options = PlanningOptions()
+        options.bufferAlignment = bindingAlignment / precision.bytes
+        options.stripElements = executor.stripBytes / precision.bytes
+        return options
     }
 
     private static func layout(_ views: [View]) -> (starts: [Int], bytes: Int) {

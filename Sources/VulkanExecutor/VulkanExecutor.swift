@@ -15,9 +15,10 @@ public import Compute
 public import Network
 internal import Planning
 internal import Synchronization
+internal import Tensor
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
-public final class VulkanExecutor: FrameExecutor {
+public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
         /// The n of `--device vulkan:n`.
@@ -164,6 +165,15 @@ public final class VulkanExecutor: FrameExecutor {
 
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
+
+    /// The device's memory, but for a fifth that others and the driver may hold; less where a limit was given.
+    public var memoryBudget: Int { min(device.capabilities.deviceMemoryBytes / 5 * 4, device.memoryLimit) }
+
+    public func workingBytes(_ graph: Graph) -> Int {
+        let ends = (graph.inputs + graph.outputs).reduce(0) { $0 + graph.shape($1).count * 4 }
+        let program = Planner.plan(graph, options: PlanMemory.options(self, precision))
+        return program.arenaElements * precision.bytes + framesInFlight * ends
+    }
 
     /// What was done with the device since it was opened: buffers, pipelines, submissions, waits.
     public var activity: DeviceActivity { device.activity }
