@@ -81,7 +81,7 @@ private let functionCases: [OperationCase] = {
     add("step", -1..<1, .step(negative: -0.25, zero: 3, positive: 2))
     cases.append(
         OperationCase("function step of zeros") { b in
-            let zero = b.apply(.affine(scale: 0, offset: 0), b.input("x", [4]))
+            let zero = b.apply(.affine(scale: 0, offset: 0), b.input("x", [3]))
             return [b.apply(.function(.step(negative: -0.25, zero: 3, positive: 2)), zero)]
         })
     for activation in [Activation.leakyReLU(slope: 0.2), .sigmoid, .silu, .tanh] {
@@ -115,6 +115,8 @@ private let reductionCases: [OperationCase] = {
         let seed = UInt64(2200 + cases.count)
         cases.append(
             OperationCase("sum \(from) to \(to)", seed: seed) { b in [b.apply(.sum(to: to), b.input("x", from))] })
+        // One number repeated is a constant, which tests nothing where it is long.
+        if to.count == 1 && from.count > 3 { return }
         cases.append(
             OperationCase("broadcast \(to) to \(from)", seed: seed) { b in
                 [b.apply(.broadcast(to: from), b.input("x", to))]
