@@ -41,19 +41,26 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     ///   - precision: how activations are stored; nil is fp16 on a GPU and fp32 elsewhere. The CPU and the reference
     ///     store fp32 whatever is asked.
     ///   - threads: worker threads of the CPU; nil for one per core.
+    ///   - memoryLimit: bytes that all plans on a Vulkan device may take together; nil for all that it has.
     /// - Throws: the executor's own error when there is no such device.
-    public func open(precision: StoragePrecision? = nil, threads: Int? = nil) throws -> any Executor {
+    public func open(precision: StoragePrecision? = nil, threads: Int? = nil, memoryLimit: Int? = nil) throws
+        -> any Executor
+    {
         switch self {
         case .automatic:
             if let gpu = try? VulkanExecutor.devices().first(where: { !$0.isSoftware && $0.problem == nil }) {
-                return try VulkanExecutor(device: gpu.index, precision: precision ?? .fp16, allowSoftware: false)
+                return try VulkanExecutor(
+                    device: gpu.index, precision: precision ?? .fp16, allowSoftware: false,
+                    memoryLimit: memoryLimit ?? .max)
             }
             return try Device.cpu.open(precision: precision, threads: threads)
         case .cpu:
             return threads.map { CPUExecutor(threads: $0) } ?? CPUExecutor()
         case .vulkan(let index):
             // A software driver only when its index is named.
-            return try VulkanExecutor(device: index, precision: precision ?? .fp16, allowSoftware: index != nil)
+            return try VulkanExecutor(
+                device: index, precision: precision ?? .fp16, allowSoftware: index != nil,
+                memoryLimit: memoryLimit ?? .max)
         case .reference:
             return ReferenceExecutor()
         }

@@ -37,9 +37,12 @@ struct ModelOptions: ParsableArguments {
     }
 
     /// The device, or all of several.
-    func openExecutors() throws -> [any Executor] {
+    ///
+    /// - Parameter memoryLimit: bytes that the network's plans may take on each; nil for all that there is.
+    func openExecutors(memoryLimit: Int?) throws -> [any Executor] {
         try Device.list(device)!.map {
-            try $0.open(precision: precision.flatMap(StoragePrecision.init), threads: threads)
+            try $0.open(
+                precision: precision.flatMap(StoragePrecision.init), threads: threads, memoryLimit: memoryLimit)
         }
     }
 

@@ -67,7 +67,7 @@ struct UpscaleCommand: ParsableCommand {
             throw CommandFailure.usage("\(input): has times of its own; --rate goes with raw video and pictures")
         }
         let loaded = try loadModel(model.model ?? defaultModel(for: size.scale), display)
-        let executors = try model.openExecutors()
+        let executors = try model.openExecutors(memoryLimit: work.memoryLimit.flatMap(parseBytes))
         if live.realtime, executors.count > 1 {
             throw CommandFailure.usage("--realtime takes one device, \(model.device) names \(executors.count)")
         }

@@ -52,7 +52,7 @@ import Testing
         let options = ["--reuse", "off"]
         let vulkan = ["--precision", "fp32", "--reuse", "off"]
         #expect(try psnr(upscale(folder, odd, "a", "cpu", options), upscale(folder, odd, "b", "vulkan:0", vulkan)) > 60)
-        for (index, more) in [["--scale", "3"], ["--tile", "16"], ["--memory-limit", "64K"]].enumerated() {
+        for (index, more) in [["--scale", "3"], ["--tile", "16"], ["--memory-limit", "4M"]].enumerated() {
             let cpu = try upscale(folder, odd, "c\(index)", "cpu", options + more)
             #expect(try psnr(cpu, upscale(folder, odd, "d\(index)", "vulkan:0", vulkan + more)) > 60)
         }
