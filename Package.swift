@@ -100,7 +100,9 @@ let package = Package(
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
-        tests("PipelineTests", ["Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute"]),
+        tests(
+            "PipelineTests",
+            ["CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute"]),
         tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]

@@ -61,7 +61,8 @@ func runNetwork(_ options: CommandLineOptions) throws {
     if options.json { return print(try jsonText(report)) }
     print(
         "\(report.model) \(width)x\(height) on \(executor.name): \(fixed(middle, 2)) ms (min \(fixed(report.min, 2)), "
-            + "\(times.count) runs), \(fixed(report.effectiveGigaflopsPerSecond, 0)) GFLOP/s counted as direct convolution")
+            + "\(times.count) runs), \(fixed(report.effectiveGigaflopsPerSecond, 0)) GFLOP/s counted as "
+            + "direct convolution")
     if let layers = report.layers {
         if let peak = layers.peak { print("peak: \(fixed(peak.gigaflopsPerSecond, 0)) GFLOP/s, \(peak.unit)") }
         printTable(layers.rows)

@@ -4,19 +4,23 @@ internal import Tensor
 /// A plan for one tile, run over all tiles of a picture. Owned by one thread at a time.
 final class TiledPlan {
     let shape: Shape
+    let resultShape: Shape
     let layout: TileLayout
     let scale: Int
     private let plan: any Plan
-    /// One tile's input and output; empty where the picture is one tile.
+    /// One tile's input and output. Where the picture is one tile they are the caller's while it runs, else `nothing`.
     private var input: [HostTensor]
     private var output: [HostTensor]
+    private let nothing = HostTensor([0], [])
 
     /// - Parameter plan: for tiles of the layout's lengths.
     init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan) {
         (self.shape, self.layout, self.scale, self.plan) = (shape, layout, scale, plan)
+        resultShape = .nhwc(
+            shape.batch, shape.height * scale, shape.width * scale, plan.outputShapes[0].channels)
         let isWhole = layout.count == 1
-        input = isWhole ? [] : plan.inputShapes.map { HostTensor($0) }
-        output = isWhole ? [] : plan.outputShapes.map { HostTensor($0) }
+        input = isWhole ? [nothing] : plan.inputShapes.map { HostTensor($0) }
+        output = isWhole ? [nothing] : plan.outputShapes.map { HostTensor($0) }
     }
 
     var memoryBytes: Int { plan.memoryBytes }
@@ -30,11 +34,15 @@ final class TiledPlan {
     /// The whole picture.
     func run(_ picture: HostTensor, into result: inout HostTensor) throws {
         if layout.count == 1 {
-            var outputs = [result]
-            // Hand the buffer over instead of sharing it, or writing would copy it.
-            result = HostTensor([0], [])
-            defer { result = outputs[0] }
-            try plan.run([picture], into: &outputs)
+            // The result's buffer is handed over and back, and the picture's is let go: a shared one would be copied by
+            // whoever writes to it next.
+            input[0] = picture
+            swap(&output[0], &result)
+            defer {
+                input[0] = nothing
+                swap(&output[0], &result)
+            }
+            try plan.run(input, into: &output)
             return
         }
         result.withUnsafeMutableValues { $0.update(repeating: 0) }
@@ -52,15 +60,18 @@ final class TiledPlan {
         place(tile, in: &result) { target, value, _ in target = value }
     }
 
-    /// The tiles that read any of the changed pixels, if computing them is clearly less work than the whole picture.
-    func worthwhileTiles(_ changed: [ChangedRow], comparedTo whole: TiledPlan) -> [Tile]? {
+    /// The tiles whose part of the result can see any of the changed pixels, if computing them is clearly less work than
+    /// the whole picture.
+    ///
+    /// - Parameter radius: of the receptive field, in input pixels.
+    func worthwhileTiles(_ changed: [ChangedRow], radius: Int, comparedTo whole: TiledPlan) -> [Tile]? {
+        let (rows, columns) = (owned(layout.vertical), owned(layout.horizontal))
         var tiles: Set<Tile> = []
-        for row in changed {
-            for (vertical, top) in layout.vertical.starts.enumerated()
-            where (top..<top + layout.vertical.length).contains(row.y) {
-                for (horizontal, left) in layout.horizontal.starts.enumerated()
-                where row.columns.overlaps(left..<left + layout.horizontal.length) {
-                    tiles.insert(Tile(row: vertical, column: horizontal))
+        for change in changed {
+            let seen = change.columns.lowerBound - radius..<change.columns.upperBound + radius
+            for (row, owned) in rows.enumerated() where owned.overlaps(change.y - radius..<change.y + radius + 1) {
+                for (column, owned) in columns.enumerated() where owned.overlaps(seen) {
+                    tiles.insert(Tile(row: row, column: column))
                 }
             }
         }
@@ -69,6 +80,15 @@ final class TiledPlan {
         }
         guard area(layout, tiles.count) * 5 < area(whole.layout, whole.layout.count) * 4 else { return nil }
         return tiles.sorted { ($0.row, $0.column) < ($1.row, $1.column) }
+    }
+
+    /// The input pixels under each tile's share of the result, along one side of an exact layout.
+    private func owned(_ side: TileLayout.Side) -> [Range<Int>] {
+        zip(side.starts, side.weights).map { start, weights in
+            guard let first = weights.firstIndex(where: { $0 > 0 }), let last = weights.lastIndex(where: { $0 > 0 })
+            else { return start..<start }
+            return start + first / scale..<start + last / scale + 1
+        }
     }
 
     private func compute(_ tile: Tile, of picture: HostTensor) throws {

@@ -185,7 +185,7 @@ public final class Upscaler {
         -> Bool
     {
         try prepare(picture.shape)
-        precondition(result.shape == outputShape(picture.shape), "the result is \(result.shape)")
+        precondition(result.shape == prepared!.resultShape, "the result is \(result.shape)")
         guard let memory else {
             try run(picture, into: &result)
             return false
@@ -201,7 +201,8 @@ public final class Upscaler {
         case .parts(let rows):
             // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
             guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
-                let tiles = pieces.worthwhileTiles(rows, comparedTo: prepared!)
+                let tiles = pieces.worthwhileTiles(
+                    rows, radius: model.descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {
                 try run(picture, into: &result)
                 memory.remember(picture, result)

@@ -10,8 +10,8 @@ struct UpscaleCommand: ParsableCommand {
         commandName: "upscale",
         abstract: "Upscale a video, a picture or a live stream (the default command).",
         discussion: """
-            Sound, subtitles, chapters and tags are copied, timestamps are kept, and an existing output is never
-            overwritten unasked. '-' is standard input or output:
+            Sound, subtitles, chapters and tags are copied, timestamps are kept; an
+            existing output is never overwritten unasked. '-' is standard input or output:
 
             ffmpeg -i in.mp4 -f matroska - | upframe - - --output-format matroska | ffplay -
             """)

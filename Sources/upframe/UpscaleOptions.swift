@@ -41,6 +41,7 @@ struct InputOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Frames a second of raw video or pictures, as 25 or 30000/1001.", valueName: "rate"))
     var rate: String?
     @Option(
+        parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "Only these streams, as FFmpeg's -map: 0:1, a, s:0, -d …; may be given again.", valueName: "stream"))
     var map: [String] = []

@@ -85,6 +85,38 @@ import Testing
         #expect(result.errors.contains("\"identicalPictures\":9"), "\(result.errors.suffix(900))")
     }
 
+    /// A still screen with a blinking cursor: a fifth of the work at most, and the very same pictures.
+    @Test func aStaticScreen() throws {
+        let folder = try Folder()
+        let input = folder("screen.mkv")
+        try ffmpeg(
+            "-f", "lavfi", "-i",
+            "testsrc2=size=640x360:rate=25:duration=0.04,loop=loop=-1:size=1,trim=duration=2,"
+                + "drawbox=200:150:4:12:white:fill:enable='lt(mod(t,0.4),0.2)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p",
+            input)
+        let sums = try ["off", "auto"].map { reuse in
+            let output = folder("\(reuse).mkv")
+            let result = try Command.run(
+                input, output, "--model", try tinyModel(folder), "--device", "cpu", "--video-codec", "ffv1", "--reuse",
+                reuse, "--progress", "json")
+            #expect(result.status == 0)
+            if reuse == "auto" {
+                let last = try #require(result.errors.split(separator: "\n").last)
+                let event = try JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any]
+                let count = try #require(event?["reuse"] as? [String: Int])
+                let tiles = try #require(count["tiles"]), computed = try #require(count["computedTiles"])
+                let partial = try #require(count["partialPictures"])
+                #expect(count["pictures"] == 50)
+                #expect(partial >= 8 && count["identicalPictures"]! + partial == 49, "\(count)")
+                // In whole pictures: the first, and what was computed of the others.
+                let work = 1 + Double(computed) / Double(tiles) * Double(partial)
+                #expect(work <= 10, "\(count)")
+            }
+            return try runChecked("ffmpeg", ["-v", "error", "-i", output, "-map", "v:0", "-f", "md5", "-"]).output
+        }
+        #expect(sums[0] == sums[1])
+    }
+
     @Test func wrongDevices() throws {
         for device in ["vulkan:0,0", "cpu,", "gpu", "vulkan:x"] {
             let result = try Command.run(sampleClip, "/tmp/never.mp4", "--device", device)

@@ -199,7 +199,9 @@ import Testing
         #expect(result.errors.contains("out.mkv: holds the") && result.errors.contains("end early"), "\(result.errors)")
         let frames = try FFprobe.frameTimes(folder("out.mkv"))
         #expect(frames.count > 5 && frames.count < 50)
-        #expect(frames == Array(try FFprobe.frameTimes(folder("in.mkv")).prefix(frames.count)))
+        // Some between the last ones may lack what they are predicted from.
+        #expect(Set(frames).isSubset(of: try FFprobe.frameTimes(folder("in.mkv"))))
+        #expect(zip(frames, frames.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     /// The source never ends; only the reader's leaving can end it.
@@ -242,14 +244,18 @@ import Testing
         #expect(try FFprobe.frameTimes(folder("out.mkv")).count >= 20)
     }
 
-    /// More than can be computed in time: the stream keeps its length and its latency, and says what it gave up.
-    @Test func overload() throws {
+    /// More than can be computed in time: the stream keeps its length and its latency, and says what it gave up. With
+    /// pictures computed here, and with frames that go to a device (a slow one, in software).
+    @Test(arguments: ["reference", "vulkan:0"]) func overload(_ device: String) throws {
         let folder = try Folder()
-        try ffmpeg(picture("192x128", seconds: 4) + ["-c:v", "libx264", "-pix_fmt", "yuv420p", folder("in.mkv")])
+        try ffmpeg(
+            picture(device == "reference" ? "192x128" : "320x240", seconds: 4) + [
+                "-c:v", "libx264", "-pix_fmt", "yuv420p", folder("in.mkv"),
+            ])
         let (result, statuses) = try shell(
             folder,
             "ffmpeg -v error -nostdin -re -i in.mkv -c copy -f matroska - | $upframe - out.mkv --model $model "
-                + "--device reference --realtime --max-latency 0.3 --progress json --reuse off")
+                + "--device \(device) --realtime --max-latency 0.3 --progress json --reuse off")
         #expect(statuses == [0, 0], "\(result.errors)")
         let times = try FFprobe.frameTimes(folder("out.mkv"))
         #expect(times == (try FFprobe.frameTimes(folder("in.mkv"))))
@@ -257,9 +263,30 @@ import Testing
         let realtime = try #require(last["realtime"] as? [String: Any])
         #expect(realtime["repeatedFrames"] as? Int ?? 0 > 0, "\(realtime)")
         let latency = try #require(last["latency"] as? [String: Any])
-        // The first frames are late while buffers and code warm up; a stream that fell behind would be seconds late.
-        #expect(latency["p99Seconds"] as? Double ?? 9 < 1.5, "\(latency)")
-        #expect(last["elapsedSeconds"] as? Double ?? 99 < 8)
+        // The first frames wait for the network to be made ready; a stream that fell behind would be late for good.
+        #expect(latency["medianSeconds"] as? Double ?? 9 < 1, "\(latency)")
+        #expect(last["elapsedSeconds"] as? Double ?? 99 < 20)
+    }
+
+    @Test func chosenStreams() throws {
+        let folder = try Folder()
+        try source(folder)
+        let model = try tinyModel(folder)
+        for (index, (options, streams)) in [
+            (["--map", "-a"], ["h264"]), (["--map", "0:a:0"], ["h264", "aac"]), (["--no-audio"], ["h264"]),
+            (["--map", "v", "--map", "s?"], ["h264"]), ([], ["h264", "aac"]),
+        ].enumerated() {
+            let output = folder("out\(index).mkv")
+            let result = try Command.run(
+                [folder("in.mkv"), output, "--model", model, "--device", "cpu", "--quiet"] + options)
+            #expect(result.status == 0, "\(result.errors)")
+            let found = try runChecked(
+                "ffprobe", ["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", output]
+            ).output.split(separator: "\n").map(String.init)
+            #expect(found == streams, "\(options)")
+        }
+        let missing = try Command.run(folder("in.mkv"), folder("never.mkv"), "--model", model, "--map", "a:1")
+        #expect(missing.status == 1 && missing.errors.contains("'a:1'"), "\(missing.errors)")
     }
 
     @Test(arguments: [

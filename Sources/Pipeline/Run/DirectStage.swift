@@ -16,14 +16,22 @@ final class DirectStage {
     private let places: Pool<Int>
     private let input: Channel<Item<VideoFrame>>
     private let output: Channel<Item<Finished>>
-    private let worker: DirectWorker
+    /// One for each model that a frame may be computed with, the best first; more than one only in real time.
+    private let ladder: [DirectWorker]
+    private let downstream: () -> Double
     private var repetition: Repetition?
+    /// What real time allows; nil without it. Read when the stage has ended.
+    private(set) var governor: Governor?
     /// What is under way, in order.
     private var queue: [Entry] = []
     private var computing = 0
+    private var lastRung = 0
+    private var lastCollection = 0.0
+    /// Smoothed seconds that a frame takes.
+    private var pace = 0.0
 
     private enum Entry {
-        case computing(FrameTicket, VideoFrame)
+        case computing(FrameTicket, VideoFrame, rung: Int, since: Double)
         case item(Item<Finished>)
     }
 
@@ -31,11 +39,21 @@ final class DirectStage {
     var reuse: ReuseCount? { repetition?.count }
 
     init(
-        _ worker: DirectWorker, reuses: Bool, clock: StageClock, places: Pool<Int>, input: Channel<Item<VideoFrame>>,
-        output: Channel<Item<Finished>>
+        _ ladder: [DirectWorker], reuses: Bool, clock: StageClock, places: Pool<Int>, input: Channel<Item<VideoFrame>>,
+        output: Channel<Item<Finished>>, downstream: @escaping () -> Double
     ) {
-        (self.worker, self.clock, self.places, self.input, self.output) = (worker, clock, places, input, output)
-        repetition = reuses ? Repetition(worker.transfer.input) : nil
+        (self.ladder, self.clock, self.places) = (ladder, clock, places)
+        (self.input, self.output, self.downstream) = (input, output, downstream)
+        repetition = reuses ? Repetition(ladder[0].transfer.input) : nil
+    }
+
+    /// In real time: measures every rung before the stream begins.
+    func prepare(_ job: UpscaleJob) throws {
+        guard let bound = job.options.realtime else { return }
+        let costs = try ladder.map { try $0.measure() }
+        let rate = job.source.averageFrameRate
+        governor = Governor(costs: costs, interval: rate.isKnown ? 1 / rate.value : 0, maximumLatency: bound)
+        pace = costs[0]
     }
 
     func run() throws {
@@ -45,7 +63,7 @@ final class DirectStage {
             if computing == 0 {
                 guard let item = input.receive() else { break }
                 next = item
-            } else if computing < worker.framesInFlight, let item = input.receiveIfThere() {
+            } else if computing < ladder[lastRung].framesInFlight, let item = input.receiveIfThere() {
                 next = item
             } else {
                 try collect()
@@ -59,13 +77,23 @@ final class DirectStage {
     private func begin(_ item: Item<VideoFrame>) throws {
         switch item {
         case .packet(let packet): queue.append(.item(.packet(packet)))
-        case .repeated(let frame): queue.append(.item(.repeated(frame)))
+        case .repeated(let frame):
+            governor?.countSkipped()
+            queue.append(.item(.repeated(frame)))
         case .content(let frame):
-            if repetition?.isRepeated(frame) == true {
+            guard repetition?.isRepeated(frame) != true, let rung = rung(for: frame) else {
                 places.put(0)
                 queue.append(.item(.repeated(frame)))
-            } else if worker.fits(frame) {
-                queue.append(.computing(try clock.measure(frames: 0) { try worker.submit(frame) }, frame))
+                return
+            }
+            // Plans of two models share the device, but the queue of each is its own: they take turns.
+            if rung != lastRung { while computing > 0 { try collectKeepingOrder() } }
+            lastRung = rung
+            let worker = ladder[rung]
+            if worker.fits(frame) {
+                let since = monotonicSeconds()
+                let ticket = try clock.measure(frames: 0) { try worker.submit(frame) }
+                queue.append(.computing(ticket, frame, rung: rung, since: since))
                 computing += 1
             } else {
                 let made = try clock.measure { try worker.computeSlowly(frame) }
@@ -75,13 +103,38 @@ final class DirectStage {
         }
     }
 
+    /// The model to compute a frame with; nil when there is no time for any.
+    private func rung(for frame: VideoFrame) -> Int? {
+        guard governor != nil else { return 0 }
+        // Those before it have to be done first.
+        let age = monotonicSeconds() - frame.arrival! + Double(computing) * pace
+        guard case .rung(let rung) = governor!.decide(age: age, downstream: downstream()) else {
+            // The next frame is compared with one that was seen but not computed: what is shown for both is older.
+            repetition?.forget()
+            return nil
+        }
+        return rung
+    }
+
+    private func collectKeepingOrder() throws {
+        guard let index = queue.firstIndex(where: { if case .computing = $0 { true } else { false } }) else { return }
+        try collect(at: index)
+    }
+
     /// Waits for the oldest frame.
-    private func collect() throws {
-        guard case .computing(let ticket, let source) = queue.first else { preconditionFailure("the rest was sent") }
-        let made = try clock.measure { try worker.collect(ticket, source) }
+    private func collect(at index: Int = 0) throws {
+        guard case .computing(let ticket, let source, let rung, let since) = queue[index] else {
+            preconditionFailure("the rest was sent")
+        }
+        let made = try clock.measure { try ladder[rung].collect(ticket, source) }
         places.put(0)
         computing -= 1
-        queue[0] = .item(.content(Finished(frame: made, arrival: source.arrival!)))
+        let now = monotonicSeconds()
+        let seconds = now - max(since, lastCollection)
+        lastCollection = now
+        pace += 0.25 * (seconds - pace)
+        governor?.measured(rung, seconds: seconds)
+        queue[index] = .item(.content(Finished(frame: made, arrival: source.arrival!)))
     }
 
     /// Sends what comes before the oldest frame under way; false when nobody takes it.
@@ -110,7 +163,7 @@ final class DirectWorker {
         let (video, writer) = (job.source, job.writer)
         let shape = Shape.nhwc(1, video.height, video.width, 3)
         let result = upscaler.outputShape(shape)
-        guard let executor = upscaler.executor as? any FrameExecutor, job.options.realtime == nil,
+        guard let executor = upscaler.executor as? any FrameExecutor,
             !video.isStillPicture, !writer.takesAnySize, !writer.laysFrames, !(video.hasAlpha && writer.hasAlpha),
             (writer.width, writer.height) == (result.width, result.height), upscaler.takesWhole(shape),
             let transfer = FrameTransfer(
@@ -148,6 +201,21 @@ final class DirectWorker {
         return try converter.frame(of: Picture(pixels: try upscaler.upscaleApart(pixels), alpha: nil, source: frame))
     }
 
+    /// Seconds that a frame takes, measured on a grey one after another to warm up.
+    func measure() throws -> Double {
+        let video = job.source
+        let grey = [Float](repeating: 0.5, count: video.width * video.height * 3)
+        let maker = try PixelConverter(
+            encodingWidth: video.width, height: video.height, pixelFormat: video.pixelFormat, color: video.color)
+        let frame = try grey.withUnsafeBufferPointer {
+            try maker.frame(fromRGB: $0, width: video.width, height: video.height, timestamp: 0, duration: 0)
+        }
+        _ = try compute(frame)
+        let start = monotonicSeconds()
+        _ = try compute(frame)
+        return monotonicSeconds() - start
+    }
+
     /// One frame from end to end.
     func compute(_ frame: VideoFrame) throws -> VideoFrame {
         fits(frame) ? try collect(try submit(frame), frame) : try computeSlowly(frame)
@@ -169,6 +237,9 @@ struct Repetition {
         count.identicalPictures += 1
         return true
     }
+
+    /// The last frame is not what is shown.
+    mutating func forget() { last = nil }
 
     private func isSame(_ a: VideoFrame, _ b: VideoFrame) -> Bool {
         guard (a.width, a.height, a.pixelFormat) == (b.width, b.height, b.pixelFormat), a.color == b.color,

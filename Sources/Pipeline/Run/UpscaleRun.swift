@@ -140,8 +140,9 @@ final class UpscaleRun: @unchecked Sendable {
         // A device that is quick takes frames as they are. On a slow one more is won by computing only those tiles that
         // changed, which needs the pictures here.
         if hardware || !job.options.reuses {
-            let workers = try upscalers.compactMap { try DirectWorker(job, $0) }
-            if workers.count == upscalers.count { return directThreads(workers) }
+            let models = job.options.realtime == nil ? upscalers : job.ladder
+            let workers = try models.compactMap { try DirectWorker(job, $0) }
+            if workers.count == models.count { return try directThreads(workers) }
         }
         let sink = PictureSink(job, inputs: inputs, output: decoded)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
@@ -164,14 +165,15 @@ final class UpscaleRun: @unchecked Sendable {
         return Threads(decode: decode.run, compute: [("network", network.run)], convert: convert.run)
     }
 
-    private func directThreads(_ workers: [DirectWorker]) -> Threads {
+    private func directThreads(_ workers: [DirectWorker]) throws -> Threads {
         let sink = PlainSink(places: places, output: plain)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
-        guard workers.count > 1 else {
+        guard workers.count > 1, job.options.realtime == nil else {
             let direct = DirectStage(
-                workers[0], reuses: job.options.reuses, clock: networkClock, places: places, input: plain,
-                output: converted)
+                workers, reuses: job.options.reuses, clock: networkClock, places: places, input: plain,
+                output: converted, downstream: { [encodeClock] in encodeClock.reading.secondsPerFrame })
             self.direct = direct
+            try direct.prepare(job)
             return Threads(decode: decode.run, compute: [("network", direct.run)], convert: nil)
         }
         let shared = SharedStage(
@@ -206,7 +208,7 @@ final class UpscaleRun: @unchecked Sendable {
             frames: job.writer.writtenFrames, elapsedSeconds: monotonicSeconds() - start,
             stages: clocks.map(\.reading), latency: (encode?.latencies ?? LatencyHistogram()).reading,
             // After an interruption the network's thread may still be at work.
-            governor: isInterrupted ? nil : network?.governor?.count,
+            governor: isInterrupted ? nil : (network?.governor ?? direct?.governor)?.count,
             reuse: isInterrupted ? nil : direct?.reuse ?? job.ladder[0].reuse, interrupted: isInterrupted,
             wroteOutput: wroteOutput,
             readerGone: readerGone, isLive: job.writer.isLive)

@@ -1,6 +1,30 @@
-// Two functions of BLAS as CPUExecutor names them, plainly, for a binary that must not carry a whole BLAS.
-// Networks use them for no convolution that they have; results are right, speed is no aim.
+// What the stand-alone binary brings itself, so that it needs less of the machine.
 #include <cblas.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+// glibc has these since 2.36 only; Swift's library seeds its hash tables with them.
+
+void arc4random_buf(void *buffer, size_t size) {
+    unsigned char *bytes = buffer;
+    while (size > 0) {
+        ssize_t count = getrandom(bytes, size, 0);
+        if (count < 0) continue;
+        bytes += count;
+        size -= (size_t)count;
+    }
+}
+
+uint32_t arc4random(void) {
+    uint32_t value;
+    arc4random_buf(&value, sizeof value);
+    return value;
+}
+
+// Two functions of BLAS as CPUExecutor names them, plainly: a whole BLAS is larger than all the rest. No convolution is
+// given to them unless a test asks for it, so that results must be right and speed is no aim.
 
 void openblas_set_num_threads(int count) { (void)count; }
 
