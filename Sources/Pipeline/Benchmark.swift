@@ -46,7 +46,10 @@ public struct BenchmarkReport: Sendable, Codable {
         public var slowestStage: String
         /// Throughput as a share of the slowest stage alone.
         public var shareOfSlowestStage: Double
-        /// The largest resident memory in the second and in the last third of the run: equal when nothing leaks.
+        /// How often the network alone was timed in between, see `BenchmarkTurns`.
+        public var networkTurns: Int
+        /// The largest resident memory in the second and in the last third of the run: equal when nothing leaks. The plan
+        /// with which the network alone is timed counts in it.
         public var residentBytesEarly: Int
         public var residentBytesLate: Int
     }
@@ -121,6 +124,7 @@ public struct Benchmark {
     }
 
     /// Times every stage alone on frames of `input`, then the whole job writing to `output`, and adds both to `report`.
+    /// The network alone takes turns with the job; its rate in `report` is the one of these turns.
     ///
     /// - Parameters:
     ///   - input: a video file.
@@ -137,19 +141,41 @@ public struct Benchmark {
         job.reuses = false
         report.stages = try stagesAlone(job, frames: stageFrames, report)
 
+        let turns = try turns(job, report)
         let samples = MemorySamples()
         let summary = try UpscaleJob(job).run { reading in
             samples.add(ProcessMemory.current.residentBytes)
             progress(reading)
+            turns.afterFrame(reading.frames)
         }
-        let framesPerSecond = Double(summary.frames) / summary.elapsedSeconds
+        try turns.check()
+        let alone = turns.seconds
+        if !alone.isEmpty, let network = report.stages.firstIndex(where: { $0.name == "network" }) {
+            report.stages[network].framesPerSecond = Double(alone.count) / alone.reduce(0, +)
+        }
+        let framesPerSecond = Double(summary.frames) / (summary.elapsedSeconds - turns.heldSeconds)
         let slowest = report.stages.min { $0.framesPerSecond < $1.framesPerSecond }!
         let (early, late) = samples.thirds
         report.pipeline = .init(
             frames: summary.frames, framesPerSecond: framesPerSecond, slowestStage: slowest.name,
-            shareOfSlowestStage: framesPerSecond / slowest.framesPerSecond, residentBytesEarly: early,
-            residentBytesLate: late)
+            shareOfSlowestStage: framesPerSecond / slowest.framesPerSecond, networkTurns: alone.count,
+            residentBytesEarly: early, residentBytesLate: late)
         report.peakBytes = ProcessMemory.current.peakBytes
+    }
+
+    /// Turns of at least half a second, about five seconds apart.
+    private func turns(_ job: UpscaleOptions, _ report: BenchmarkReport) throws -> BenchmarkTurns {
+        let video = try MediaReader(path: job.input, options: job.reader).video
+        let upscaler = Upscaler(model: model, executor: executor, tiling: tiling)
+        var random = Philox(key: 1)
+        let shape = Shape.nhwc(1, video.height, video.width, 3)
+        let picture = HostTensor(shape, random.uniform(shape.count))
+        var result = HostTensor(upscaler.outputShape(shape))
+        try upscaler.upscale(picture, into: &result)
+        let seconds = report.network.milliseconds.median / 1000
+        return BenchmarkTurns(every: max(6, Int(5 / seconds)), runs: max(1, Int(0.5 / seconds))) {
+            try upscaler.upscale(picture, into: &result)
+        }
     }
 
     /// Each stage on its own, as the job runs it, with the machine to itself.

@@ -11,7 +11,8 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measure a model on a device: the network alone, each stage alone, and the whole pipeline.",
         discussion: """
             Without --input the pipeline runs on a clip that is made for it. Encoding in the background of the network
-            takes cores from it: on a machine where the CPU does both, the stages share what there is.
+            takes cores from it: on a machine where the CPU does both, the stages share what there is. The network alone
+            takes turns with the pipeline, so that a machine whose speed changes does not spoil the comparison.
             """)
 
     @OptionGroup var model: ModelOptions
@@ -110,7 +111,8 @@ struct BenchCommand: ParsableCommand {
             rows.append([
                 "pipeline",
                 "\(decimals(pipeline.framesPerSecond)) fps over \(pipeline.frames) frames, "
-                    + "\(decimals(pipeline.shareOfSlowestStage)) of \(pipeline.slowestStage) alone",
+                    + "\(decimals(pipeline.shareOfSlowestStage)) of \(pipeline.slowestStage) alone"
+                    + (pipeline.networkTurns > 0 ? " (the network alone in \(pipeline.networkTurns) turns)" : ""),
             ])
             rows.append([
                 "memory",
