@@ -73,7 +73,7 @@ public struct ModelCatalogue: Sendable {
         if text.contains("/") || [".safetensors", ".param", ".bin", ".pth"].contains(where: text.hasSuffix) {
             throw .weights(.missing(path: text))
         }
-        throw .unknownModel(name: text, nearest: Self.nearest(to: text))
+        throw .unknownModel(name: text, nearest: NearestNames.of(text, among: Self.allNames))
     }
 
     /// Makes sure that a model is in the cache, whole, and returns its path.
@@ -88,7 +88,7 @@ public struct ModelCatalogue: Sendable {
         _ name: String, wheel: String? = nil, report: (Event) -> Void = { _ in }
     ) throws(CatalogueError) -> String {
         guard let entry = Self.entry(name) else {
-            throw .unknownModel(name: name, nearest: Self.nearest(to: name))
+            throw .unknownModel(name: name, nearest: NearestNames.of(name, among: Self.allNames))
         }
         let path = path(of: entry)
         try makeFolder(folder + "/models")

@@ -1,10 +1,16 @@
-extension ModelCatalogue {
-    /// Up to three names like `text`, the nearest first.
-    static func nearest(to text: String) -> [String] {
+/// Names that a mistyped one may mean.
+public enum NearestNames {
+    /// Up to three of `names` that are like `text`, the nearest first.
+    public static func of(_ text: String, among names: [String]) -> [String] {
         let text = text.lowercased()
-        let scored = entries.flatMap { [$0.name] + $0.aliases }.map { name in
+        let scored = names.map { name in
             // A part of a name counts as near: "anime" is no misspelling of "x4plus-anime", yet means it.
-            (name: name, distance: min(editDistance(text, name), name.contains(text) && text.count >= 3 ? 1 : .max))
+            (
+                name: name,
+                distance: min(
+                    editDistance(text, name.lowercased()),
+                    name.lowercased().contains(text) && text.count >= 3 ? 1 : .max)
+            )
         }
         return scored.filter { $0.distance <= max(2, text.count / 3) }
             .sorted { ($0.distance, $0.name.count, $0.name) < ($1.distance, $1.name.count, $1.name) }

@@ -24,6 +24,12 @@ public protocol Architecture: Codable, Hashable, Sendable {
     var receptiveFieldRadius: Int { get }
     /// What is wrong with these hyperparameters, or nil; asked before `build` when they come from a file.
     var problem: String? { get }
+    /// How much smaller than usual the weight of this name begins when the network is trained.
+    func initialScale(_ parameter: String) -> Float
+}
+
+extension Architecture {
+    public func initialScale(_ parameter: String) -> Float { 1 }
 }
 
 extension Architecture {
@@ -74,11 +80,10 @@ public struct RecognisedArchitecture: Sendable {
     }
 }
 
-/// Every architecture that this package knows.
-public let architectures: [any Architecture.Type] = [
-    RRDBNet.self,
-    SRVGGNetCompact.self,
-]
+/// Every architecture that this package knows, with its usual hyperparameters.
+public let standardArchitectures: [any Architecture] = [RRDBNet(), SRVGGNetCompact(), RealtimeSR()]
+
+public let architectures: [any Architecture.Type] = standardArchitectures.map { type(of: $0) }
 
 /// The first architecture that knows these keys and shapes.
 public func recogniseArchitecture(_ shapes: [String: Shape]) -> RecognisedArchitecture? {

@@ -13,6 +13,9 @@ public protocol Discriminator: Codable, Hashable, Sendable {
     var inputChannels: Int { get }
 }
 
+/// Every discriminator that this package knows, with its usual hyperparameters.
+public let standardDiscriminators: [any Discriminator] = [UNetDiscriminatorSN(), PatchGAN(), VGGDiscriminator()]
+
 /// Tensors of a network that training changes without a gradient: the vectors of spectral norms, running means.
 ///
 /// They are parameters of the graph. A network that is built several times into one graph sees them move on from one time

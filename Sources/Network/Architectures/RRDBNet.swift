@@ -51,6 +51,9 @@ public struct RRDBNet: Architecture {
         return nil
     }
 
+    /// ESRGAN, section 3.1: dense blocks begin small, and the trunk near the identity.
+    public func initialScale(_ parameter: String) -> Float { parameter.contains(".rdb") ? 0.1 : 1 }
+
     public func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
         b.padded(image, toMultipleOf: unshuffle, scale: scale) { b, x in
             let x = unshuffle > 1 ? b.apply(.pixelUnshuffle(factor: unshuffle), x) : x

@@ -37,6 +37,34 @@ public struct SRVGGNetCompact: Architecture {
         (self.activation, self.outputScale) = (activation, outputScale ?? upscale)
     }
 
+    private enum CodingKeys: String, CodingKey {
+        case inputChannels, outputChannels, features, convolutions, upscale, activation, outputScale
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            inputChannels: try values.decode(Int.self, forKey: .inputChannels),
+            outputChannels: try values.decode(Int.self, forKey: .outputChannels),
+            features: try values.decode(Int.self, forKey: .features),
+            convolutions: try values.decode(Int.self, forKey: .convolutions),
+            upscale: try values.decode(Int.self, forKey: .upscale),
+            activation: try values.decode(Kind.self, forKey: .activation),
+            outputScale: try values.decodeIfPresent(Int.self, forKey: .outputScale))
+    }
+
+    /// `outputScale` is only written where there is a final resize.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(inputChannels, forKey: .inputChannels)
+        try values.encode(outputChannels, forKey: .outputChannels)
+        try values.encode(features, forKey: .features)
+        try values.encode(convolutions, forKey: .convolutions)
+        try values.encode(upscale, forKey: .upscale)
+        try values.encode(activation, forKey: .activation)
+        if outputScale != upscale { try values.encode(outputScale, forKey: .outputScale) }
+    }
+
     public var scale: Int { outputScale }
     public var sizeMultiple: Int { 1 }
     /// One pixel a convolution, and one more for the final resize, whose taps reach at most two output pixels.
@@ -50,6 +78,11 @@ public struct SRVGGNetCompact: Architecture {
             return "SRVGGNetCompact adds its input to its output, so both need the same number of channels"
         }
         return nil
+    }
+
+    /// The picture that is added to the enlarged input begins small.
+    public func initialScale(_ parameter: String) -> Float {
+        parameter == "body.\(2 * (convolutions + 1)).weight" ? 0.1 : 1
     }
 
     public func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
