@@ -45,7 +45,9 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Numbers and networks: no device, no file, no video.
+        room("Threads", []),
         room("Tensor", []),
+        room("Resampling", ["Tensor"]),
         room("Metrics", ["Tensor"]),
         room("Network", ["Tensor"]),
         room("Planning", ["Network"]),
@@ -67,7 +69,12 @@ let package = Package(
         room("Catalogue", ["Weights", "CArchive"]),
         .target(name: "CPixels"),
         room("Media", ["CFFmpeg", "CPixels"]),
-        room("Pipeline", ["Media", "Measure", "Metrics", "Weights", "Reference", "CPUExecutor", "VulkanExecutor"]),
+        room(
+            "Pipeline",
+            [
+                "Threads", "Resampling", "Media", "Measure", "Metrics", "Weights", "Reference", "CPUExecutor",
+                "VulkanExecutor",
+            ]),
         .executableTarget(
             name: "upframe",
             dependencies: [
@@ -76,6 +83,7 @@ let package = Package(
             swiftSettings: strict),
 
         // Networks made better.
+        room("Datasets", ["Tensor", "Threads", "Resampling", "Media"]),
         room("Training", ["Autodiff"]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
@@ -92,6 +100,8 @@ let package = Package(
         // Takes malloc's place in test executables, to count.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         tests("TensorTests", ["Tensor"]),
+        tests("ThreadsTests", ["Threads"]),
+        tests("ResamplingTests", ["Resampling", "Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
         tests("NetworkTests", ["Network", "Planning"]),
         tests(
@@ -106,9 +116,13 @@ let package = Package(
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
+        tests("DatasetsTests", ["Datasets", "Media", "Resampling", "Tensor", "Threads"]),
         tests(
             "PipelineTests",
-            ["CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute"]),
+            [
+                "CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute",
+                "Threads",
+            ]),
         tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]

@@ -47,7 +47,31 @@ public final class PixelConverter {
         }
         let (plain, owner) = try plainFrame(frame, video)
         let unpacker = try unpacker(for: plain, video)
-        unpacker.rgb(from: plain, into: base, clamp: clamp)
+        unpacker.rgb(from: plain, rows: 0..<frame.height, into: base, clamp: clamp)
+        withExtendedLifetime((frame, owner)) {}
+    }
+
+    /// Converts a frame a few rows at a time, for those who need no picture of floats as a whole: `body` gets the rows and
+    /// their `rows.count * width * 3` floats, which are valid inside it only, from the top to the bottom.
+    ///
+    /// - Precondition: `rowsAtATime >= 1`.
+    public func rgb(
+        from frame: VideoFrame, rowsAtATime count: Int,
+        _ body: (_ rows: Range<Int>, _ pixels: UnsafeBufferPointer<Float>) -> Void
+    ) throws(MediaError) {
+        guard case .decoding(let video) = direction else { preconditionFailure("made for encoding") }
+        precondition(count >= 1)
+        let (plain, owner) = try plainFrame(frame, video)
+        let unpacker = try unpacker(for: plain, video)
+        let (width, height) = (frame.width, frame.height)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: count * width * 3) { strip in
+            guard let base = strip.baseAddress else { return }
+            for top in stride(from: 0, to: height, by: count) {
+                let rows = top..<min(top + count, height)
+                unpacker.rgb(from: plain, rows: rows, into: base, clamp: clamp)
+                body(rows, UnsafeBufferPointer(start: base, count: rows.count * width * 3))
+            }
+        }
         withExtendedLifetime((frame, owner)) {}
     }
 

@@ -45,13 +45,14 @@ internal final class Unpacker {
         held = Array(repeating: Array(repeating: -1, count: Self.ringSize), count: 2)
     }
 
+    /// The rows that are named; `target` begins with the first of them.
     func rgb(
-        from frame: UnsafeMutablePointer<AVFrame>, into target: UnsafeMutablePointer<Float>,
+        from frame: UnsafeMutablePointer<AVFrame>, rows: Range<Int>, into target: UnsafeMutablePointer<Float>,
         clamp: (low: Float, high: Float)
     ) {
         for kind in 0..<2 { held[kind] = Array(repeating: -1, count: Self.ringSize) }
-        for row in 0..<height {
-            let out = target + row * width * 3
+        for row in rows {
+            let out = target + (row - rows.lowerBound) * width * 3
             if layout.isRGB {
                 for component in 0..<3 { load(frame, component, row, scale.luma, width, lines[component]) }
                 pixels_interleave(lines[0], lines[1], lines[2], clamp.low, clamp.high, width, out)

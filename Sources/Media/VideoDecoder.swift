@@ -67,6 +67,11 @@ internal final class VideoDecoder {
         avcodec_send_packet(context, nil)
     }
 
+    /// Forgets everything that it was given, for packets of another place.
+    func forget() {
+        avcodec_flush_buffers(context)
+    }
+
     func receive() -> Outcome {
         guard let frame = av_frame_alloc() else { fatalError("out of memory") }
         let code = avcodec_receive_frame(context, frame)

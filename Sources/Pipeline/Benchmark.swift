@@ -1,7 +1,9 @@
 public import Measure
 public import Media
 public import Network
+internal import Resampling
 internal import Tensor
+internal import Threads
 public import Weights
 
 #if canImport(Glibc)

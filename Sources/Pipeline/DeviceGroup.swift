@@ -1,3 +1,5 @@
+internal import Threads
+
 /// Which of several devices of different speed takes the next frame.
 ///
 /// Whoever is free does: so each gets a share by its speed. But results leave in order, and only so many may wait for a

@@ -1,6 +1,7 @@
 public import Network
 internal import Planning
 public import Tensor
+internal import Threads
 public import Weights
 
 #if canImport(Glibc)

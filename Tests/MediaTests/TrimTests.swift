@@ -55,3 +55,76 @@ import Testing
         #expect(try Self.read(input, ReaderOptions(start: 0.96)).times.count == 1)
     }
 }
+
+/// Going to another place of an opened file.
+@Suite struct RestartTests {
+    private func options() -> ReaderOptions { ReaderOptions(decoderThreads: 1, copiesStreams: false) }
+
+    private func planes(_ frame: VideoFrame) -> [UInt8] {
+        (0..<frame.planeCount).flatMap { plane in
+            frame.withPlane(plane) { first, stride in
+                let (rows, bytes) = plane == 0 ? (frame.height, frame.width) : (frame.height / 2, frame.width / 2)
+                return (0..<rows).flatMap { Array(UnsafeRawBufferPointer(start: first + $0 * stride, count: bytes)) }
+            }
+        }
+    }
+
+    /// Three frames from each of several places, back and forth and after the end: the frames that reading from the
+    /// beginning gives, whatever was read before.
+    @Test(arguments: ["mp4", "mkv", "ts"]) func theSameFrames(_ ending: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("in.\(ending)")
+        try Tools.make([
+            "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=4", "-pix_fmt", "yuv420p", "-c:v", "libx264",
+            "-g",
+            "30", "-bf", "2", path,
+        ])
+        let linear = try MediaReader(path: path, options: options())
+        var frames: [(time: Double, bytes: [UInt8])] = []
+        while case .frame(let frame)? = try linear.next() {
+            let seconds = Double(frame.timestamp) * linear.video.timeBase.value - linear.source.startSeconds
+            frames.append((seconds, planes(frame)))
+        }
+        #expect(frames.count == 100)
+        #expect(try linear.next() == nil)
+        for place in [50, 3, 97, 0, 99, 31, 29, 60] {
+            try linear.restart(at: frames[place].time - 0.01)
+            for number in place..<min(place + 3, 100) {
+                guard case .frame(let frame)? = try linear.next() else {
+                    Issue.record("no frame \(number)")
+                    return
+                }
+                #expect(planes(frame) == frames[number].bytes)
+            }
+            if place >= 98 { #expect(try linear.next() == nil) }
+        }
+    }
+
+    /// Strips of rows are the rows of the whole picture.
+    @Test(arguments: ["yuv420p", "yuv422p10le", "rgb24", "pal8"]) func strips(_ format: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file(format == "pal8" || format == "rgb24" ? "in.png" : "in.mkv")
+        try Tools.make([
+            "-f", "lavfi", "-i", "testsrc2=size=70x45", "-frames:v", "1", "-pix_fmt", format,
+            "-c:v", path.hasSuffix("png") ? "png" : "ffv1", path,
+        ])
+        let reader = try MediaReader(path: path, options: options())
+        guard case .frame(let frame)? = try reader.next() else {
+            Issue.record("no frame")
+            return
+        }
+        let converter = PixelConverter(decoding: reader.video)
+        var whole = [Float](repeating: 0, count: 70 * 45 * 3)
+        try whole.withUnsafeMutableBufferPointer { try converter.rgb(from: frame, into: $0) }
+        for height in [1, 7, 16, 45, 100] {
+            var pieces: [Float] = []
+            var next = 0
+            try converter.rgb(from: frame, rowsAtATime: height) { rows, pixels in
+                #expect(rows.lowerBound == next && rows.count <= height)
+                next = rows.upperBound
+                pieces += pixels
+            }
+            #expect(pieces == whole)
+        }
+    }
+}

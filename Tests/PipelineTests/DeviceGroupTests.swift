@@ -3,6 +3,7 @@ import Network
 import Tensor
 import TestSupport
 import Testing
+import Threads
 import VulkanExecutor
 import Weights
 

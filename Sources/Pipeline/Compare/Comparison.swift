@@ -1,5 +1,6 @@
 public import Media
 public import Metrics
+internal import Resampling
 internal import Tensor
 
 /// What a comparison is to do.

@@ -1,5 +1,7 @@
 internal import Media
+internal import Resampling
 internal import Tensor
+internal import Threads
 
 /// Makes of results the frames that the encoder takes. Runs on a thread of its own.
 final class ConvertStage {

@@ -1,5 +1,6 @@
 internal import Media
 internal import Tensor
+internal import Threads
 
 /// Reads and decodes: frames to a sink, packets as they are. Runs on a thread of its own.
 final class DecodeStage<Sink: FrameSink> {

@@ -1,6 +1,7 @@
 internal import Media
 internal import Network
 internal import Tensor
+internal import Threads
 internal import Weights
 
 #if canImport(Glibc)

@@ -1,4 +1,5 @@
 internal import Media
+internal import Threads
 
 /// Encodes and writes. Runs on a thread of its own, which owns the writer until it has ended.
 final class EncodeStage {

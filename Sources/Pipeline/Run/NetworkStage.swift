@@ -1,6 +1,7 @@
 internal import Media
 internal import Network
 internal import Tensor
+internal import Threads
 
 /// Upscales. Runs on a thread of its own, which owns the models.
 final class NetworkStage {

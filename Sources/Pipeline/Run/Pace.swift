@@ -1,4 +1,5 @@
 internal import Media
+internal import Threads
 
 /// Lets frames arrive when they are due, counted from the first one.
 struct Pace {

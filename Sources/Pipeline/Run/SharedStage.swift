@@ -1,4 +1,5 @@
 internal import Media
+internal import Threads
 
 /// The network on several devices: frames are shared out by speed and leave in order. `feed` and `drain` run on a thread
 /// each, every device on one of its own.

@@ -1,5 +1,6 @@
 public import Media
 public import Network
+internal import Threads
 public import Weights
 
 /// What a job is to do.

@@ -1,6 +1,7 @@
 internal import Media
 internal import Network
 internal import Tensor
+internal import Threads
 internal import VulkanExecutor
 
 /// One run of a job: its threads, and what lies between them.
