@@ -81,7 +81,7 @@ public struct RecognisedArchitecture: Sendable {
 }
 
 /// Every architecture that this package knows, with its usual hyperparameters.
-public let standardArchitectures: [any Architecture] = [RRDBNet(), SRVGGNetCompact(), RealtimeSR()]
+public let standardArchitectures: [any Architecture] = [RRDBNet(), RealtimeSR(), SRVGGNetCompact()]
 
 public let architectures: [any Architecture.Type] = standardArchitectures.map { type(of: $0) }
 

@@ -117,6 +117,27 @@ def compact(state: dict, features: int, convolutions: int, upscale: int, activat
     return net.eval()
 
 
+class Realtime(torch.nn.Module):
+    """Upframe's RealtimeSR, written again from its description."""
+
+    def __init__(self, state: dict, convolutions: int, upscale: int, unshuffle: int, skip: str):
+        super().__init__()
+        self.state = {key: torch.from_numpy(np.array(value)) for key, value in state.items()}
+        self.convolutions, self.upscale, self.unshuffle, self.skip = convolutions, upscale, unshuffle, skip
+
+    def forward(self, x):
+        def convolution(y, index):
+            return F.conv2d(y, self.state[f"body.{index}.weight"], self.state[f"body.{index}.bias"], padding=1)
+
+        y = F.pixel_unshuffle(x, self.unshuffle)
+        for index in range(self.convolutions + 1):
+            y = F.prelu(convolution(y, 2 * index), self.state[f"body.{2 * index + 1}.weight"])
+        y = F.pixel_shuffle(convolution(y, 2 * (self.convolutions + 1)), self.upscale * self.unshuffle)
+        size = (x.shape[2] * self.upscale, x.shape[3] * self.upscale)
+        options = {} if self.skip == "nearest" else {"align_corners": False}
+        return y + F.interpolate(x, size=size, mode=self.skip, **options)
+
+
 class Resized(torch.nn.Module):
     """A network followed by ncnn's final resize."""
 
@@ -249,6 +270,26 @@ def compact_shapes(features, convolutions, upscale, activation, channels=3):
     return shapes
 
 
+def realtime_shapes(features, convolutions, upscale, unshuffle):
+    shapes = {}
+    for index in range(convolutions + 1):
+        shapes[f"body.{2 * index}.weight"] = (features, features if index else 3 * unshuffle**2, 3, 3)
+        shapes[f"body.{2 * index}.bias"] = (features,)
+        shapes[f"body.{2 * index + 1}.weight"] = (features,)
+    last, outputs = 2 * (convolutions + 1), 3 * (upscale * unshuffle)**2
+    shapes[f"body.{last}.weight"] = (outputs, features, 3, 3)
+    shapes[f"body.{last}.bias"] = (outputs,)
+    return shapes
+
+
+REALTIME_CASES = [
+    # features, convolutions, upscale, unshuffle, skip, sizes
+    (32, 8, 2, 2, "bilinear", [(18, 14), (7, 9), (1, 1), (1, 6)]),
+    (16, 3, 2, 1, "bicubic", [(9, 11), (2, 2)]),
+    (10, 2, 3, 2, "nearest", [(8, 5)]),
+    (21, 1, 1, 4, "bilinear", [(13, 6)]),
+]
+
 RRDB_CASES = [
     # features, growth, blocks, upsamplings, unshuffle, sizes
     (20, 12, 1, 2, 1, [(9, 7), (1, 1)]),
@@ -291,6 +332,22 @@ def random_networks():
             "hyperparameters": {
                 "inputChannels": 3, "outputChannels": 3, "features": features, "growth": growth, "blocks": blocks,
                 "upsamplings": upsamplings, "unshuffle": unshuffle}}, tensors)
+
+    for number, (features, convolutions, upscale, unshuffle, skip, sizes) in enumerate(REALTIME_CASES):
+        seed = 3000 + number
+        state = random_state(realtime_shapes(features, convolutions, upscale, unshuffle), seed)
+        net = Realtime(state, convolutions, upscale, unshuffle, skip)
+        tensors = {}
+        for index, (height, width) in enumerate(sizes):
+            x = picture(seed + index, height, width)
+            tensors[f"input.{index}"] = x
+            tensors[f"output.{index}"] = run_padded(net, x, unshuffle, upscale)
+        tensors["check.body.0.weight"] = state["body.0.weight"]
+        save(f"realtime-{number}", {
+            "kind": "random", "architecture": "RealtimeSR", "seed": seed, "gain": 1.5,
+            "hyperparameters": {
+                "channels": 3, "features": features, "convolutions": convolutions, "upscale": upscale,
+                "unshuffle": unshuffle, "skip": skip}}, tensors)
 
     for number, (features, convolutions, upscale, activation, sizes) in enumerate(COMPACT_CASES):
         seed = 2000 + number

@@ -10,10 +10,11 @@ import Weights
     @Test func theGoldenFilesAreThere() {
         #expect(GoldenCase.names("rrdbnet").count >= 8)
         #expect(GoldenCase.names("compact").count >= 8)
+        #expect(GoldenCase.names("realtime").count >= 4)
         #expect(GoldenCase.names("realesr").count == ModelCatalogue.entries.count)
     }
 
-    @Test(arguments: GoldenCase.names("rrdbnet", "compact"), goldenExecutors)
+    @Test(arguments: GoldenCase.names("rrdbnet", "compact", "realtime"), goldenExecutors)
     func randomNetwork(_ name: String, _ executor: NamedExecutor) throws {
         let golden = try GoldenCase(name)
         let model = try golden.randomModel()

@@ -39,6 +39,7 @@ import Testing
         SRVGGNetCompact(), SRVGGNetCompact(features: 24, convolutions: 8, upscale: 2),
         SRVGGNetCompact(features: 7, convolutions: 0, upscale: 1),
         SRVGGNetCompact(features: 64, convolutions: 3, upscale: 3, activation: .relu),
+        RealtimeSR(), RealtimeSR(features: 7, convolutions: 0, upscale: 3, unshuffle: 4),
     ]
 
     /// Hyperparameters come back from keys and shapes alone.
@@ -62,6 +63,7 @@ import Testing
         #expect(RRDBNet(blocks: 0, upsamplings: 0).receptiveFieldRadius == 4)
         #expect(RRDBNet(blocks: 23).receptiveFieldRadius == 349)
         #expect(RRDBNet(blocks: 1, unshuffle: 2).receptiveFieldRadius == 37)
+        #expect(RealtimeSR().receptiveFieldRadius == 20)
     }
 
     @Test func shapesOfEverySize() {

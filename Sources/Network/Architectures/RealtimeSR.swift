@@ -66,6 +66,24 @@ public struct RealtimeSR: Architecture {
         }
     }
 
-    /// Only files with the metadata entry are known: from shapes alone they could be another network's.
-    public static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? { nil }
+    /// Known without a metadata entry where there is an unshuffle; the skip is then taken for bilinear. (Without one, the
+    /// shapes are those of `SRVGGNetCompact`.)
+    public static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? {
+        guard let first = shapes["body.0.weight"], first.rank == 4, first[2] == 3, first[3] == 3,
+            shapes["body.1.weight"]?.rank == 1, let unshuffle = (2...4).first(where: { first[1] == 3 * $0 * $0 })
+        else { return nil }
+        var last = 0
+        while let next = shapes["body.\(last + 2).weight"], next.rank == 4 { last += 2 }
+        guard last >= 2, let final = shapes["body.\(last).weight"],
+            let upscale = (1...8).first(where: { final[0] == first[1] * $0 * $0 })
+        else { return nil }
+        let architecture = RealtimeSR(
+            features: first[0], convolutions: last / 2 - 1, upscale: upscale, unshuffle: unshuffle)
+        var keys: [String: String] = [:]
+        for (name, shape) in architecture.graph(.nhwc(1, unshuffle, unshuffle, 3)).parameters {
+            guard shapes[name] == shape else { return nil }
+            keys[name] = name
+        }
+        return RecognisedArchitecture(architecture: architecture, keys: keys)
+    }
 }
