@@ -1,11 +1,18 @@
 internal import Glibc
 
-/// A regular file open for reading at any place, by any thread.
+/// A regular file open for reading at any place, by any thread; or bytes in memory that stand for one.
 final class ByteFile: Sendable {
     let path: String
     /// The length when the file was opened.
     let count: Int
+    /// Negative where `memory` is read.
     private let descriptor: Int32
+    private let memory: [UInt8]
+
+    /// Bytes in memory, by a name for messages.
+    init(_ bytes: [UInt8], name: String) {
+        (path, count, memory, descriptor) = (name, bytes.count, bytes, -1)
+    }
 
     init(_ path: String) throws(WeightError) {
         // Non-blocking, so that naming a pipe gives an error and not a wait.
@@ -25,14 +32,21 @@ final class ByteFile: Sendable {
             throw status.st_mode & S_IFMT == S_IFDIR ? .directory(path: path) : .notWeights(path: path)
         }
         (self.path, self.descriptor, self.count) = (path, descriptor, Int(status.st_size))
+        memory = []
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Fills `buffer` from byte `offset` on.
     private func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(WeightError) {
         guard offset + buffer.count <= count else {
             throw .truncated(path: path, expectedBytes: offset + buffer.count, foundBytes: count)
+        }
+        if descriptor < 0 {
+            memory.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(buffer.count)))
+            }
+            return
         }
         var done = 0
         while done < buffer.count {

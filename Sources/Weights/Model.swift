@@ -34,6 +34,13 @@ public struct Model: Sendable {
         throw unsupported(start, path: path) ?? .notWeights(path: path)
     }
 
+    /// Reads a model from the bytes of a safetensors file.
+    ///
+    /// - Parameter name: for messages.
+    public static func load(_ bytes: [UInt8], name: String) throws(WeightError) -> Model {
+        try load(SafetensorsFile(file: ByteFile(bytes, name: name)))
+    }
+
     /// Writes the model as safetensors with the metadata entry `upframe`, all or nothing; an existing file is replaced.
     /// - Throws: `WeightError.unwritable`, or `.outOfRange` when a value is too large for fp16.
     public func save(path: String, dtype: StoredPrecision = .fp32) throws(WeightError) {
