@@ -62,6 +62,8 @@ public final class FirstError: @unchecked Sendable {
     private let monitor = Monitor()
     private var error: (any Error)?
 
+    public init() {}
+
     /// Keeps `error` if it is the first; true then.
     public func record(_ error: any Error) -> Bool {
         monitor.change {

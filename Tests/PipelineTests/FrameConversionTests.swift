@@ -107,7 +107,9 @@ import Testing
             height: test.size.height, isRGB: layout.isRGB, isFullRangeFormat: layout.isFullRangeFormat)
         let unpacker = Unpacker(layout: layout, color: color, width: test.size.width, height: test.size.height)
         var result = HostTensor(.nhwc(1, test.size.height, test.size.width, 3))
-        result.withUnsafeMutableValues { unpacker.rgb(from: frame.frame, into: $0.baseAddress!, clamp: (0, 1)) }
+        result.withUnsafeMutableValues {
+            unpacker.rgb(from: frame.frame, rows: 0..<test.size.height, into: $0.baseAddress!, clamp: (0, 1))
+        }
         return result
     }
 
