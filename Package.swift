@@ -85,6 +85,10 @@ let package = Package(
         // Networks made better.
         room("Datasets", ["Tensor", "Threads", "Resampling", "Media"]),
         room("Training", ["Autodiff"]),
+        .target(name: "CFilters"),
+        // C of ours, since libjpeg reports errors by longjmp.
+        .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+        room("Degradation", ["Tensor", "Media", "CFilters", "CJPEG"]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
@@ -113,6 +117,7 @@ let package = Package(
         tests("ComputeTests", ["Compute"]),
         tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
+        tests("DegradationTests", ["Degradation", "Media", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

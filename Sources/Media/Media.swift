@@ -5,6 +5,7 @@
 //                    frames and, untouched, the packets of every stream that is to be copied, in the file's order.
 //   MediaWriter      the other end: encodes frames, interleaves copied packets, writes beside the target under a
 //                    hidden name and renames when all is well.
+//   CodecRoundTrip   frames through an encoder and its decoder, in memory; PictureCodec: single pictures likewise.
 //   PixelConverter   frames <-> interleaved gamma-encoded RGB floats, by the frame's own matrix, range and siting.
 //   VideoFrame, EncodedPacket   immutable, reference-counted, free to cross threads.
 //   VideoDescription, ColorDescription, StreamDescription, SourceDescription   plain values that say what is there.
