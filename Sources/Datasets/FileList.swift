@@ -123,16 +123,21 @@ enum FileList {
         return String(name[..<dot])
     }
 
-    /// The lines of a text file; nil where it cannot be read.
-    static func lines(of path: String) -> [Substring]? {
+    /// All that a file holds; nil where it cannot be read.
+    static func bytes(of path: String) -> [UInt8]? {
         guard let file = fopen(path, "rb") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
-        guard ferror(file) == 0 else { return nil }
+        return ferror(file) == 0 ? bytes : nil
+    }
+
+    /// The lines of a text file; nil where it cannot be read.
+    static func lines(of path: String) -> [Substring]? {
         // Both ends of line that there are: to Swift, a carriage return with its line feed is one character.
-        return String(decoding: bytes, as: UTF8.self).split(
-            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        bytes(of: path).map {
+            String(decoding: $0, as: UTF8.self).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        }
     }
 }

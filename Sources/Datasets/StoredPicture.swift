@@ -123,6 +123,9 @@ struct PictureFile: Sendable {
             throw DatasetError(error, path: path)
         }
         guard let video else { throw .unreadable(path: path, reason: "it holds no picture") }
+        guard video.codec != "mjpeg" || FileList.bytes(of: path).map(JPEGEnd.isThere) ?? false else {
+            throw .unreadable(path: path, reason: "the data end early")
+        }
         size = PixelSize(width: video.width, height: video.height)
         isDeep = video.bitDepth > 8
     }
@@ -145,5 +148,31 @@ struct PictureFile: Sendable {
         }
         guard picture.size == size else { throw .changed(path: path) }
         return picture
+    }
+}
+
+/// Whether a JPEG has its end: decoders fill what is missing with grey and call it a picture.
+enum JPEGEnd {
+    /// The end-of-image marker somewhere behind the beginning of the coded data (ITU-T T.81, annex B). A thumbnail in the
+    /// header has its own, which does not count; cameras write more behind the end.
+    static func isThere(_ bytes: [UInt8]) -> Bool {
+        var position = 2
+        while position + 4 <= bytes.count, bytes[position] == 0xFF {
+            let marker = bytes[position + 1]
+            if marker == 0xFF {
+                position += 1
+                continue
+            }
+            if marker == 0xDA {
+                var end = bytes.count - 2
+                while end > position {
+                    if bytes[end] == 0xFF, bytes[end + 1] == 0xD9 { return true }
+                    end -= 1
+                }
+                return false
+            }
+            position += 2 + (Int(bytes[position + 2]) << 8 | Int(bytes[position + 3]))
+        }
+        return false
     }
 }

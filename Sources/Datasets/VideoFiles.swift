@@ -125,9 +125,9 @@ public final class VideoFiles: SampleSource {
         let second = draw.unit() * (reach.last ?? 0)
         let number = reach.firstIndex { second < $0 } ?? files.count - 1
         let file = files[number]
-        // Half a frame early, so that rounding never passes the frame that was meant.
-        let last = max(0, file.seconds - (Double(frames) - 0.5) / file.framesPerSecond)
-        return (number, draw.unit() * last)
+        // Half a frame early, so that rounding never passes the frame that is meant.
+        let first = Double(draw.below(file.frameCount - frames + 1)) - 0.5
+        return (number, max(0, first / file.framesPerSecond))
     }
 
     private func decode(_ number: Int, at seconds: Double) throws(DatasetError) -> [StoredPicture] {
@@ -168,7 +168,7 @@ private final class OpenVideo: @unchecked Sendable {
 
     /// The frames from a place on, fewer where the video ends or changes its size.
     func clip(at seconds: Double, frames: Int, isDeep: Bool) throws(MediaError) -> [StoredPicture] {
-        try reader.restart(at: seconds)
+        reader.restart(at: seconds)
         var pictures: [StoredPicture] = []
         while pictures.count < frames, let event = try reader.next() {
             guard case .frame(let frame) = event else { continue }

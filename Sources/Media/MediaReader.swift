@@ -109,7 +109,7 @@ public final class MediaReader {
         source.pictureNames = pictures?.files.map(FileSystem.name) ?? []
         if options.deinterlace == .on { deinterlacer = Deinterlacer(path: path, all: true) }
         if let start = options.start, start > 0, !description.isStillPicture, pictures == nil, file.pipe == nil {
-            try seek()
+            seek()
         }
         lookAhead()
     }
@@ -138,7 +138,7 @@ public final class MediaReader {
     /// frame at or after `seconds`, and the same frames come whatever was read before. A good deal quicker than opening.
     ///
     /// - Precondition: the file can be sought in: it is neither live nor a list of pictures.
-    public func restart(at seconds: Double) throws(MediaError) {
+    public func restart(at seconds: Double) {
         precondition(!isLive && pictures == nil, "only files can be read from another place")
         for packet in readAhead { Self.free(packet) }
         (readAhead, ready, arrivals) = ([], [], [])
@@ -150,7 +150,7 @@ public final class MediaReader {
         deinterlacer = options.deinterlace == .on ? Deinterlacer(path: source.path, all: true) : nil
         state = .reading
         decoder.forget()
-        try seek()
+        seek()
     }
 
     /// Makes blocking reads return, now and later, with `MediaError.interrupted`. Callable from any thread through
@@ -444,19 +444,23 @@ public final class MediaReader {
 
     /// Goes to a key frame at or before the start. Some containers seek only roughly, so what was found is looked at,
     /// and the aim is moved back until it fits.
-    private func seek() throws(MediaError) {
+    private func seek() {
         let target = trim.startMicroseconds
-        for margin in [0, 3_000_000, 20_000_000, Int64.max] {
-            let aim = margin == .max ? file.startTime : target - margin
-            guard margin == .max || aim > file.startTime else { continue }
-            let code = avformat_seek_file(file.context, -1, .min, aim, aim, 0)
-            if code < 0 && margin != .max { continue }
-            // Neither seek worked: a pipe. Reading from where we are does too, it only takes longer.
-            if code < 0 { return }
-            if readToKey(before: target) || margin == .max { return }
+        for margin: Int64 in [0, 3_000_000, 20_000_000] {
+            let aim = target - margin
+            guard aim > file.startTime else { break }
+            guard avformat_seek_file(file.context, -1, .min, aim, aim, 0) >= 0 else { continue }
+            if readToKey(before: target) { return }
             for packet in readAhead { Self.free(packet) }
             readAhead = []
         }
+        // From the beginning, then; a transport stream that is asked for its first time passes over its first key frame.
+        let code =
+            isTransportStream
+            ? av_seek_frame(file.context, -1, 0, AVSEEK_FLAG_BYTE)
+            : avformat_seek_file(file.context, -1, .min, file.startTime, file.startTime, 0)
+        // Neither seek worked: a pipe. Reading from where we are does too, it only takes longer.
+        if code >= 0 { _ = readToKey(before: target) }
     }
 
     /// Reads ahead to the first key packet of the video; tells whether it lies at or before the target.

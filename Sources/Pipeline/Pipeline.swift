@@ -1,8 +1,8 @@
 // Pipeline: frames in, larger frames out.
 //
 // The parts, from the inside out: `Tiler` (how a picture is cut and put together), `Upscaler` (one picture through one
-// model on one executor), `Resampler` (to any target size), `Channel` and `Stage` (threads joined by bounded queues),
-// `UpscaleJob` (a file or picture from end to end), `Progress` (what a job tells while it runs).
+// model on one executor), `Stage` (threads, joined by the bounded queues of `Threads`), `UpscaleJob` (a file or picture
+// from end to end), `Progress` (what a job tells while it runs). `Resampling` brings results to any target size.
 //
 // Threads, not tasks, because decoding, inference and encoding block. A job has four: decode, network, convert, encode.
 // Between two of them lies a channel of a few frames: a full one blocks its producer, an empty one its consumer. Closing

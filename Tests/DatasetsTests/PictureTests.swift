@@ -26,7 +26,9 @@ import Threads
         // Room for two pictures; for none.
         for bytes in [45_000, 0] {
             let other = try source(bytes)
-            let loader = Loader(batches: 0, threads: 3, depth: 6) { try other.sample(39 - $0, seed: 11, side: 24).high }
+            let loader = Loader(batches: 0, threads: 3, depth: 6) {
+                try other.sample(max(39 - $0, 0), seed: 11, side: 24).high
+            }
             for index in (0..<40).reversed() { #expect(try loader.next() == expected[index]) }
             loader.cancel()
             #expect(other.cacheReading.bytes <= bytes)

