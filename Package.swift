@@ -77,11 +77,14 @@ let package = Package(
 
         // Networks made better.
         room("Training", ["Autodiff"]),
+        room("RunRecords", ["Tensor"]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
             name: "upframe-bench",
-            dependencies: ["Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases"],
+            dependencies: [
+                "Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases", "Training",
+            ],
             path: "Benchmarks/Standalone", swiftSettings: strict),
 
         // Tests. The cases that every executor runs stand apart, because the stand-alone benchmark runs them too.
@@ -103,6 +106,7 @@ let package = Package(
         tests("ComputeTests", ["Compute"]),
         tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
+        tests("RunRecordsTests", ["RunRecords", "Tensor", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
