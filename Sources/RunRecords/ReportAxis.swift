@@ -51,20 +51,21 @@ struct Axis {
         let unit = tenToThe(Int(decades(rough).rounded(.down)))
         func distance(_ step: Double) -> Double { abs(decades(step / rough)) }
         let step = [1, 2, 2.5, 5, 10].map { $0 * unit }.min { distance($0) < distance($1) }!
-        let first = Int((low / step).rounded(.up))
-        let last = Int((high / step).rounded(.down))
+        // A tick at the very end is not lost to rounding.
+        let first = Int((low / step - 1e-9).rounded(.up))
+        let last = Int((high / step + 1e-9).rounded(.down))
         return first <= last ? (first...last).map { Double($0) * step } : []
     }
 
     /// A tick's text: no more digits than tell it from its neighbours.
-    static func label(_ x: Double, among ticks: [Double]) -> String {
+    func label(_ x: Double, among ticks: [Double]) -> String {
         if x == 0 { return "0" }
-        let steps = zip(ticks, ticks.dropFirst()).map { $1 - $0 }
+        let steps = isLogarithmic ? [] : zip(ticks, ticks.dropFirst()).map { $1 - $0 }
         let step = steps.min() ?? abs(x)
         let size = abs(x)
         if size >= 1e6 && step >= 1e4 { return trimmed(x / 1e6, step: step / 1e6) + "M" }
         if size >= 1e3 && step >= 100 { return trimmed(x / 1e3, step: step / 1e3) + "k" }
-        let largest = ticks.reduce(0) { max($0, abs($1)) }
+        let largest = isLogarithmic ? size : ticks.reduce(0) { max($0, abs($1)) }
         if largest < 1e-3 || step < 1e-5 || size < 1e-4 {
             let parts = scientific(x, digits: 2).split(separator: "e")
             let mantissa = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
@@ -73,7 +74,7 @@ struct Axis {
         return trimmed(x, step: step)
     }
 
-    private static func trimmed(_ x: Double, step: Double) -> String {
+    private func trimmed(_ x: Double, step: Double) -> String {
         var digits = 0
         var unit = 1.0
         // A step like 0.25 needs two.

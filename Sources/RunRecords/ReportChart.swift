@@ -95,7 +95,7 @@ struct Chart {
             let y = text(place(vertical: vertical.position(tick)))
             svg += "<line x1=\"\(text(Self.left))\" x2=\"\(text(Self.width - Self.right))\" y1=\"\(y)\" y2=\"\(y)\"/>"
             svg += "<text x=\"\(text(Self.left - 6))\" y=\"\(y)\" dy=\"0.32em\" text-anchor=\"end\">"
-            svg += "\(Axis.label(tick, among: rows))</text>"
+            svg += "\(vertical.label(tick, among: rows))</text>"
         }
         let columns = horizontal.ticks(4)
         for tick in columns {
@@ -104,7 +104,7 @@ struct Chart {
             svg += "<line x1=\"\(text(x))\" x2=\"\(text(x))\" y1=\"\(from)\" y2=\"\(to)\"/>"
             let anchor = x < Self.left + 12 ? "start" : x > Self.width - Self.right - 12 ? "end" : "middle"
             svg += "<text x=\"\(text(x))\" y=\"\(text(Self.height - 7))\" text-anchor=\"\(anchor)\">"
-            svg += "\(Axis.label(tick, among: columns))</text>"
+            svg += "\(horizontal.label(tick, among: columns))</text>"
         }
         return svg + "</g>"
     }

@@ -28,6 +28,8 @@ public final class Trainer {
     private var random: Philox
     private var generatorSteps = 0
     private var discriminatorSteps = 0
+    /// How likely the discriminator's pictures are changed, where the rules ask for that; belongs into checkpoints.
+    public var augmentation: AugmentationController?
     private var histories = (generator: OptimizerHistory(), discriminator: OptimizerHistory())
 
     /// - Parameters:
@@ -40,6 +42,7 @@ public final class Trainer {
     ) throws {
         (self.rules, self.executor, self.low) = (rules, executor, low)
         random = Philox(key: seed)
+        augmentation = rules.adversarial?.augmentation.map(AugmentationController.init)
         var all = parameters
         let trained = parameters.filter { $0.key.hasPrefix("g.") }
         all.merge(rules.generatorOptimizer.initialMoments(trained)) { old, _ in old }
@@ -88,6 +91,7 @@ public final class Trainer {
         }
         let (graph, plan) = plans[parts]!
         var histories = histories
+        let drawn = augmentation?.inputs(shape: high.shape, random: &random) ?? [:]
         let inputs = graph.inputNames.enumerated().map { index, name in
             switch name {
             case "low": low
@@ -102,7 +106,7 @@ public final class Trainer {
                 rules.adversarial!.optimizer.coefficients(
                     step: discriminatorSteps + 1, rate: rules.adversarial!.rate.rate(at: discriminatorSteps),
                     history: &histories.discriminator)
-            default: preconditionFailure("no step reads '\(name)'")
+            default: drawn[name] ?? unknown(name)
             }
         }
         let outputs = try plan.run(inputs)
@@ -116,12 +120,17 @@ public final class Trainer {
         } else {
             failures = 0
             self.histories = histories
+            if let accuracy = values["d.accuracy.real"] {
+                augmentation?.record(accuracy: accuracy, pictures: high.shape.batch)
+            }
             if parts.trainsGenerator { generatorSteps += 1 }
             if parts.trainsDiscriminator { discriminatorSteps += 1 }
         }
         return Report(values: values, failed: failed)
     }
 }
+
+private func unknown(_ input: String) -> HostTensor { preconditionFailure("no step reads '\(input)'") }
 
 /// What a caller of training cannot foresee.
 public enum TrainingError: Error, CustomStringConvertible {

@@ -7,12 +7,10 @@ import Testing
 @Suite struct ReportTests {
     private func records(_ count: Int) -> [RunRecord] {
         (0..<count).map { index in
+            let loss: Float = 0.2 / Float(1 + index) + 0.01 * Float(index % 7)
             var record = RunRecord(
-                step: index * 50,
-                losses: [
-                    "g.l1": 0.2 / Float(1 + index) + 0.01 * Float(index % 7), "d.real": 0.6, "d.fake": 0.7,
-                    "a<b>&\"c\"": 1,
-                ], seconds: Double(index) * 12.5, rate: 1e-4, waited: Double(index) * 0.125)
+                step: index * 50, losses: ["g.l1": loss, "d.real": 0.6, "d.fake": 0.7, "a<b>&\"c\"": 1],
+                seconds: Double(index) * 12.5, rate: 1e-4, waited: Double(index) * 0.125)
             if index % 10 == 5 { record.validation = ["psnr": 25 + Float(index) / 10, "ssim": 0.75] }
             return record
         }
@@ -97,7 +95,7 @@ import Testing
     @Test func axes() {
         func labels(_ axis: Axis, _ count: Int) -> [String] {
             let ticks = axis.ticks(count)
-            return ticks.map { Axis.label($0, among: ticks) }
+            return ticks.map { axis.label($0, among: ticks) }
         }
         #expect(labels(Axis(low: 0, high: 20000), 5) == ["0", "5k", "10k", "15k", "20k"])
         #expect(labels(Axis(low: 24.6, high: 31.2), 4) == ["26", "28", "30"])
@@ -108,21 +106,24 @@ import Testing
         let logarithmic = Axis(low: 0.01, high: 100, isLogarithmic: true)
         #expect(abs(logarithmic.position(1) - 0.5) < 1e-12 && abs(logarithmic.position(10) - 0.75) < 1e-12)
         // One outlier among many does not flatten the curve.
-        #expect(Axis(showing: (0..<500).map { Double($0 % 10) } + [1e6]).high < 20)
+        let values: [Double] = (0..<500).map { Double($0 % 10) }
+        #expect(Axis(showing: values + [1e6]).high < 20)
         #expect(Axis(showing: [3, 3]).low < 3 && Axis(showing: []).high == 1)
     }
 
     @Test func smoothing() {
-        let noisy = Curve("x", (0..<300).map { (Double($0), Double($0) + ($0 % 2 == 0 ? 5 : -5)) })
+        var ramp: [(x: Double, y: Double)] = []
+        for index in 0..<300 { ramp.append((Double(index), Double(index) + (index % 2 == 0 ? 5.0 : -5.0))) }
+        let noisy = Curve("x", ramp)
         let smooth = noisy.smoothed(within: -100...400)
         // A line stays a line: no lag, and no bend at the ends.
         for (index, point) in smooth.enumerated() { #expect(abs(point.y - Double(index)) < 1) }
         #expect(smooth.count == 300)
         // One broken step counts as the border.
-        var points = (0..<300).map { (x: Double($0), y: 1.0) }
+        var points: [(x: Double, y: Double)] = ramp.map { ($0.x, 1) }
         points[150].y = 1e9
         #expect(Curve("x", points).smoothed(within: 0...2).allSatisfy { abs($0.y - 1) < 0.1 })
-        let few = Curve("x", (0..<20).map { (Double($0), Double($0 % 3)) })
+        let few = Curve("x", Array(ramp.prefix(20)))
         #expect(few.smoothed(within: 0...1).map(\.y) == few.points.map(\.y))
         #expect(Curve("x", [(0, 1), (1, .nan), (2, .infinity)]).points.count == 1)
     }
