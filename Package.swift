@@ -32,6 +32,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // System libraries: a module map and a shim header, nothing else.
@@ -78,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", "Measure", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pipeline", "Catalogue", "Measure", "TrainingRun", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
@@ -89,11 +90,21 @@ let package = Package(
         // C of ours, since libjpeg reports errors by longjmp.
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         room("Degradation", ["Tensor", "Media", "CFilters", "CJPEG"]),
+        room("RunRecords", ["Tensor"]),
+
+        room(
+            "TrainingRun",
+            [
+                "Training", "Datasets", "Degradation", "RunRecords", "Metrics", "Resampling", "Media", "Weights",
+                "Catalogue", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto"),
+            ]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
             name: "upframe-bench",
-            dependencies: ["Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases"],
+            dependencies: [
+                "Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases", "Training",
+            ],
             path: "Benchmarks/Standalone", swiftSettings: strict),
 
         // Tests. The cases that every executor runs stand apart, because the stand-alone benchmark runs them too.
@@ -118,6 +129,8 @@ let package = Package(
         tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor"]),
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
         tests("DegradationTests", ["Degradation", "Media", "Weights"]),
+        tests("RunRecordsTests", ["RunRecords", "Tensor", "Weights"]),
+        tests("TrainingRunTests", ["TrainingRun", "CPUExecutor", "Media", "RunRecords", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

@@ -18,6 +18,7 @@ struct CommandLineOptions {
     var instructionSet: CPUExecutor.InstructionSet?
     var precision = StoragePrecision.fp16
     var seconds: Double?
+    var rounds: Int?
     var json = false
     var layers = false
 
@@ -48,6 +49,9 @@ struct CommandLineOptions {
             case "--seconds":
                 guard let found = Double(try value(word)), found > 0 else { throw UsageError("--seconds: above 0") }
                 seconds = found
+            case "--rounds":
+                guard let count = Int(try value(word)), count >= 1 else { throw UsageError("--rounds: 1 or more") }
+                rounds = count
             case "--json": json = true
             case "--layers": layers = true
             default:

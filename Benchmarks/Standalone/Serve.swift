@@ -1,6 +1,7 @@
 import Measure
 import Network
 import Tensor
+import Training
 import Weights
 
 #if canImport(Glibc)
@@ -12,16 +13,17 @@ import Weights
 /// Answers one line of JSON to each line of standard input, so that another program can run this one in turn with others.
 ///
 /// `load FILE WxH INPUT OUTPUT` compiles the model, reads the picture (fp32, `[H, W, C]`, no header), runs it once and
-/// writes the result in the same form. `run SECONDS` runs it for so long, at least twice, and tells the milliseconds.
+/// writes the result in the same form. `train CASE` makes a trainer ready and tells the losses of its first steps.
+/// `run SECONDS` runs either for so long, at least twice, and tells the milliseconds.
 func serve(_ options: CommandLineOptions) throws {
     let executor = try options.openExecutor()
-    var timer: NetworkTimer?
+    var once: (() throws -> Double)?
     answer("{\"engine\": \"upframe\", \"device\": \"\(executor.name)\"}")
     while let line = readLine() {
         let words = line.split(separator: " ").map(String.init)
         switch words.first {
         case "load" where words.count == 5:
-            timer = nil
+            once = nil
             let model = try Model.load(path: words[1])
             let (width, height) = try parseSize(words[2])
             let shape = Shape.nhwc(1, height, width, model.descriptor.inputChannels)
@@ -31,12 +33,17 @@ func serve(_ options: CommandLineOptions) throws {
             try loaded.run()
             try writeFloats(words[4], loaded.outputs[0])
             answer("{\"gigaflops\": \(loaded.gigaflops), \"bytes\": \(loaded.plan.memoryBytes)}")
-            timer = loaded
+            once = { try loaded.run() }
+        case "train" where words.count == 2:
+            once = nil
+            let training = try TrainingRun(words[1], executor)
+            once = training.run
+            answer("{\"losses\": \(try jsonText(training.firstLosses)), \"bytes\": \(training.trainer.memoryBytes)}")
         case "run" where words.count == 2:
-            guard let timer, let seconds = Double(words[1]) else { throw UsageError("run: nothing is loaded") }
+            guard let once, let seconds = Double(words[1]) else { throw UsageError("run: nothing is loaded") }
             var times: [Double] = []
             let start = secondsNow()
-            while times.count < 2 || secondsNow() - start < seconds { times.append(try timer.run()) }
+            while times.count < 2 || secondsNow() - start < seconds { times.append(try once()) }
             answer("{\"milliseconds\": [\(times.map { "\($0)" }.joined(separator: ", "))]}")
         default: throw UsageError("cannot understand '\(line)'")
         }

@@ -21,7 +21,9 @@ let usage = """
                               with random weights; --seconds S (5), --layers
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
-    serve                     read 'load FILE WxH INPUT OUTPUT' and 'run SECONDS' from standard input, answer in JSON
+    train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers
+    serve                     read 'load FILE WxH INPUT OUTPUT', 'train CASE' and 'run SECONDS' from standard input, answer
+                              in JSON
 
     """
 
@@ -45,6 +47,7 @@ do {
         }
     case "operations": try runOperations(options)
     case "network": try runNetwork(options)
+    case "train": try runTraining(options)
     default: throw UsageError("unknown command '\(options.command)'")
     }
 } catch let error as UsageError {

@@ -5,16 +5,34 @@ internal import Tensor
 public protocol Discriminator: Codable, Hashable, Sendable {
     static var name: String { get }
 
-    /// Adds the network: from pictures `[N, H, W, inputChannels]` to logits, one for each place that it judges.
+    /// Adds the network, which reads pictures `[N, H, W, inputChannels]`.
     ///
     /// - Parameter buffers: what the network remembers besides its trained parameters; each call in training moves it on.
-    func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value
+    func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement
 
     var inputChannels: Int { get }
 }
 
 /// Every discriminator that this package knows, with its usual hyperparameters.
 public let standardDiscriminators: [any Discriminator] = [UNetDiscriminatorSN(), PatchGAN(), VGGDiscriminator()]
+
+extension Discriminator {
+    /// Adds the network: from pictures `[N, H, W, inputChannels]` to logits, one for each place that it judges.
+    public func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value {
+        judge(&b, x, &buffers).logits
+    }
+}
+
+/// What a discriminator says of pictures, and by what.
+public struct Judgement: Sendable {
+    /// One for each place that it judges.
+    public let logits: Value
+    /// What every layer but the last hands on, after its activation and before anything is added to it, in order: what
+    /// pictures are compared by in feature matching.
+    public let features: [Value]
+
+    public init(logits: Value, features: [Value]) { (self.logits, self.features) = (logits, features) }
+}
 
 /// Tensors of a network that training changes without a gradient: the vectors of spectral norms, running means.
 ///

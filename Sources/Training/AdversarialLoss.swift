@@ -64,7 +64,7 @@ extension GraphBuilder {
     }
 
     /// `x - mean(other)`
-    private mutating func relative(_ x: Value, to other: Value) -> Value {
+    mutating func relative(_ x: Value, to other: Value) -> Value {
         let narrow = mean(other, over: Array(0..<shape(other).rank))
         return difference(x, broadcast(narrow, to: shape(x)))
     }

@@ -1,5 +1,5 @@
 public import Network
-public import Tensor
+internal import Tensor
 
 // What networks begin with. Every number is a function of (seed, tensor's name, index), so that two networks with a layer
 // in common begin with the same layer, whatever else they have.

@@ -3,7 +3,7 @@ public import Tensor
 
 /// Takes the steps of a training run in turn: which networks, at which rates, with which penalties.
 ///
-/// Owned by one thread at a time. Batches come from the caller; random shares from a counter-based generator.
+/// Owned by one thread at a time. Batches come from the caller; random numbers from a counter-based generator.
 public final class Trainer {
     /// What one step said.
     public struct Report: Sendable {
@@ -13,33 +13,51 @@ public final class Trainer {
         public let failed: String?
     }
 
+    /// All that changes from step to step besides the state's tensors; a run that is resumed needs both.
+    public struct Progress: Codable, Hashable, Sendable {
+        /// Steps of the loop taken so far, failed ones included.
+        public var step = 0
+        /// Steps in a row that changed nothing.
+        public var failures = 0
+        public var generatorSteps = 0
+        public var discriminatorSteps = 0
+        public var generatorHistory = OptimizerHistory()
+        public var discriminatorHistory = OptimizerHistory()
+        /// Of the generator of random numbers.
+        public var randomCounter: UInt64 = 0
+        /// How likely the discriminator's pictures are changed, where the rules ask for that.
+        public var augmentation: AugmentationController?
+
+        public init() {}
+    }
+
     public let rules: TrainingRules
     public let state: any ParameterState
-    /// Steps of the loop taken so far, failed ones included.
-    public private(set) var step = 0
-    /// Steps in a row that changed nothing.
-    public private(set) var failures = 0
+    public private(set) var progress: Progress
+    public var step: Int { progress.step }
+    public var failures: Int { progress.failures }
     /// After so many failures in a row a run is lost.
     public static let mostFailures = 10
 
     private let executor: any TrainingExecutor
-    private let low: Shape
+    private let seed: UInt64
     private var plans: [TrainingRules.Parts: (step: TrainingStep, plan: any Plan)] = [:]
-    private var random: Philox
-    private var generatorSteps = 0
-    private var discriminatorSteps = 0
-    private var histories = (generator: OptimizerHistory(), discriminator: OptimizerHistory())
+    /// The shape of the low pictures that the plans are for.
+    private var planned: Shape?
 
     /// - Parameters:
     ///   - parameters: the networks' tensors with their prefixes ("g.", "d.", "vgg."). Moments begin at zero and averages
     ///     at the weights, unless they are given too.
-    ///   - low: the shape of the batches that the generator reads.
+    ///   - resuming: where an earlier trainer of the same rules and seed was when `parameters` were its state's tensors.
     /// - Throws: `ExecutionError` when tensors are missing or misshapen, or memory is.
     public init(
-        _ rules: TrainingRules, executor: any TrainingExecutor, parameters: Parameters, low: Shape, seed: UInt64 = 0
+        _ rules: TrainingRules, executor: any TrainingExecutor, parameters: Parameters, seed: UInt64 = 0,
+        resuming progress: Progress = Progress()
     ) throws {
-        (self.rules, self.executor, self.low) = (rules, executor, low)
-        random = Philox(key: seed)
+        (self.rules, self.executor, self.seed, self.progress) = (rules, executor, seed, progress)
+        if progress.augmentation == nil {
+            self.progress.augmentation = rules.adversarial?.augmentation.map(AugmentationController.init)
+        }
         var all = parameters
         let trained = parameters.filter { $0.key.hasPrefix("g.") }
         all.merge(rules.generatorOptimizer.initialMoments(trained)) { old, _ in old }
@@ -77,51 +95,90 @@ public final class Trainer {
     /// Trains on one batch.
     ///
     /// - Parameters:
-    ///   - low: of the shape that the trainer was made for.
-    ///   - high: its target, `scale` times as large.
+    ///   - low: `[N, h, w, C]`. Another shape than the last one's means other plans, which take a moment to make.
+    ///   - high: what it should become, `scale` times as large.
+    ///   - target: what losses other than the adversarial one compare with, where the rules ask for one
+    ///     (`sharpensTargets`); `high` if nil.
     /// - Throws: `TrainingError.notFinite` after ten steps in a row that changed nothing; `ExecutionError`.
-    public func step(low: HostTensor, high: HostTensor) throws -> Report {
+    public func step(low: HostTensor, high: HostTensor, target: HostTensor? = nil) throws -> Report {
         let parts = nextParts
-        if plans[parts] == nil {
-            let step = rules.step(low: self.low, parts)
-            plans[parts] = (step, try executor.compile(step.graph, state: state))
-        }
-        let (graph, plan) = plans[parts]!
-        var histories = histories
+        let (graph, plan) = try plan(parts, low.shape)
+        var next = progress
+        var random = Philox(key: seed, counter: progress.randomCounter)
+        let drawn = progress.augmentation?.inputs(shape: high.shape, random: &random) ?? [:]
         let inputs = graph.inputNames.enumerated().map { index, name in
             switch name {
             case "low": low
             case "high": high
+            case "target": target ?? high
             case "share":
                 HostTensor(plan.inputShapes[index], random.uniform(plan.inputShapes[index].count))
             case "g.coefficients":
                 rules.generatorOptimizer.coefficients(
-                    step: generatorSteps + 1, rate: rules.generatorRate.rate(at: generatorSteps),
-                    history: &histories.generator)
+                    step: next.generatorSteps + 1, rate: rules.generatorRate.rate(at: next.generatorSteps),
+                    history: &next.generatorHistory)
             case "d.coefficients":
                 rules.adversarial!.optimizer.coefficients(
-                    step: discriminatorSteps + 1, rate: rules.adversarial!.rate.rate(at: discriminatorSteps),
-                    history: &histories.discriminator)
-            default: preconditionFailure("no step reads '\(name)'")
+                    step: next.discriminatorSteps + 1,
+                    rate: rules.adversarial!.rate.rate(at: next.discriminatorSteps),
+                    history: &next.discriminatorHistory)
+            default: drawn[name] ?? unknown(name)
             }
         }
         let outputs = try plan.run(inputs)
         let values = Dictionary(
             uniqueKeysWithValues: zip(graph.outputNames, outputs.map { $0.values[0] }))
         let failed = graph.outputNames.first { !values[$0]!.isFinite }
-        step += 1
-        if let failed {
-            failures += 1
-            if failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }
+        if failed == nil {
+            progress = next
+            progress.failures = 0
+            if let accuracy = values["d.accuracy.real"] {
+                progress.augmentation?.record(accuracy: accuracy, pictures: high.shape.batch)
+            }
+            if parts.trainsGenerator { progress.generatorSteps += 1 }
+            if parts.trainsDiscriminator { progress.discriminatorSteps += 1 }
         } else {
-            failures = 0
-            self.histories = histories
-            if parts.trainsGenerator { generatorSteps += 1 }
-            if parts.trainsDiscriminator { discriminatorSteps += 1 }
+            progress.failures += 1
         }
+        progress.step += 1
+        progress.randomCounter = random.counter
+        if let failed, failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }
         return Report(values: values, failed: failed)
     }
+
+    /// Plans are kept for one shape: crops that grow do not come back.
+    private func plan(_ parts: TrainingRules.Parts, _ low: Shape) throws -> (step: TrainingStep, plan: any Plan) {
+        if planned != low {
+            plans = [:]
+            planned = low
+        }
+        if let plan = plans[parts] { return plan }
+        let step = rules.step(low: low, parts)
+        let made = (step: step, plan: try executor.compile(step.graph, state: state))
+        plans[parts] = made
+        return made
+    }
+
+    /// The generator to test and to keep, under its own names: the moving average where there is one, else what its
+    /// optimiser says.
+    public var generatorParameters: Parameters {
+        var result: Parameters = [:]
+        for name in state.names where name.hasPrefix("g.") {
+            let key = String(name.dropFirst(2))
+            if rules.averageDecay != nil {
+                result[key] = state.read("ema." + name)
+            } else if rules.generatorOptimizer.rule == .scheduleFree {
+                let tensors = [name: state.read(name), "free.z." + name: state.read("free.z." + name)]
+                result[key] = rules.generatorOptimizer.averaged(name, in: tensors)
+            } else {
+                result[key] = state.read(name)
+            }
+        }
+        return result
+    }
 }
+
+private func unknown(_ input: String) -> HostTensor { preconditionFailure("no step reads '\(input)'") }
 
 /// What a caller of training cannot foresee.
 public enum TrainingError: Error, CustomStringConvertible {

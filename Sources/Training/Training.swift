@@ -8,7 +8,9 @@
 //
 // The parts: `Losses` and `AdversarialLoss` (objectives, as graph builders), `Optimizer` (update rules, as graph builders,
 // and the numbers that they need in each step), `Schedule` (learning rates), `StepBuilder` (one network's part of a
-// step: parameters, gradients, clipping, update, moving average), `TrainingSteps` (the steps of the field's recipes).
+// step: parameters, gradients, clipping, update, moving average), `TrainingSteps` (the steps of the field's recipes),
+// `Augmentation` (what the discriminator is shown), `Monitors` (what a step says of itself) and `BalanceMonitor` (what that
+// means), `CropSchedule`.
 //
 // Names in the state: `g.` before the generator's parameters, `d.` before the discriminator's, `ema.g.` before averages,
 // `adam.m.`, `adam.v.`, `free.z.` before the optimisers' moments. Nothing here draws random numbers but through Philox.

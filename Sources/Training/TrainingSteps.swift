@@ -11,6 +11,8 @@ public enum PixelLoss: String, Codable, Hashable, Sendable, CaseIterable {
 public struct TrainingRules: Sendable {
     public var generator: any Architecture
     public var pixelLosses: [PixelLoss: Float] = [.l1: 1]
+    /// Whether all losses but the adversarial one compare with a target of its own, the sharpened picture (Real-ESRGAN).
+    public var sharpensTargets = false
     /// Weight of each layer, by VGG19's names; empty for no perceptual loss. The weights of `VGGFeatures` lie in the state
     /// under "vgg.".
     public var perceptualWeights: [String: Float] = [:]
@@ -35,6 +37,9 @@ public struct AdversarialRules: Sendable {
     public var loss = AdversarialLoss.nonSaturating
     /// Weight of the generator's objective.
     public var weight: Float = 0.1
+    /// Weight of feature matching (Salimans et al. 2016, Wang et al. 2018): generated pictures shall look like their targets
+    /// to every layer of the discriminator. Nil for none.
+    public var featureWeight: Float?
     public var optimizer = Optimizer()
     public var rate = Schedule(rate: 1e-4)
     /// Steps of the discriminator for each of the generator.
@@ -49,6 +54,8 @@ public struct AdversarialRules: Sendable {
     public var gradientPenalty: Float?
     /// R1 counts every so many steps, so many times as much.
     public var penaltyInterval = 16
+    /// Random changes to all pictures that the discriminator sees; nil for none.
+    public var augmentation: Augmentation?
 
     public init(discriminator: any Discriminator) { self.discriminator = discriminator }
 }
@@ -69,8 +76,12 @@ extension TrainingRules {
 
     /// One step on pictures of shape `low`; targets are `scale` times as large.
     ///
-    /// Both networks see each other as they were before the step. Inputs: "low", "high", "share" `[N, 1, 1, 1]` with
-    /// WGAN-GP, and the optimisers' coefficients.
+    /// Both networks see each other as they were before the step. Inputs: "low", "high", "target" as `sharpensTargets`
+    /// says, "share" `[N, 1, 1, 1]` with WGAN-GP, "augment.…" as `Augmentation` draws them, and the optimisers'
+    /// coefficients.
+    ///
+    /// Outputs, besides losses and the norms of gradients: "g.drift" and, of batches, "g.diversity"; "d.accuracy.real" and
+    /// "d.accuracy.fake" (see `Monitors`).
     public func step(low shape: Shape, _ parts: Parts) -> TrainingStep {
         precondition(parts.trainsGenerator || parts.trainsDiscriminator, "a step that trains nothing")
         var builder = StepBuilder()
@@ -78,15 +89,37 @@ extension TrainingRules {
         let scale = generator.scale
         let high = builder.input(
             "high", .nhwc(shape.batch, shape.height * scale, shape.width * scale, generator.outputChannels))
+        var draws: [String: Value] = [:]
+        for (name, shape) in adversarial?.augmentation?.inputShapes(builder.b.shape(high)) ?? [] {
+            draws[name] = builder.input(name, shape)
+        }
         let fake = builder.scoped("g.") { b, _ in generator.build(&b, low) }
-        if parts.trainsGenerator { trainGenerator(&builder, fake: fake, high: high) }
+        if parts.trainsGenerator {
+            let target = sharpensTargets ? builder.input("target", builder.b.shape(high)) : high
+            trainGenerator(&builder, fake: fake, high: high, target: target, draws)
+            watchGenerator(&builder, low: low, fake: fake, high: high)
+        }
         if parts.trainsDiscriminator, let adversarial {
-            adversarial.train(&builder, real: high, fake: builder.b.apply(.detach, fake), parts)
+            adversarial.train(&builder, real: high, fake: builder.b.apply(.detach, fake), parts, draws)
         }
         return builder.finish()
     }
 
-    private func trainGenerator(_ builder: inout StepBuilder, fake: Value, high: Value) {
+    /// Tells what nothing is trained for.
+    private func watchGenerator(_ builder: inout StepBuilder, low: Value, fake: Value, high: Value) {
+        let shape = builder.b.shape(fake)
+        if builder.b.shape(low).channels == shape.channels {
+            builder.report("g.drift", builder.b.drift(fake, from: low))
+        }
+        let factor = max(2, generator.scale)
+        if shape.batch > 1 && shape.height % factor == 0 && shape.width % factor == 0 {
+            builder.report("g.diversity", builder.b.diversity(fake, high, factor: factor))
+        }
+    }
+
+    private func trainGenerator(
+        _ builder: inout StepBuilder, fake: Value, high: Value, target: Value, _ draws: [String: Value]
+    ) {
         var sum: Value?
         func count(_ name: String, _ loss: Value, _ weight: Float) {
             builder.report("g." + name, loss)
@@ -95,21 +128,26 @@ extension TrainingRules {
         }
         for loss in PixelLoss.allCases {
             guard let weight = pixelLosses[loss] else { continue }
-            count(loss.rawValue, builder.b.pixelLoss(loss, fake, high), weight)
+            count(loss.rawValue, builder.b.pixelLoss(loss, fake, target), weight)
         }
         if !perceptualWeights.isEmpty {
             let layers = VGGFeatures.layerNames.filter { perceptualWeights[$0] != nil }
             let network = VGGFeatures(layers: layers)
-            let (ours, theirs) = builder.scoped("vgg.") { b, _ in (network.build(&b, fake), network.build(&b, high)) }
+            let (ours, theirs) = builder.scoped("vgg.") { b, _ in (network.build(&b, fake), network.build(&b, target)) }
             count("perceptual", builder.b.featureLoss(ours, theirs, weights: layers.map { perceptualWeights[$0]! }), 1)
         }
         if let adversarial {
-            let isRelative = adversarial.loss == .relativisticAverage
-            let real = isRelative ? adversarial.judge(&builder, high) : nil
-            let logits = adversarial.judge(&builder, fake)
+            let looksAtReal = adversarial.loss == .relativisticAverage || adversarial.featureWeight != nil
+            let real = looksAtReal ? adversarial.judge(&builder, high, draws) : nil
+            let judged = adversarial.judge(&builder, fake, draws)
             count(
-                "adversarial", builder.b.generatorLoss(adversarial.loss, fake: logits, real: real),
+                "adversarial",
+                builder.b.generatorLoss(adversarial.loss, fake: judged.logits, real: real?.logits),
                 adversarial.weight)
+            if let weight = adversarial.featureWeight, let real {
+                let each = [Float](repeating: 1, count: real.features.count)
+                count("features", builder.b.featureLoss(judged.features, real.features, weights: each), weight)
+            }
         }
         guard let sum else { preconditionFailure("no loss to train for") }
         builder.train(
@@ -121,17 +159,22 @@ extension TrainingRules {
 }
 
 extension AdversarialRules {
-    fileprivate func judge(_ builder: inout StepBuilder, _ pictures: Value) -> Value {
-        builder.scoped("d.") { b, buffers in discriminator.build(&b, pictures, &buffers) }
+    /// The discriminator's word on pictures, as they are drawn to look.
+    fileprivate func judge(
+        _ builder: inout StepBuilder, _ pictures: Value, _ draws: [String: Value]
+    ) -> Judgement {
+        let seen = builder.b.augmented(pictures, draws)
+        return builder.scoped("d.") { b, buffers in discriminator.judge(&b, seen, &buffers) }
     }
 
     /// - Parameters:
     ///   - real, fake: pictures; no gradient goes further back.
     fileprivate func train(
-        _ builder: inout StepBuilder, real: Value, fake: Value, _ parts: TrainingRules.Parts
+        _ builder: inout StepBuilder, real: Value, fake: Value, _ parts: TrainingRules.Parts,
+        _ draws: [String: Value]
     ) {
-        let realLogits = judge(&builder, real)
-        let fakeLogits = judge(&builder, fake)
+        let realLogits = judge(&builder, real, draws).logits
+        let fakeLogits = judge(&builder, fake, draws).logits
         let losses = builder.b.discriminatorLoss(loss, real: realLogits, fake: fakeLogits)
         builder.report("d.real", losses.real)
         builder.report("d.fake", losses.fake)
@@ -139,7 +182,7 @@ extension AdversarialRules {
         if let lipschitzWeight {
             let share = builder.input("share", [builder.b.shape(real).batch, 1, 1, 1])
             let between = builder.b.interpolated(real, fake, share: share)
-            let logits = judge(&builder, between)
+            let logits = judge(&builder, between, draws).logits
             let penalty = builder.b.lipschitzPenalty(logits: logits, pictures: between)
             builder.report("d.lipschitz", penalty)
             sum = builder.b.apply(.add, sum, builder.b.scaled(penalty, lipschitzWeight))
@@ -151,6 +194,9 @@ extension AdversarialRules {
         }
         builder.train(
             "d.", toReduce: sum, StepBuilder.Rules(optimizer: optimizer, weightLimit: weightLimit))
+        let accuracy = builder.b.accuracy(loss, real: realLogits, fake: fakeLogits)
+        builder.report("d.accuracy.real", accuracy.real)
+        builder.report("d.accuracy.fake", accuracy.fake)
     }
 }
 

@@ -20,11 +20,13 @@ struct Upframe: ParsableCommand {
             upframe in.mp4 out.mp4                       twice the size, with the default model
             upframe in.png out.png --model x4plus        a photograph, four times the size
             upframe in.mkv out.mkv --fit 1920x1080       as large as fits
+            upframe train recipe.yaml                    a model of your own
             upframe models                               what there is
             """,
         version: "upframe 0.1.0",
         subcommands: [
-            UpscaleCommand.self, ModelsCommand.self, BenchCommand.self, DevicesCommand.self, VerifyCommand.self,
+            UpscaleCommand.self, TrainCommand.self, ModelsCommand.self, BenchCommand.self, DevicesCommand.self,
+            VerifyCommand.self,
             CompareCommand.self,
         ],
         defaultSubcommand: UpscaleCommand.self)
@@ -32,6 +34,8 @@ struct Upframe: ParsableCommand {
     static func main() {
         // A reader that goes away is an error of the write call, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // So is a file that may not grow any more.
+        signal(SIGXFSZ, SIG_IGN)
         Interruption.install()
         do {
             var command = try parseAsRoot()

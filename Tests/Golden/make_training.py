@@ -258,9 +258,12 @@ class UNetDiscriminatorSN(nn.Module):
         self.conv8 = spectral_norm(nn.Conv2d(nf, nf, 3, 1, 1, bias=False))
         self.conv9 = nn.Conv2d(nf, 1, 3, 1, 1)
 
-    def forward(self, x):
+    def judge(self, x):
+        found = []
+
         def act(y):
-            return F.leaky_relu(y, 0.2)
+            found.append(F.leaky_relu(y, 0.2))
+            return found[-1]
 
         def up(y):
             return F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=False)
@@ -272,7 +275,10 @@ class UNetDiscriminatorSN(nn.Module):
         y = act(self.conv4(up(x3))) + x2
         y = act(self.conv5(up(y))) + x1
         y = act(self.conv6(up(y))) + x0
-        return self.conv9(act(self.conv8(act(self.conv7(y)))))
+        return self.conv9(act(self.conv8(act(self.conv7(y))))), found
+
+    def forward(self, x):
+        return self.judge(x)[0]
 
 
 class PatchGAN(nn.Module):
@@ -291,8 +297,47 @@ class PatchGAN(nn.Module):
         model.append(nn.Conv2d(ndf * min(2**layers, 8), 1, 4, 1, 1))
         self.model = nn.Sequential(*model)
 
+    def judge(self, x):
+        found = []
+        for layer in self.model:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return x, found
+
     def forward(self, x):
-        return self.model(x)
+        return self.judge(x)[0]
+
+
+class VGGDiscriminator(nn.Module):
+    def __init__(self, nf, size):
+        super().__init__()
+        self.conv0_0 = nn.Conv2d(3, nf, 3, 1, 1)
+        self.names = []
+        inputs = nf
+        for level in range(5):
+            width = nf * min(2**level, 8)
+            for half in (0, 1):
+                if (level, half) == (0, 0):
+                    continue
+                name = f"{level}_{half}"
+                self.names.append(name)
+                setattr(self, "conv" + name, nn.Conv2d(
+                    inputs, width, 4 if half else 3, 2 if half else 1, 1, bias=False))
+                setattr(self, "bn" + name, nn.BatchNorm2d(width))
+                inputs = width
+        self.linear1 = nn.Linear(inputs * (size // 32) ** 2, 100)
+        self.linear2 = nn.Linear(100, 1)
+
+    def judge(self, x):
+        found = [F.leaky_relu(self.conv0_0(x), 0.2)]
+        for name in self.names:
+            found.append(F.leaky_relu(getattr(self, "bn" + name)(getattr(self, "conv" + name)(found[-1])), 0.2))
+        found.append(F.leaky_relu(self.linear1(found[-1].flatten(1)), 0.2))
+        return self.linear2(found[-1]), found
+
+    def forward(self, x):
+        return self.judge(x)[0]
 
 
 class VGG(nn.Module):
@@ -343,8 +388,29 @@ def fill(networks: dict, seed: int):
     return tensors
 
 
+def accuracy(loss, real, fake):
+    """The shares on the right side of each loss's border; a logit on the border counts half."""
+    border_real = border_fake = {"leastSquares": 0.5}.get(loss, 0.0)
+    if loss == "wasserstein":
+        border_real = border_fake = (real.mean() + fake.mean()) / 2
+    if loss == "relativisticAverage":
+        border_real, border_fake = fake.mean(), real.mean()
+    return ((torch.sign(real - border_real) + 1) / 2).mean(), ((torch.sign(border_fake - fake) + 1) / 2).mean()
+
+
+def diversity(x, y, factor):
+    """NCHW: how unlike details of neighbours in the batch are, beside the same of the targets."""
+    def unlikeness(p):
+        details = p - F.interpolate(F.avg_pool2d(p, factor), scale_factor=factor, mode="nearest")
+        a, b = details[:-1], details[1:]
+        return (a - b).abs().mean() / (a.abs().mean() + b.abs().mean() + 1e-3)
+
+    return (unlikeness(x) + 1e-2) / (unlikeness(y) + 1e-2)
+
+
 def train(name, generator, low, *, discriminator=None, vgg=None, loss="nonSaturating", weight=0.1, lipschitz=None,
-          r1=None, interval=16, per_generator=1, rate=1e-4, limit=None, clip=None, ema=0.999, pixel=1.0, betas=(0.9, 0.99)):
+          r1=None, interval=16, per_generator=1, rate=1e-4, limit=None, clip=None, ema=0.999, pixel=1.0,
+          betas=(0.9, 0.99), features=None):
     networks = {"g.": generator}
     if discriminator is not None:
         networks["d."] = discriminator
@@ -394,13 +460,22 @@ def train(name, generator, low, *, discriminator=None, vgg=None, loss="nonSatura
                 report("g.perceptual", perceptual, step)
                 total = total + perceptual
             if discriminator is not None:
-                logits = discriminator(fake)
+                if features is not None:
+                    with torch.no_grad():
+                        wanted = discriminator.judge(y)[1]
+                logits, found = discriminator.judge(fake)
                 gan = -logits.mean() if loss == "hinge" else adversarial(logits, True)
                 report("g.adversarial", gan, step)
                 total = total + weight * gan
+                if features is not None:
+                    likeness = sum((a - b).abs().mean() for a, b in zip(found, wanted, strict=True))
+                    report("g.features", likeness, step)
+                    total = total + features * likeness
             total.backward()
             norm = torch.nn.utils.clip_grad_norm_(generator.parameters(), clip if clip else 1e9)
             report("g.norm", norm, step)
+            report("g.drift", (fake.mean((2, 3)) - x.mean((2, 3))).abs().mean(), step)
+            report("g.diversity", diversity(fake.detach(), y, scale), step)
             optimizer_g.step()
             with torch.no_grad():
                 for key, value in generator.named_parameters():
@@ -416,6 +491,8 @@ def train(name, generator, low, *, discriminator=None, vgg=None, loss="nonSatura
             real_logits = discriminator(y)
             fake_logits = discriminator(fixed)
             real, false = adversarial(real_logits, True), adversarial(fake_logits, False)
+            for half, value in zip(("real", "fake"), accuracy(loss, real_logits.detach(), fake_logits.detach())):
+                report("d.accuracy." + half, value, step)
             report("d.real", real, step)
             report("d.fake", false, step)
             total = real + false
@@ -506,6 +583,28 @@ def losses():
     for name in generator:
         measure("generator." + name, generator[name], [real, fake], 60)
         measure("discriminator." + name, discriminator[name], [real, fake], 60)
+        tensors["accuracy." + name] = np.array([float(share) for share in accuracy(name, real, fake)])
+
+    # Monitors: values alone, nothing is trained for them.
+    pictures, targets, low = draw((3, 8, 12, 3), 7), draw((3, 8, 12, 3), 8), draw((3, 4, 6, 3), 9)
+    alike = draw((1, 8, 12, 3), 10) + 0.05 * pictures
+    tensors["diversity"] = np.array([
+        float(diversity(nchw(pictures), nchw(targets), 2)), float(diversity(nchw(alike), nchw(targets), 4)),
+        float(diversity(nchw(alike[:1].expand(3, -1, -1, -1)), nchw(targets), 4))])
+    tensors["drift"] = np.array([float((pictures.mean((1, 2)) - low.mean((1, 2))).abs().mean())])
+
+    # What a discriminator is shown: rows and columns resampled, colours mixed, a mask around middle gray.
+    shape = (2, 6, 5, 3)
+    rows, columns = draw((2, 6, 6), 11, -1, 1), draw((2, 5, 5), 12, -1, 1)
+    colours, offsets, mask = draw((2, 3, 3), 13, -1, 1), draw((2, 1, 3), 14, -1, 1), draw((2, 6, 5, 1), 15)
+
+    def augmented(x):
+        y = torch.einsum("nij,njwc->niwc", rows, x)
+        y = torch.einsum("nkw,niwc->nikc", columns, y)
+        y = torch.einsum("nikc,ncd->nikd", y, colours) + offsets[:, :, None]
+        return ((((y - 0.5) * mask + 0.5) ** 2) * draw(shape, 17, -1, 1)).sum()
+
+    measure("augmented", augmented, [draw(shape, 16)], 70)
     save("losses", {"kind": "losses"}, tensors)
 
 
@@ -562,6 +661,10 @@ def main():
           loss="leastSquares")
     train("wgan-clip", Compact(6, 1, 2), (2, 12, 12, 3), discriminator=PatchGAN(6, 2, "none"), loss="wasserstein",
           weight=1e-2, limit=0.05)
+    train("features-unet", Compact(6, 1, 2), (2, 8, 8, 3), discriminator=UNetDiscriminatorSN(4), features=0.5)
+    train("features-patch", Compact(6, 1, 2), (2, 12, 12, 3), discriminator=PatchGAN(6, 2, "batch"),
+          loss="leastSquares", features=0.25)
+    train("features-vgg", Compact(6, 1, 2), (2, 32, 32, 3), discriminator=VGGDiscriminator(2, 64), features=0.25)
 
 
 if __name__ == "__main__":

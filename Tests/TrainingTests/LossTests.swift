@@ -69,6 +69,62 @@ import Weights
         }
     }
 
+    @Test func monitors() throws {
+        let file = try SafetensorsFile(path: "\(goldenFolder)/losses.safetensors")
+        func values(_ arguments: [PreciseTensor], _ make: (inout GraphBuilder, [Value]) -> [Value]) -> [Double] {
+            var b = GraphBuilder()
+            let variables = arguments.enumerated().map { b.input("x\($0)", $1.shape) }
+            let outputs = make(&b, variables)
+            // Nothing is trained for them.
+            for gradient in b.gradient(of: outputs[0], withRespectTo: variables) {
+                #expect(isZero(b.node(gradient)))
+            }
+            let graph = b.finish(outputs)
+            return ReferenceExecutor.evaluate(graph, parameters: [:], inputs: arguments).outputs.map { $0.values[0] }
+        }
+        let (real, fake) = (draw([2, 5, 4, 1], 5, in: -2..<2), draw([2, 5, 4, 1], 6, in: -2..<2))
+        for loss in AdversarialLoss.allCases {
+            let found = values([real, fake]) { b, x in
+                let shares = b.accuracy(loss, real: x[0], fake: x[1])
+                return [shares.real, shares.fake]
+            }
+            try expect(found, "accuracy.\(loss)", in: file)
+        }
+        let (pictures, targets) = (draw([3, 8, 12, 3], 7), draw([3, 8, 12, 3], 8))
+        let one = draw([1, 8, 12, 3], 10).values
+        let alike = PreciseTensor([3, 8, 12, 3], zip(one + one + one, pictures.values).map { $0 + 0.05 * $1 })
+        let equal = (0..<3).flatMap { _ in alike.values[..<288] }
+        let found = [(pictures, 2), (alike, 4), (PreciseTensor([3, 8, 12, 3], equal), 4)].map { x, factor in
+            values([x, targets]) { [$0.diversity($1[0], $1[1], factor: factor)] }[0]
+        }
+        try expect(found, "diversity", in: file)
+        #expect(found[0] > 0.9 && found[1] < 0.2 && found[2] < 0.02)
+        try expect(values([pictures, draw([3, 4, 6, 3], 9)]) { [$0.drift($1[0], from: $1[1])] }, "drift", in: file)
+    }
+
+    private func isZero(_ node: Node) -> Bool {
+        if case .constant(let values) = node.operation { return values.allSatisfy { $0 == 0 } }
+        return false
+    }
+
+    /// What the discriminator is shown, and that derivatives go back through it.
+    @Test func augmented() throws {
+        let file = try SafetensorsFile(path: "\(goldenFolder)/losses.safetensors")
+        let draws: [(String, Shape)] = [
+            ("rows", [2, 6, 6]), ("columns", [2, 5, 5]), ("colours", [2, 3, 3]), ("offsets", [2, 1, 3]),
+            ("mask", [2, 6, 5, 1]),
+        ]
+        let found = measure([draw([2, 6, 5, 3], 16)], seed: 70) { b, x in
+            var values: [String: Value] = [:]
+            for (index, (name, shape)) in draws.enumerated() {
+                values["augment." + name] = b.constant(randomTensor(shape, seed: UInt64(11 + index)).values, shape)
+            }
+            let weights = b.constant(randomTensor([2, 6, 5, 3], seed: 17).values, [2, 6, 5, 3])
+            return b.total(b.apply(.multiply, b.square(b.augmented(x[0], values)), weights))
+        }
+        try expect(found, "augmented", in: file)
+    }
+
     @Test(arguments: [
         ("adam", Optimizer()),
         ("adam-decay", Optimizer(beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.1)),

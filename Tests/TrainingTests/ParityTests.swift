@@ -70,7 +70,22 @@ struct ParityCase: CustomStringConvertible, Sendable {
             (other.loss, other.weight, other.weightLimit) = (.wasserstein, 1e-2, 0.05)
             $0.adversarial = other
         },
+        matching("features-unet", UNetDiscriminatorSN(features: 4), weight: 0.5),
+        matching(
+            "features-patch", PatchGAN(features: 6, layers: 2, normalisation: .batch), loss: .leastSquares, weight: 0.25
+        ),
+        matching("features-vgg", VGGDiscriminator(features: 2, size: 64), weight: 0.25),
     ]
+
+    private static func matching(
+        _ name: String, _ discriminator: any Discriminator, loss: AdversarialLoss = .nonSaturating, weight: Float
+    ) -> ParityCase {
+        ParityCase(name, SRVGGNetCompact(features: 6, convolutions: 1, upscale: 2)) {
+            var other = AdversarialRules(discriminator: discriminator)
+            (other.loss, other.featureWeight) = (loss, weight)
+            $0.adversarial = other
+        }
+    }
 
     struct Description: Decodable {
         var seed: UInt64
@@ -112,7 +127,7 @@ struct ParityCase: CustomStringConvertible, Sendable {
         let low = Shape(description.low)
         let parameters = initialParameters(description)
         #expect(parameters.keys.sorted() == description.names, "the networks have the same tensors")
-        let trainer = try Trainer(rules, executor: executor, parameters: parameters, low: low, seed: 77)
+        let trainer = try Trainer(rules, executor: executor, parameters: parameters, seed: 77)
         let scale = rules.generator.scale
         let high = Shape.nhwc(low.batch, low.height * scale, low.width * scale, 3)
         var expected: [String: [Float]] = [:]
@@ -129,7 +144,9 @@ struct ParityCase: CustomStringConvertible, Sendable {
             #expect(report.values.keys.sorted() == due.keys.sorted(), "step \(step)")
             for (name, values) in due {
                 guard let found = report.values[name] else { continue }
-                let difference = abs(found - values[step]) / max(abs(values[step]), 1e-2)
+                // Shares of logits on one side of a border jump when one is very near to it.
+                let slack: Float = name.hasPrefix("d.accuracy") ? 0.05 : 1
+                let difference = slack * abs(found - values[step]) / max(abs(values[step]), 1e-2)
                 if difference > worst.0 || difference.isNaN { worst = (difference, "\(name) in step \(step)") }
             }
         }

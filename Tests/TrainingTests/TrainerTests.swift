@@ -37,7 +37,7 @@ import Testing
             ($0.gradientPenalty, $0.penaltyInterval) = (1, 4)
         }
         let trainer = try Trainer(
-            rules, executor: CPUExecutor(threads: 2), parameters: parameters(rules, low: low), low: low)
+            rules, executor: CPUExecutor(threads: 2), parameters: parameters(rules, low: low))
         var trained: [Bool] = []
         var penalised: [Bool] = []
         for step in 0..<8 {
@@ -58,7 +58,7 @@ import Testing
         var rules = rules { $0.weight = 1 }
         rules.pixelLosses = [:]
         let start = parameters(rules, low: low)
-        let trainer = try Trainer(rules, executor: CPUExecutor(threads: 2), parameters: start, low: low)
+        let trainer = try Trainer(rules, executor: CPUExecutor(threads: 2), parameters: start)
         _ = try trainer.step(
             low: randomTensor(low, seed: 1, in: 0..<1), high: randomTensor(.nhwc(1, 16, 16, 3), seed: 2, in: 0..<1))
         for (name, tensor) in start {
@@ -72,7 +72,7 @@ import Testing
         let executors: [any TrainingExecutor] = [CPUExecutor(threads: 2), ReferenceExecutor()]
         for executor in executors {
             let rules = rules { _ in }
-            let trainer = try Trainer(rules, executor: executor, parameters: parameters(rules, low: low), low: low)
+            let trainer = try Trainer(rules, executor: executor, parameters: parameters(rules, low: low))
             let high = Shape.nhwc(1, 16, 16, 3)
             let good = (low: randomTensor(low, seed: 1, in: 0..<1), high: randomTensor(high, seed: 2, in: 0..<1))
             _ = try trainer.step(low: good.low, high: good.high)

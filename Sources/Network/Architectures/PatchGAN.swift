@@ -21,7 +21,7 @@ public struct PatchGAN: Discriminator {
         (self.layers, self.normalisation) = (layers, normalisation)
     }
 
-    public func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value {
+    public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
         /// `model.index` with a 4x4 kernel; batch normalisation has a bias of its own.
         func convolution(_ x: Value, _ index: Int, to output: Int, stride: Int, bias: Bool) -> Value {
             let weight = b.parameter("model.\(index).weight", [output, b.shape(x).channels, 4, 4])
@@ -31,6 +31,7 @@ public struct PatchGAN: Discriminator {
                 : b.apply(operation, x, weight)
         }
         var y = b.leakyReLU(convolution(x, 0, to: features, stride: 2, bias: true), 0.2)
+        var found = [y]
         var index = 2
         for layer in 1...layers {
             y = convolution(
@@ -46,7 +47,8 @@ public struct PatchGAN: Discriminator {
                 index += 3
             }
             y = b.leakyReLU(y, 0.2)
+            found.append(y)
         }
-        return convolution(y, index, to: 1, stride: 1, bias: true)
+        return Judgement(logits: convolution(y, index, to: 1, stride: 1, bias: true), features: found)
     }
 }

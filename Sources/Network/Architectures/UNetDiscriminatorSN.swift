@@ -14,15 +14,20 @@ public struct UNetDiscriminatorSN: Discriminator {
         (self.inputChannels, self.features) = (inputChannels, features)
     }
 
-    public func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value {
+    public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
+        var found: [Value] = []
+        func kept(_ x: Value) -> Value {
+            found.append(x)
+            return x
+        }
         func normed(_ x: Value, _ name: String, to output: Int, kernel: Int = 3, stride: Int = 1) -> Value {
             let weight = b.spectralNormWeight(name, [output, b.shape(x).channels, kernel, kernel], &buffers)
-            return b.leakyReLU(b.apply(.convolution(stride: stride, padding: 1, groups: 1), x, weight), 0.2)
+            return kept(b.leakyReLU(b.apply(.convolution(stride: stride, padding: 1, groups: 1), x, weight), 0.2))
         }
         func doubled(_ x: Value) -> Value {
             b.apply(.resize(height: b.shape(x).height * 2, width: b.shape(x).width * 2, .bilinear), x)
         }
-        var skips = [b.leakyReLU(b.convolution(x, "conv0", to: features), 0.2)]
+        var skips = [kept(b.leakyReLU(b.convolution(x, "conv0", to: features), 0.2))]
         for level in 1...3 {
             skips.append(normed(skips.last!, "conv\(level)", to: features << level, kernel: 4, stride: 2))
         }
@@ -32,6 +37,6 @@ public struct UNetDiscriminatorSN: Discriminator {
         }
         y = normed(y, "conv7", to: features)
         y = normed(y, "conv8", to: features)
-        return b.convolution(y, "conv9", to: 1)
+        return Judgement(logits: b.convolution(y, "conv9", to: 1), features: found)
     }
 }

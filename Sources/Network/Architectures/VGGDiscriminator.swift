@@ -13,16 +13,20 @@ public struct VGGDiscriminator: Discriminator {
         (self.inputChannels, self.features, self.size) = (inputChannels, features, size)
     }
 
-    public func build(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Value {
+    public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
         precondition(
             size % 32 == 0 && b.shape(x).height == size && b.shape(x).width == size,
             "pictures are \(b.shape(x)), the discriminator judges \(size)x\(size)")
+        var found: [Value] = []
         func convolution(_ x: Value, _ name: String, to output: Int, kernel: Int) -> Value {
             let weight = b.parameter("conv\(name).weight", [output, b.shape(x).channels, kernel, kernel])
             let operation = Operation.convolution(stride: kernel == 4 ? 2 : 1, padding: 1, groups: 1)
-            return b.leakyReLU(b.batchNorm(b.apply(operation, x, weight), "bn\(name)", &buffers), 0.2)
+            let y = b.leakyReLU(b.batchNorm(b.apply(operation, x, weight), "bn\(name)", &buffers), 0.2)
+            found.append(y)
+            return y
         }
         var y = b.leakyReLU(b.convolution(x, "conv0_0", to: features), 0.2)
+        found.append(y)
         y = convolution(y, "0_1", to: features, kernel: 4)
         for level in 1...4 {
             let width = features << min(level, 3)
@@ -33,7 +37,8 @@ public struct VGGDiscriminator: Discriminator {
         // State dicts flatten channels first.
         let flat = b.reshaped(b.apply(.transpose([0, 3, 1, 2]), y), [shape.batch, shape.count / shape.batch])
         let hidden = b.leakyReLU(b.linear(flat, "linear1", to: 100), 0.2)
-        return b.linear(hidden, "linear2", to: 1)
+        found.append(hidden)
+        return Judgement(logits: b.linear(hidden, "linear2", to: 1), features: found)
     }
 }
 

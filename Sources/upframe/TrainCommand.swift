@@ -1,0 +1,97 @@
+internal import ArgumentParser
+internal import Degradation
+internal import FoundationEssentials
+internal import Media
+internal import Network
+internal import Pipeline
+internal import Tensor
+internal import TrainingRun
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a model: for pixels alone, or against a discriminator.",
+        discussion: """
+            A recipe (YAML) names data, degradation, networks, losses, optimisers and schedule; samples/recipes holds some.
+            The run's folder holds the weights (best.safetensors, last.safetensors: models as any other), a checkpoint to
+            go on from, a log, TensorBoard events, pictures and a report. Ctrl-C saves first.
+            """)
+
+    @Argument(help: "The recipe.") var recipe: String
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("The run's folder; runs/NAME if not given.", valueName: "folder"))
+    var output: String?
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("Change the recipe: --set data.batch=8. May be given often.", valueName: "key=value"))
+    var changes: [String] = []
+    @Flag(help: "Go on from the folder's checkpoint.") var resume = false
+    @Flag(help: "Print the whole recipe, sizes and estimates, and train nothing.") var dryRun = false
+    @Option(
+        help: ArgumentHelp("Write a picture of degraded samples, and train nothing.", valueName: "file.png"))
+    var previewDegradations: String?
+
+    @Option(help: ArgumentHelp("auto, cpu, vulkan or vulkan:N ('upframe devices' lists them).", valueName: "device"))
+    var device = "cpu"
+    @Option(help: ArgumentHelp("Worker threads on the CPU.", valueName: "n")) var threads: Int?
+    @Option(help: ArgumentHelp("auto, bar, plain, json or none, on standard error.", valueName: "style"))
+    var progress = "auto"
+    @Flag(help: "No progress; errors only.") var quiet = false
+
+    func validate() throws {
+        guard Device(device) != nil else {
+            throw ValidationError("--device \(device): expected auto, cpu, vulkan or vulkan:N")
+        }
+        guard ProgressStyle(rawValue: progress) != nil else {
+            throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
+        }
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): expected 1 or more") }
+        if resume && dryRun { throw ValidationError("--resume and --dry-run exclude one another") }
+    }
+
+    func run() throws {
+        let display = TrainingDisplay(quiet ? .none : ProgressStyle(rawValue: progress)!)
+        let recipe: Recipe
+        do { recipe = try Recipe(path: self.recipe, overrides: changes) } catch {
+            throw CommandFailure.usage(error.description)
+        }
+        if let previewDegradations {
+            try preview(recipe, path: previewDegradations)
+            return
+        }
+        let opened = try Device(device)!.open(precision: .fp32, threads: threads)
+        guard let executor = opened as? any TrainingExecutor else {
+            throw TrainingRunError.noTraining(device: opened.name)
+        }
+        if dryRun {
+            print(recipe.yaml)
+            print(table(try TrainingEstimate(recipe, executor: executor).rows))
+            return
+        }
+        let run = try TrainingRun(
+            recipe, executor: executor, folder: output ?? "runs/\(recipe.name)", resume: resume, note: display.note)
+        display.note("\(run.dataSummary); on \(executor.name)")
+        // Owned by this thread but for `interrupt`, which any may call.
+        nonisolated(unsafe) let interruptible = run
+        Interruption.handle { interruptible.interrupt() }
+        let summary: TrainingSummary
+        do { summary = try run.run(progress: display.show) } catch {
+            display.clear()
+            throw error
+        }
+        display.finish(summary)
+        if summary.interrupted { throw ExitCode(130) }
+    }
+
+    private func preview(_ recipe: Recipe, path: String) throws {
+        let sheet = try DegradationPreview(recipe)
+        let format: PictureCodec.Format =
+            path.lowercased().hasSuffix(".jpg") || path.lowercased().hasSuffix(".jpeg") ? .jpeg(quality: 90) : .png
+        let bytes = try PictureCodec.encode(
+            sheet.picture.values, width: sheet.picture.shape.width, height: sheet.picture.shape.height, as: format)
+        do { try Data(bytes).write(to: URL(filePath: path), options: .atomic) } catch {
+            throw CommandFailure(code: 1, message: "\(path): cannot be written; choose another name.")
+        }
+        for line in sheet.traces { print(line) }
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Network
+import Testing
+import Training
+
+@testable import TrainingRun
+
+@Suite struct RecipeTests {
+    private let minimal = """
+        generator: RealtimeSR
+        data:
+          train:
+            - pictures: [somewhere]
+        """
+
+    private func problem(_ yaml: String, _ overrides: String...) -> String {
+        do {
+            _ = try Recipe(yaml: yaml, path: "recipe.yaml", overrides: overrides)
+            return ""
+        } catch { return error.description }
+    }
+
+    @Test(arguments: ["psnr-x4", "real-esrgan-x4", "compact-realtime-x2", "finetune-paired", "video-web-x2"])
+    func shippedRecipesAreSound(_ name: String) throws {
+        let recipe = try Recipe(path: "\(packageFolder)/samples/recipes/\(name).yaml")
+        #expect(recipe.steps > 0 && !recipe.data.train.isEmpty)
+        // What a run writes down is the same recipe.
+        let again = try Recipe(yaml: recipe.yaml, path: "/again.yaml")
+        #expect(again.yaml == recipe.yaml)
+    }
+
+    @Test func whatIsNotSaidHasItsDefault() throws {
+        let recipe = try Recipe(yaml: minimal, path: "folder/recipe.yaml")
+        #expect(recipe.data.train[0].pictures == ["folder/somewhere"])
+        #expect((recipe.generator as? RealtimeSR) == RealtimeSR())
+        #expect(recipe.rules.pixelLosses == [.l1: 1] && recipe.rules.averageDecay == 0.999)
+        #expect(recipe.rules.adversarial == nil)
+    }
+
+    @Test func valuesAreTaken() throws {
+        let recipe = try Recipe(
+            yaml: """
+                name: trial
+                generator: {architecture: RRDBNet, blocks: 3, features: 16, growth: 8}
+                discriminator: {architecture: UNetDiscriminatorSN, features: 8}
+                data:
+                  train: [{pictures: [a]}, {low: b, high: c, weight: 2}]
+                  crop: 64
+                degradation:
+                  preset: real-esrgan
+                  first:
+                    noise: {probability: 0.25}
+                losses: {charbonnier: 0.5}
+                adversarial: {loss: hinge, weight: 0.05, discriminatorSteps: 2, r1: 4}
+                optimizer: {rule: scheduleFree, rate: 1e-3, decay: multiStep, milestones: [10, 20], average: 0}
+                """, path: "recipe.yaml")
+        let network = try #require(recipe.generator as? RRDBNet)
+        #expect(network.blocks == 3 && network.features == 16 && network.upsamplings == 2)
+        #expect(recipe.data.train[1].weight == 2 && recipe.data.train[0].weight == 1)
+        #expect(recipe.degradation.first.noise.probability == 0.25 && recipe.degradation.first.noise.gray == 0.4)
+        let rules = recipe.rules
+        #expect(rules.pixelLosses == [.l1: 1, .charbonnier: 0.5])
+        #expect(rules.generatorOptimizer.rule == .scheduleFree && rules.averageDecay == nil)
+        #expect(abs(rules.generatorRate.rate(at: 15) - 5e-4) < 1e-12)
+        let other = try #require(rules.adversarial)
+        #expect(other.loss == .hinge && other.weight == 0.05 && other.stepsPerGeneratorStep == 2)
+        #expect(other.gradientPenalty == 4 && other.weightLimit == nil)
+    }
+
+    @Test func overridesAreTaken() throws {
+        let recipe = try Recipe(
+            yaml: minimal, path: "recipe.yaml",
+            overrides: [
+                "data.batch=3", "data.train.0.weight=0.5", "generator={architecture: RealtimeSR, features: 48}",
+                "losses.msSSIM=0", "name=other",
+            ])
+        #expect(recipe.data.batch == 3 && recipe.data.train[0].weight == 0.5 && recipe.name == "other")
+        #expect((recipe.generator as? RealtimeSR)?.features == 48)
+        #expect(problem(minimal, "data.train.4.weight=1").contains("no place in a list of 1"))
+        #expect(problem(minimal, "data.batch").contains("key=value"))
+    }
+
+    /// One line: file, line, the wrong word, what was meant.
+    @Test func mistakesAreNamed() {
+        let mistyped = minimal + "\noptimizer:\n  lerning: 1\n  rat: 1e-3\n"
+        #expect(problem(mistyped).hasPrefix("recipe.yaml:6: 'lerning' is no key of 'optimizer'; known are "))
+        #expect(
+            problem(minimal + "\noptimizer:\n  rat: 1e-3\n").contains(
+                "recipe.yaml:6: 'rat' is no key of 'optimizer'; did you mean 'rate'"))
+        #expect(problem(minimal + "\nstep: 5").contains("'step' is no key of a recipe; did you mean 'steps'?"))
+        #expect(
+            problem(minimal + "\nsteps: many").contains("recipe.yaml:5: 'steps': expected a whole number, found 'many'")
+        )
+        #expect(
+            problem(minimal + "\noptimizer: {rate: fast}").contains("'optimizer.rate': expected a number, found 'fast'")
+        )
+        #expect(problem(minimal + "\ndata:\n  batch: 2").contains("'data' stands there twice"))
+        #expect(problem("generator: [").contains("not YAML"))
+        #expect(problem("just words").contains("a recipe is a list"))
+        #expect(problem("data: {train: [{pictures: [a]}]}").contains("no 'generator'"))
+        #expect(problem("generator: RealtimSR").contains("did you mean 'RealtimeSR'?"))
+        #expect(problem("generator: RealtimeSR").contains("'data.train' is empty"))
+        #expect(problem(minimal + "\ndegradation: web-vidio").contains("did you mean 'web-video'?"))
+        #expect(
+            problem(minimal, "data.crop=99").contains("'data.crop' is 99; with this network it must be a multiple of 2")
+        )
+        #expect(problem(minimal, "data.train.0.videos=[x]").contains("'data.train.0' needs one of"))
+        #expect(problem(minimal, "losses.featureMatching=1").contains("needs a 'discriminator'"))
+        #expect(problem(minimal, "perceptual={weight: 1}").contains("'perceptual.weights' is missing"))
+        #expect(problem(minimal, "generator={architecture: RealtimeSR, features: 0}").contains("at least 1"))
+        #expect(problem(minimal, "losses.l1=0").contains("no loss has a weight"))
+        #expect((try? Recipe(path: "/nowhere.yaml")) == nil)
+    }
+}
+
+let packageFolder = String(#filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 })
