@@ -130,7 +130,7 @@ let package = Package(
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "Weights"]),
         tests("DegradationTests", ["Degradation", "Media", "Weights"]),
         tests("RunRecordsTests", ["RunRecords", "Tensor", "Weights"]),
-        tests("TrainingRunTests", ["TrainingRun", "CPUExecutor", "Media", "RunRecords", "Weights"]),
+        tests("TrainingRunTests", ["TrainingRun", "Degradation", "CPUExecutor", "Media", "RunRecords", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

@@ -56,7 +56,7 @@ final class TrainingRun {
             let limit = shape.rank >= 2 ? Float((3 / Double(fanIn)).squareRoot()) : 0.1
             parameters[name] = randomTensor(shape, seed: UInt64(5000 + index), in: -limit..<limit)
         }
-        trainer = try Trainer(test.rules, executor: executor, parameters: parameters, low: test.low)
+        trainer = try Trainer(test.rules, executor: executor, parameters: parameters)
         let scale = test.rules.generator.scale
         let high = Shape.nhwc(test.low.batch, test.low.height * scale, test.low.width * scale, 3)
         batches = (0..<Self.batchCount).map { index in

@@ -1,4 +1,4 @@
-public import Network
+internal import Network
 public import Tensor
 
 /// Adaptive augmentation of what a discriminator sees (Karras et al. 2020, "Training generative adversarial networks with

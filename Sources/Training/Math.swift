@@ -8,5 +8,4 @@ func exponential(_ x: Double) -> Double { exp(x) }
 func logarithm(_ x: Double) -> Double { log(x) }
 func cosine(_ x: Double) -> Double { cos(x) }
 func sine(_ x: Double) -> Double { sin(x) }
-func logarithm(_ x: Double) -> Double { log(x) }
 func power(_ x: Double, _ y: Double) -> Double { pow(x, y) }

@@ -1,6 +1,7 @@
 import Tensor
 import TestSupport
 import Testing
+import Weights
 
 @testable import Degradation
 

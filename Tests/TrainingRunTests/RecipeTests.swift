@@ -1,3 +1,4 @@
+import Degradation
 import Foundation
 import Network
 import Testing

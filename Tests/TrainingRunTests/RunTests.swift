@@ -171,10 +171,8 @@ import Weights
     @Test func estimates() throws {
         let pictures = try TemporaryFolder()
         let estimate = try TrainingEstimate(try recipe(pictures), executor: executor)
-        #expect(
-            estimate.generatorParameters == try recipe(pictures).generator.initialParameters(seed: 1).values.reduce(0) {
-                $0 + $1.values.count
-            })
+        let drawn = try recipe(pictures).generator.initialParameters(seed: 1)
+        #expect(estimate.generatorParameters == drawn.values.reduce(0) { $0 + $1.values.count })
         #expect(estimate.memoryBytes > 0 && estimate.secondsPerStep > 0)
     }
 }
