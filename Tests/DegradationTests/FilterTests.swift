@@ -11,7 +11,7 @@ import Weights
         let golden = try Golden()
         #expect(golden.cases.kernels.count == 10)
         for (index, parameters) in golden.cases.kernels.enumerated() {
-            let expected = try golden.file.tensor("kernel.\(index)").values
+            let expected = try golden.values("kernel.\(index)")
             let found = parameters.kernel.padded
             #expect(found.count == 21 * 21 && expected.count == found.count)
             let difference = zip(found, expected).map { abs($0 - $1) }.max() ?? 1

@@ -50,6 +50,8 @@ struct Golden: Sendable {
         cases = try JSONDecoder().decode(Cases.self, from: Data(text.utf8))
     }
 
+    func values(_ name: String) throws -> [Float] { try file.tensor(name).values }
+
     func picture(_ name: String) throws -> HostTensor {
         let tensor = try file.tensor(name)
         return tensor.reshaped(.nhwc(1, tensor.shape[0], tensor.shape[1], 3))
