@@ -165,6 +165,8 @@ def main():
             # Who goes first changes from round to round.
             for engine in (ours, theirs) if turn % 2 == 0 else (theirs, ours):
                 rates[engine].append(engine.rate(options.seconds))
+        for engine, values in rates.items():
+            print(f"{case}, {engine.label}: {' '.join(f'{value:.2f}' for value in values)}", file=sys.stderr)
         medians = {engine: statistics.median(values) for engine, values in rates.items()}
         ratios = [a / b for a, b in zip(rates[ours], rates[theirs])]
         lines.append(f"| {case} | {medians[ours]:.2f} | {medians[theirs]:.2f} | {medians[ours] / medians[theirs]:.2f} | "

@@ -64,6 +64,6 @@ extension GraphBuilder {
     /// How far pictures' colours went from where they came from: the mean over pictures and channels of
     /// |mean(x) - mean(low)|.
     public mutating func drift(_ x: Value, from low: Value) -> Value {
-        colourLoss(apply(.detach, x), low)
+        colourLoss(apply(.detach, x), apply(.detach, low))
     }
 }

@@ -117,7 +117,8 @@ import Weights
         let found = measure([draw([2, 6, 5, 3], 16)], seed: 70) { b, x in
             var values: [String: Value] = [:]
             for (index, (name, shape)) in draws.enumerated() {
-                values["augment." + name] = b.constant(randomTensor(shape, seed: UInt64(11 + index)).values, shape)
+                let drawn = randomTensor(shape, seed: UInt64(11 + index), in: name == "mask" ? 0..<1 : -1..<1)
+                values["augment." + name] = b.constant(drawn.values, shape)
             }
             let weights = b.constant(randomTensor([2, 6, 5, 3], seed: 17).values, [2, 6, 5, 3])
             return b.total(b.apply(.multiply, b.square(b.augmented(x[0], values)), weights))
