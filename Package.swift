@@ -67,7 +67,9 @@ let package = Package(
 
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
-        room("Catalogue", ["Weights", "CArchive"]),
+        // Weight files that are part of the program.
+        .target(name: "CModels", exclude: ["realtime-x2.safetensors", "realtime-x2-video.safetensors"]),
+        room("Catalogue", ["Weights", "CArchive", "CModels"]),
         .target(name: "CPixels"),
         room("Media", ["CFFmpeg", "CPixels"]),
         room(

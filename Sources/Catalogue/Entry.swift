@@ -47,7 +47,9 @@ extension CatalogueEntry.Wheel {
 
 extension ModelCatalogue {
     /// Names and short names.
-    static var allNames: [String] { entries.flatMap { [$0.name] + $0.aliases } }
+    static var allNames: [String] {
+        BuiltInModel.all.flatMap { [$0.name] + $0.aliases } + entries.flatMap { [$0.name] + $0.aliases }
+    }
 
     /// Every model of the catalogue. `animevideov3` alone means the x2 model, what video is mostly upscaled by.
     public static let entries: [CatalogueEntry] = [

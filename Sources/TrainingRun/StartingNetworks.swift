@@ -18,12 +18,11 @@ struct StartingNetworks {
         if recipe.startFrom.isEmpty {
             generator = recipe.generator.initialParameters(seed: recipe.seed)
         } else {
-            let path = try ModelCatalogue().resolve(recipe.startFrom) { note($0.description) }
-            let model = try Model.load(path: path)
+            let model = try ModelCatalogue().load(recipe.startFrom) { note($0.description) }
             let found = description(of: model.architecture, name: type(of: model.architecture).name)
             let expected = description(of: recipe.generator, name: type(of: recipe.generator).name)
             guard found == expected else {
-                throw TrainingRunError.otherStart(path: path, found: found, expected: expected)
+                throw TrainingRunError.otherStart(path: recipe.startFrom, found: found, expected: expected)
             }
             generator = model.parameters
         }

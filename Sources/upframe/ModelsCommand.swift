@@ -6,8 +6,7 @@ internal import Weights
 /// The model that a user names, fetched if need be; what takes long is said.
 func loadModel(_ name: String, _ display: ProgressDisplay) throws -> Model {
     do {
-        let path = try ModelCatalogue().resolve(name) { display.note($0.description) }
-        return try Model.load(path: path)
+        return try ModelCatalogue().load(name) { display.note($0.description) }
     } catch let error as CatalogueError {
         // A name that nobody knows is a mistake on the command line; the rest failed.
         if case .unknownModel = error { throw CommandFailure.usage(error.description) }
@@ -24,15 +23,21 @@ struct ModelsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "The models of the catalogue (the default).")
 
         func run() throws {
-            let listings = ModelCatalogue().list()
-            let rows = listings.map { listing in
+            let builtIn = try BuiltInModel.all.map { model in
+                let loaded = try model.load()
+                return [
+                    model.name, "x\(loaded.descriptor.scale)", millions(loaded.parameterCount), "built in",
+                    model.aliases.joined(separator: ", "), model.summary,
+                ]
+            }
+            let rows = ModelCatalogue().list().map { listing in
                 let entry = listing.entry
                 return [
                     entry.name, "x\(entry.scale)", millions(entry.parameterCount), listing.path == nil ? "" : "fetched",
                     entry.aliases.joined(separator: ", "), entry.summary,
                 ]
             }
-            print(table([["NAME", "SCALE", "SIZE", "CACHE", "SHORT", "FOR"]] + rows))
+            print(table([["NAME", "SCALE", "SIZE", "CACHE", "SHORT", "FOR"]] + builtIn + rows))
         }
     }
 

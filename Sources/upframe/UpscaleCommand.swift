@@ -109,11 +109,11 @@ struct UpscaleCommand: ParsableCommand {
     }
 }
 
-/// The model for a wanted factor: animevideov3 exists for two, three and four times.
+/// The model for a wanted factor: the built-in one doubles; for more, animevideov3 exists for three and four times.
 func defaultModel(for scale: Double?) -> String {
     switch scale {
     case let scale? where scale > 3: "animevideov3-x4"
     case let scale? where scale > 2: "animevideov3-x3"
-    default: "animevideov3-x2"
+    default: BuiltInModel.all[0].name
     }
 }
