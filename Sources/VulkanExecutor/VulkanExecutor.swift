@@ -47,6 +47,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
 
     let device: Device
     let kernels: KernelLibrary
+    let tensorKernels: TensorKernelLibrary
     /// The best tile of each layer shape, as far as it was measured.
     let tiles: TileTable
     /// Bytes that one binding may span: the device's limit, or less in tests.
@@ -113,6 +114,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
         kernels = KernelLibrary(device, cacheDirectory: cacheDirectory)
+        tensorKernels = TensorKernelLibrary(device, cache: kernels.cache)
         tiles = TileTable(device, directory: cacheDirectory, measures: measuresTiles)
     }
 
@@ -131,10 +133,14 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
-        try plan(graph, parameters: parameters)
+        try graph.check(parameters)
+        if graph.planningObstacle != nil { return try compile(graph, state: makeState(parameters)) }
+        return try plan(graph, parameters: parameters)
     }
 
-    /// As `compile`, with the type that can have several frames in flight.
+    /// As `compile`, for graphs of inference only, with the type that can have several frames in flight.
+    ///
+    /// - Throws: also `ExecutionError.unsupported` for a graph of training.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
         try graph.check(parameters)
         if let obstacle = graph.planningObstacle {

@@ -5,6 +5,7 @@ import Reference
 import Tensor
 import TestSupport
 import Testing
+import VulkanExecutor
 import Weights
 
 @testable import Training
@@ -151,6 +152,16 @@ struct ParityCase: CustomStringConvertible, Sendable {
 @Suite struct ParityTests {
     @Test(arguments: ParityCase.all)
     func cpu(_ test: ParityCase) throws { try test.check(CPUExecutor(threads: 2)) }
+
+    /// On a device: the GPU if there is one, else the software driver.
+    @Test(.serialized, arguments: ParityCase.all)
+    func vulkan(_ test: ParityCase) throws {
+        let executor = try sharedVulkan.get()
+        let start = ContinuousClock.now
+        try test.check(executor)
+        print(test.name, ContinuousClock.now - start)
+        #expect(executor.validationMessages.first == nil)
+    }
 
     @Test(arguments: ParityCase.all.filter { $0.name != "gan" })
     func reference(_ test: ParityCase) throws { try test.check(ReferenceExecutor(), steps: 5) }

@@ -4,8 +4,15 @@ import Reference
 import Tensor
 import TestSupport
 import Testing
+import VulkanExecutor
 
 @testable import Training
+
+/// The first device of this machine, with validation and synchronisation checks. Made once, so that kernels are compiled
+/// once.
+let sharedVulkan = Result {
+    try VulkanExecutor(precision: .fp32, allowSoftware: true, validation: true, cacheDirectory: nil)
+}
 
 @Suite struct TrainerTests {
     private func parameters(_ rules: TrainingRules, low: Shape) -> Parameters {
@@ -69,7 +76,7 @@ import Testing
 
     /// A batch that gives no finite loss changes nothing and is named; the tenth in a row ends the run.
     @Test func notANumber() throws {
-        let executors: [any TrainingExecutor] = [CPUExecutor(threads: 2), ReferenceExecutor()]
+        let executors: [any TrainingExecutor] = [CPUExecutor(threads: 2), ReferenceExecutor(), try sharedVulkan.get()]
         for executor in executors {
             let rules = rules { _ in }
             let trainer = try Trainer(rules, executor: executor, parameters: parameters(rules, low: low), low: low)
