@@ -61,6 +61,10 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         set { chosenMultiplication.withLock { $0 = newValue } }
     }
     private let chosenMultiplication: Mutex<Multiplication>
+    /// Where verdicts of self-tests are kept.
+    let cacheDirectory: String?
+    /// Whether the kernels of training are still to be tested: before the first state is made.
+    let trainingIsUntested = Mutex(false)
 
     /// Opens a device.
     ///
@@ -93,10 +97,11 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
             multiplication = .vectors
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         }
+        trainingIsUntested.withLock { $0 = true }
         kernels.cache.save()
     }
 
-    /// Without the self-test, and with a limit lower than the device's where tests want one.
+    /// Without the self-tests, and with a limit lower than the device's where tests want one.
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
         cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false,
@@ -111,6 +116,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
         self.stripBytes = stripBytes
         self.precision = precision
+        self.cacheDirectory = cacheDirectory
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
         kernels = KernelLibrary(device, cacheDirectory: cacheDirectory)

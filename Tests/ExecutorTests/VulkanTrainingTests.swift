@@ -150,8 +150,9 @@ import Testing
             let plan = try executor.compileTensors(graph, state: state)
             let other = ReferenceExecutor().makeState(parameters)
             let reference = try ReferenceExecutor().compile(graph, state: other)
+            let numbers = [HostTensor([1], [0.1])]
             for _ in 0..<2 {
-                let (found, expected) = (try plan.run([HostTensor([1], [0.1])]), try reference.run([HostTensor([1], [0.1])]))
+                let (found, expected) = (try plan.run(numbers), try reference.run(numbers))
                 #expect(largestDifference(found[0], expected[0]) < 1e-5 * expected[0].values[0])
             }
             for name in state.names {
@@ -177,7 +178,8 @@ import Testing
         #expect(after.submissions - before.submissions == 10 && after.waits - before.waits <= 20)
         (after.submissions, after.waits) = (before.submissions, before.waits)
         #expect(after == before)
-        #expect((plan as? any TimedPlan)?.stepTimings.isEmpty == (executor.device.capabilities.timestampNanoseconds == 0))
+        let hasClock = executor.device.capabilities.timestampNanoseconds > 0
+        #expect((plan as? any TimedPlan)?.stepTimings.isEmpty == !hasClock)
     }
 
     /// What does not fit is said in one line, and nothing is left behind.

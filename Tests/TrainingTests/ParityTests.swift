@@ -157,9 +157,7 @@ struct ParityCase: CustomStringConvertible, Sendable {
     @Test(.serialized, arguments: ParityCase.all)
     func vulkan(_ test: ParityCase) throws {
         let executor = try sharedVulkan.get()
-        let start = ContinuousClock.now
         try test.check(executor)
-        print(test.name, ContinuousClock.now - start)
         #expect(executor.validationMessages.first == nil)
     }
 

@@ -41,7 +41,7 @@ final class VulkanTensorPlan: TimedPlan {
         upload = try HostBuffer(device, bytes: inputStarts.last!, use: .upload)
         readback = try HostBuffer(device, bytes: outputStarts.last!, use: .readback)
 
-        var compiled: (compiler: TensorCompiler, memory: TensorMemory, dispatches: [[TensorDispatch]], tables: [UInt32])?
+        var compiled: (TensorCompiler, TensorMemory, [[TensorDispatch]], tables: [UInt32])?
         // Where an expression's tensors lie in more blocks than a kernel can bind, expressions are single operations.
         for mostMembers in [64, 1] where compiled == nil {
             var compiler = TensorCompiler(graph, limits, mostMembers: mostMembers)

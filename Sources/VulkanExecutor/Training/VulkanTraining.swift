@@ -15,11 +15,18 @@
 internal import Compute
 public import Network
 internal import Planning
+internal import Synchronization
 internal import Tensor
 
 extension VulkanExecutor: TrainingExecutor {
     public func makeState(_ parameters: Parameters) throws -> any ParameterState {
-        try translatingErrors { try VulkanState(self, parameters) }
+        try translatingErrors {
+            try trainingIsUntested.withLock { isUntested in
+                if isUntested { try TrainingSelfTest(executor: self, cacheDirectory: cacheDirectory).pass() }
+                isUntested = false
+            }
+            return try VulkanState(self, parameters)
+        }
     }
 
     public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
