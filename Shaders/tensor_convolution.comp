@@ -8,6 +8,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "tensor_tile.glsl"
+#include "tensor_storage.glsl"
 
 layout(constant_id = 8) const bool TRANSPOSED = false;
 layout(constant_id = 9) const uint STRIDE = 1;
@@ -32,13 +33,13 @@ layout(constant_id = 24) const bool LEFT_VECTOR = false;
 layout(constant_id = 25) const bool RIGHT_VECTOR = false;
 layout(constant_id = 26) const bool TARGET_VECTOR = false;
 
-layout(binding = 0, std430) readonly buffer Source { float source[]; };
-layout(binding = 0, std430) readonly buffer SourceQuads { vec4 sourceQuads[]; };
+layout(binding = 0, std430) readonly buffer Source { STORED(SOURCE_HALF) source[]; };
+layout(binding = 0, std430) readonly buffer SourceQuads { STORED4(SOURCE_HALF) sourceQuads[]; };
 layout(binding = 1, std430) readonly buffer Weights { float weights[]; };
 layout(binding = 1, std430) readonly buffer WeightQuads { vec4 weightQuads[]; };
 layout(binding = 2, std430) readonly buffer Bias { float bias[]; };
-layout(binding = 3, std430) writeonly buffer Target { float target[]; };
-layout(binding = 3, std430) writeonly buffer TargetQuads { vec4 targetQuads[]; };
+layout(binding = 3, std430) writeonly buffer Target { STORED(TARGET_HALF) target[]; };
+layout(binding = 3, std430) writeonly buffer TargetQuads { STORED4(TARGET_HALF) targetQuads[]; };
 
 layout(push_constant) uniform Push
 {
@@ -74,12 +75,12 @@ vec4 leftQuad(uint row, uint k, uint end)
     if (row >= rows || k >= end) return v;
     if (LEFT_VECTOR) {
         uint at = sourceIndex(row, k / GROUP_DEPTH, k % GROUP_DEPTH);
-        return at == 0xFFFFFFFFu ? v : sourceQuads[at / 4u];
+        return at == 0xFFFFFFFFu ? v : vec4(sourceQuads[at / 4u]);
     }
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
         if (k + i < end) {
             uint at = sourceIndex(row, (k + i) / GROUP_DEPTH, (k + i) % GROUP_DEPTH);
-            if (at != 0xFFFFFFFFu) v[i] = source[at];
+            if (at != 0xFFFFFFFFu) v[i] = float(source[at]);
         }
     }
     return v;
@@ -113,11 +114,11 @@ void finish(uint row, uint column, vec4 sum)
     uint first = ((n * TARGET_HEIGHT + at.x) * TARGET_WIDTH + at.y) * TARGET_CHANNELS + channel;
     if (TARGET_VECTOR) {
         if (HAS_BIAS) sum += vec4(bias[channel], bias[channel + 1u], bias[channel + 2u], bias[channel + 3u]);
-        targetQuads[first / 4u] = sum;
+        targetQuads[first / 4u] = STORED4(TARGET_HALF)(sum);
         return;
     }
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-        if (column + i < COLUMNS) target[first + i] = HAS_BIAS ? sum[i] + bias[channel + i] : sum[i];
+        if (column + i < COLUMNS) target[first + i] = STORED(TARGET_HALF)(HAS_BIAS ? sum[i] + bias[channel + i] : sum[i]);
     }
 }
 

@@ -5,12 +5,13 @@
 #extension GL_GOOGLE_include_directive : require
 #define TABLE 2
 #include "tensor_rows.glsl"
+#include "tensor_storage.glsl"
 
 // Invocations side by side along the inner axis and along rows; powers of two.
 layout(constant_id = 1) const uint INNER_LANES = 1;
 layout(constant_id = 2) const uint ROW_LANES = 256;
 
-layout(binding = 0, std430) readonly buffer Source { float source[]; };
+layout(binding = 0, std430) readonly buffer Source { STORED(SOURCE_HALF) source[]; };
 layout(binding = 1, std430) writeonly buffer Target { float target[]; };
 
 shared float partial[THREADS];
@@ -40,7 +41,7 @@ void main()
     if (isInside) {
         uint end = min(rows, (part + 1u) * rowsPerPart);
         for (uint r = part * rowsPerPart + row; r < end; r += ROW_LANES) {
-            sum += source[from + (o * rows + r) * inner + i];
+            sum += float(source[from + (o * rows + r) * inner + i]);
         }
     }
     partial[id] = sum;

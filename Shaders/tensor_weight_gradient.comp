@@ -5,6 +5,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "tensor_tile.glsl"
+#include "tensor_storage.glsl"
 
 layout(constant_id = 8) const uint STRIDE = 1;
 layout(constant_id = 9) const uint PADDING = 1;
@@ -23,10 +24,10 @@ layout(constant_id = 19) const uint GROUP_OUTPUTS = 1;
 layout(constant_id = 20) const bool LEFT_VECTOR = false;
 layout(constant_id = 21) const bool RIGHT_VECTOR = false;
 
-layout(binding = 0, std430) readonly buffer Input { float x[]; };
-layout(binding = 0, std430) readonly buffer InputQuads { vec4 xQuads[]; };
-layout(binding = 1, std430) readonly buffer Gradient { float g[]; };
-layout(binding = 1, std430) readonly buffer GradientQuads { vec4 gQuads[]; };
+layout(binding = 0, std430) readonly buffer Input { STORED(INPUT_HALF) x[]; };
+layout(binding = 0, std430) readonly buffer InputQuads { STORED4(INPUT_HALF) xQuads[]; };
+layout(binding = 1, std430) readonly buffer Gradient { STORED(GRADIENT_HALF) g[]; };
+layout(binding = 1, std430) readonly buffer GradientQuads { STORED4(GRADIENT_HALF) gQuads[]; };
 // [parts, O, I/groups, kH, kW]
 layout(binding = 2, std430) writeonly buffer Target { float target[]; };
 
@@ -63,12 +64,12 @@ vec4 leftQuad(uint row, uint k, uint end)
     if (k >= end || row >= TAPS * GROUP_INPUTS) return v;
     if (LEFT_VECTOR) {
         uint at = inputIndex(row, k);
-        return at == 0xFFFFFFFFu ? v : xQuads[at / 4u];
+        return at == 0xFFFFFFFFu ? v : vec4(xQuads[at / 4u]);
     }
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
         if (row + i < TAPS * GROUP_INPUTS) {
             uint at = inputIndex(row + i, k);
-            if (at != 0xFFFFFFFFu) v[i] = x[at];
+            if (at != 0xFFFFFFFFu) v[i] = float(x[at]);
         }
     }
     return v;
@@ -79,9 +80,9 @@ vec4 rightQuad(uint k, uint column, uint end)
     vec4 v = vec4(0.0);
     if (k >= end || column >= GROUP_OUTPUTS) return v;
     uint at = k * CHANNELS + group * GROUP_OUTPUTS + column;
-    if (RIGHT_VECTOR) return gQuads[at / 4u];
+    if (RIGHT_VECTOR) return vec4(gQuads[at / 4u]);
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-        if (column + i < GROUP_OUTPUTS) v[i] = g[at + i];
+        if (column + i < GROUP_OUTPUTS) v[i] = float(g[at + i]);
     }
     return v;
 }

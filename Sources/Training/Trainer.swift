@@ -19,6 +19,9 @@ public final class Trainer {
     public private(set) var step = 0
     /// Steps in a row that changed nothing.
     public private(set) var failures = 0
+    /// What losses are multiplied with now, where the rules ask for that. A step that fails halves it, and counts as a
+    /// failure only where it cannot become smaller.
+    public private(set) var lossScale: LossScale?
     /// After so many failures in a row a run is lost.
     public static let mostFailures = 10
 
@@ -40,6 +43,7 @@ public final class Trainer {
     ) throws {
         (self.rules, self.executor, self.low) = (rules, executor, low)
         random = Philox(key: seed)
+        lossScale = rules.lossScale
         var all = parameters
         let trained = parameters.filter { $0.key.hasPrefix("g.") }
         all.merge(rules.generatorOptimizer.initialMoments(trained)) { old, _ in old }
@@ -94,6 +98,8 @@ public final class Trainer {
             case "high": high
             case "share":
                 HostTensor(plan.inputShapes[index], random.uniform(plan.inputShapes[index].count))
+            case "scale":
+                HostTensor([2], [lossScale!.value, 1 / lossScale!.value])
             case "g.coefficients":
                 rules.generatorOptimizer.coefficients(
                     step: generatorSteps + 1, rate: rules.generatorRate.rate(at: generatorSteps),
@@ -110,6 +116,9 @@ public final class Trainer {
             uniqueKeysWithValues: zip(graph.outputNames, outputs.map { $0.values[0] }))
         let failed = graph.outputNames.first { !values[$0]!.isFinite }
         step += 1
+        let isExcused = failed != nil && lossScale?.canShrink == true
+        lossScale?.note(isGood: failed == nil)
+        if isExcused { return Report(values: values, failed: failed) }
         if let failed {
             failures += 1
             if failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }

@@ -6,7 +6,8 @@
 //
 // The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
 // `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
-// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/.
+// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/. Graphs that inference's programs are not made for
+// go another way, from `Training/VulkanTraining` on.
 //
 // Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
 // in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here

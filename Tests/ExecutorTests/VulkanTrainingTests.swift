@@ -47,7 +47,7 @@ import Testing
     /// devices have.
     @Test func lowerLimits() throws {
         let executor = try Self.executor(bindingLimit: 64 << 10)
-        var limits = TensorLimits(executor.device.capabilities)
+        var limits = TensorLimits(executor.device.capabilities, .fp32)
         (limits.threads, limits.productDepth, limits.groupsAcross, limits.bindings) = (128, 8, 3, 7)
         let chosen = (trainingOperationCases + networkCases).enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
         #expect(chosen.count > 30)
@@ -206,5 +206,33 @@ import Testing
         #expect { try executor.compile(named, state: executor.makeState(["p": HostTensor([4])])) } throws: {
             if case .parameterShape = $0 as? ExecutionError { true } else { false }
         }
+    }
+
+    private static let half = Result {
+        try VulkanExecutor(precision: .fp16, allowSoftware: true, validation: true, cacheDirectory: nil)
+    }
+
+    /// One rounding to 11 bits a step where activations are half floats.
+    @Test(arguments: trainingOperationCases + networkCases)
+    func halfFloats(_ test: OperationCase) throws { try Self.compare(test, Self.half.get(), tolerance: 0.01) }
+
+    /// Which values are half floats: those of trained convolutions, and what is made of them alone.
+    @Test func whatIsHalf() {
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 6, 6, 8))
+        let y = b.convolution(x, "c", to: 8)
+        let gate = b.apply(.activation(.sigmoid), b.apply(.add, y, b.parameter("v", [8])))
+        let shuffled = b.apply(.pixelShuffle(factor: 2), gate)
+        let picture = b.convolution(y, "d", to: 3)
+        let window = b.apply(
+            .convolution(stride: 1, padding: 0, groups: 8), x, b.constant([1], [8, 1, 3, 3]))
+        let mixed = b.apply(.add, y, x)
+        let squared = b.square(y)
+        let centred = b.apply(.add, y, b.broadcast(b.mean(y, over: [1, 2]), to: b.shape(y)))
+        let sums = b.total(y)
+        let all = [y, gate, shuffled, centred, x, picture, window, mixed, squared, sums]
+        let isHalf = HalfValues(b.finish(all))
+        let graph = b.finish(all)
+        #expect(graph.outputs.map { isHalf($0) } == [true, true, true, true] + [Bool](repeating: false, count: 6))
     }
 }

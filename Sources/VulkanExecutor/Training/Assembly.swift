@@ -11,7 +11,8 @@ struct Assembly {
         case typeVoid = 19, typeBool = 20, typeInt = 21, typeFloat = 22, typeVector = 23, typeRuntimeArray = 29
         case typeStruct = 30, typePointer = 32, typeFunction = 33, constant = 43, function = 54, functionEnd = 56
         case variable = 59, load = 61, store = 62, accessChain = 65, decorate = 71, memberDecorate = 72
-        case compositeExtract = 81, bitcast = 124, add = 128, addFloat = 129, multiply = 132, multiplyFloat = 133
+        case compositeExtract = 81, convert = 115, bitcast = 124, add = 128, addFloat = 129, multiply = 132,
+            multiplyFloat = 133
         case divide = 134, divideFloat = 136, remainder = 137, subtract = 130, subtractFloat = 131
         case select = 169, isGreater = 172, isLess = 176, isLessFloat = 184, isGreaterFloat = 186, and = 199
         case phi = 245, loopMerge = 246, selectionMerge = 247, label = 248, branch = 249, branchConditional = 250
@@ -31,6 +32,7 @@ struct Assembly {
     private var body: [UInt32] = []
     private var known: [[UInt32]: ID] = [:]
     private var interface: [ID] = []
+    private var usesHalf = false
     private let builtins: ID = 1
     /// The label of the block that is being written.
     private(set) var block: ID = 0
@@ -70,6 +72,13 @@ struct Assembly {
     var bool: ID { mutating get { declare(.typeBool, []) } }
     var uint: ID { mutating get { declare(.typeInt, [32, 0]) } }
     var float: ID { mutating get { declare(.typeFloat, [32]) } }
+    /// Only to be loaded, stored and converted.
+    var half: ID {
+        mutating get {
+            usesHalf = true
+            return declare(.typeFloat, [16])
+        }
+    }
 
     mutating func pointer(_ storage: Storage, _ type: ID) -> ID { declare(.typePointer, [storage.rawValue, type]) }
     mutating func constant(_ value: Int) -> ID {
@@ -86,13 +95,13 @@ struct Assembly {
         decorations += Assembly.words(.decorate, [id, decoration] + operands)
     }
 
-    /// A storage buffer of 32-bit words at a binding of set 0.
+    /// A storage buffer of numbers at a binding of set 0.
     mutating func buffer(_ element: ID, binding: Int, isWritten: Bool) -> ID {
         let isNew = known[[Opcode.typeRuntimeArray.rawValue, 0, element]] == nil
         let array = declare(.typeRuntimeArray, [element])
         let structure = declare(.typeStruct, [array])
         if isNew {
-            decorate(array, 6, 4)
+            decorate(array, 6, known[[Opcode.typeFloat.rawValue, 0, 16]] == element ? 2 : 4)
             decorate(structure, 2)
             decorations += Assembly.words(.memberDecorate, [structure, 0, 35, 0])
         }
@@ -228,6 +237,8 @@ struct Assembly {
         content(&assembly)
         var code: [UInt32] = [0x0723_0203, 0x0001_0300, 0, 0, 0]
         code += words(.capability, [1])
+        // Half floats in storage buffers.
+        if assembly.usesHalf { code += words(.capability, [4433]) }
         code += words(.extInstImport, [assembly.builtins] + words("GLSL.std.450"))
         code += words(.memoryModel, [0, 1])
         code += words(.entryPoint, [5, main] + words("main") + assembly.interface)

@@ -50,6 +50,8 @@ struct ExpressionForm: Hashable {
 
     var instructions: [Instruction] = []
     var outputs: [Output] = []
+    /// By tensor: whether it lies in memory as half floats.
+    var halves: [Bool] = []
 }
 
 /// An expression's kernel: which of its buffers each tensor lies in.
@@ -77,7 +79,9 @@ struct ExpressionKernel: Hashable {
 
     private struct Writer {
         let kernel: ExpressionKernel
+        /// By tensor, and what its elements are.
         let buffers: [Assembly.ID]
+        let elements: [Assembly.ID]
         let table: Assembly.ID
         let push: Assembly.ID
         let group: Assembly.ID
@@ -95,12 +99,18 @@ struct ExpressionKernel: Hashable {
         init(kernel: ExpressionKernel, _ a: inout Assembly) {
             self.kernel = kernel
             (uint, float, bool) = (a.uint, a.float, a.bool)
-            var buffers: [Assembly.ID] = []
             let written = Set(kernel.form.outputs.map { kernel.buffers[$0.tensor] })
-            for binding in 0..<kernel.bufferCount {
-                buffers.append(a.buffer(float, binding: binding, isWritten: written.contains(binding)))
+            // A buffer that holds both kinds of floats is declared twice.
+            var (known, buffers, elements): ([[UInt32]: Assembly.ID], [Assembly.ID], [Assembly.ID]) = ([:], [], [])
+            for (tensor, binding) in kernel.buffers.enumerated() {
+                let element = kernel.form.halves[tensor] ? a.half : float
+                let key = [UInt32(binding), element]
+                let id = known[key] ?? a.buffer(element, binding: binding, isWritten: written.contains(binding))
+                known[key] = id
+                buffers.append(id)
+                elements.append(element)
             }
-            self.buffers = buffers
+            (self.buffers, self.elements) = (buffers, elements)
             table = a.buffer(uint, binding: kernel.bufferCount, isWritten: false)
             push = a.pushConstants(3)
             (group, groups) = (a.input(26, vector: true), a.input(24, vector: true))
@@ -167,9 +177,10 @@ struct ExpressionKernel: Hashable {
                 results.append(compute(instruction.operation, operands, &a))
             }
             for output in kernel.form.outputs {
-                let stored = value(&self, output.value, &a)
+                let (result, element) = (value(&self, output.value, &a), elements[output.tensor])
+                let stored = element == float ? result : a.emit(.convert, element, result)
                 let at = a.emit(.add, uint, offsets[output.tensor], index)
-                a.store(buffers[kernel.buffers[output.tensor]], at, float, stored)
+                a.store(buffers[output.tensor], at, element, stored)
             }
         }
 
@@ -194,7 +205,8 @@ struct ExpressionKernel: Hashable {
 
         private func load(_ tensor: Int, _ place: Assembly.ID, _ a: inout Assembly) -> Assembly.ID {
             let at = a.emit(.add, uint, offsets[tensor], place)
-            return a.load(buffers[kernel.buffers[tensor]], at, float)
+            let stored = a.load(buffers[tensor], at, elements[tensor])
+            return elements[tensor] == float ? stored : a.emit(.convert, float, stored)
         }
 
         private mutating func load(

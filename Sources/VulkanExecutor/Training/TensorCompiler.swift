@@ -13,8 +13,11 @@ struct TensorLimits {
     var groupsAcross: Int
     /// Storage buffers that a kernel may bind.
     var bindings: Int
+    /// Whether activations are stored as half floats.
+    var storesHalf: Bool
 
-    init(_ capabilities: Capabilities) {
+    init(_ capabilities: Capabilities, _ precision: StoragePrecision) {
+        storesHalf = precision == .fp16 && capabilities.has16BitStorage
         threads = capabilities.maximumGroupSize >= 256 ? 256 : 128
         productDepth = capabilities.sharedMemoryBytes >= 32 << 10 ? 16 : 8
         groupsAcross = capabilities.maximumGroups[0]
@@ -40,6 +43,7 @@ struct TensorCompiler {
     let expressions: Expressions
     /// The shapes of parameters that change.
     private let trainedShapes: Set<Shape>
+    let isHalf: HalfValues
 
     private(set) var steps: [TensorStep] = []
     /// Elements of each buffer.
@@ -76,15 +80,16 @@ struct TensorCompiler {
             default: return false
             }
         }
+        isHalf = limits.storesHalf ? HalfValues(graph) : HalfValues()
         trainedShapes = Set(graph.updates.map { graph.shape($0.parameter) })
         places = [TensorPlace?](repeating: nil, count: graph.nodes.count)
     }
 
     mutating func compile() {
         for value in graph.inputs {
-            let place = makePlace(value)
-            if case .buffer(let index) = place { heldFromStart.insert(index) }
-            inputs.append(reference(place, graph.shape(value)))
+            let input = makePlace(value)
+            if case .buffer(let index) = input.place { heldFromStart.insert(index) }
+            inputs.append(input)
         }
         for index in graph.nodes.indices { lower(Value(index: index)) }
 
@@ -92,13 +97,14 @@ struct TensorCompiler {
         var results: [TensorReference] = []
         for value in graph.outputs + graph.guards + graph.updates.map(\.value) {
             let shape = graph.shape(value)
-            var result = reference(place(value), shape)
+            let result = full(operand(value))
             if case .state = result.place {
                 let copy = reference(newBuffer(shape.count), shape)
                 appendCopy(from: result, to: copy, [], count: shape.count)
-                result = copy
+                results.append(copy)
+            } else {
+                results.append(result)
             }
-            results.append(result)
         }
         outputs = Array(results.prefix(graph.outputs.count))
         for case .buffer(let index) in outputs.map(\.place) { heldToEnd.insert(index) }
@@ -169,10 +175,11 @@ struct TensorCompiler {
     }
 
     /// A buffer for the value.
-    mutating func makePlace(_ value: Value) -> TensorPlace {
-        let place = newBuffer(graph.shape(value).count)
-        places[value.index] = place
-        return place
+    mutating func makePlace(_ value: Value) -> TensorReference {
+        var tensor = TensorReference(place: .constant(0), count: graph.shape(value).count, isHalf: isHalf(value))
+        tensor.place = newBuffer(tensor.words)
+        places[value.index] = tensor.place
+        return tensor
     }
 
     /// Where the value lies, dense.
@@ -192,7 +199,17 @@ struct TensorCompiler {
         return place
     }
 
-    mutating func operand(_ value: Value) -> TensorReference { reference(place(value), graph.shape(value)) }
+    mutating func operand(_ value: Value) -> TensorReference {
+        TensorReference(place: place(value), count: graph.shape(value).count, isHalf: isHalf(value))
+    }
+
+    /// The tensor in single precision; a copy where it has half.
+    mutating func full(_ tensor: TensorReference) -> TensorReference {
+        if !tensor.isHalf { return tensor }
+        let copy = reference(newBuffer(tensor.count), count: tensor.count)
+        appendCopy(from: tensor, to: copy, [], count: tensor.count)
+        return copy
+    }
 
     /// Words that belong to the plan; the same ones once only.
     mutating func store(_ words: [UInt32]) -> TensorPlace {

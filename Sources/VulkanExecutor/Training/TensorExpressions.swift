@@ -36,7 +36,7 @@ extension TensorCompiler {
         for (position, index) in members.enumerated()
         where isResult[index] || users[index].contains(where: { positions[$0] == nil }) {
             let value = Value(index: index)
-            let tensor = tensors.append(reference(makePlace(value), shape))
+            let tensor = tensors.append(makePlace(value))
             form.outputs.append(ExpressionForm.Output(value: .result(position), tensor: tensor))
         }
         appendExpression(
@@ -47,6 +47,8 @@ extension TensorCompiler {
     private mutating func appendExpression(
         _ name: String, _ form: ExpressionForm, _ tensors: [TensorReference], writes: Int, count: Int, joins: Bool
     ) {
+        var form = form
+        form.halves = tensors.map(\.isHalf)
         let row = TensorStep.Rows.Row(
             words: [UInt32(count)], tensors: tensors, blocks: blocks(count, threads * ExpressionKernel.perThread))
         appendRows("\(name) on \(count)", .expression(form), [row], writes: writes, joins: joins)
@@ -113,7 +115,7 @@ extension TensorCompiler {
             tensor.offset = move.offset
             moved = .read(ExpressionForm.Read(tensor: tensors.number(tensor), axes: move.inTargetOrder))
         }
-        let target = tensors.append(reference(makePlace(value), node.shape))
+        let target = tensors.append(makePlace(value))
         appendExpression(
             node.operation.name,
             ExpressionForm(outputs: [ExpressionForm.Output(value: moved, tensor: target)]), tensors.list, writes: 1,

@@ -91,6 +91,7 @@ extension TensorCompiler {
         _ form: ConvolutionForm, isAdjoint: Bool, source: TensorReference, weight: TensorReference,
         bias: TensorReference?, target: Value
     ) {
+        let weight = full(weight)
         let (from, to) = isAdjoint ? (form.g, form.x) : (form.x, form.g)
         let (depth, columns) =
             isAdjoint ? (form.groupOutputs, form.groupInputs) : (form.groupInputs, form.groupOutputs)
@@ -113,12 +114,15 @@ extension TensorCompiler {
             tile.constants(leftAlongDepth: true, rightAlongDepth: false) + [isAdjoint ? 1 : 0]
             + numbers.map { UInt32($0) } + flags.map { $0 ? 1 : 0 }
         let tiles = (blocks(rows, tile.rows), blocks(columns, tile.columns))
+        let result = makePlace(target)
         let workgroups = tiles.0 * tiles.1 * phases * form.groups
         appendDirect(
             "convolution \(isAdjoint ? "adjoint " : "")\(form)",
-            .shader("tensor_convolution", bindings: 4, words: 4, constants: constants),
+            .shader(
+                "tensor_convolution" + (source.isHalf ? ".from_half" : "") + (result.isHalf ? ".to_half" : ""),
+                bindings: 4, words: 4, constants: constants),
             // Something must be bound where there is no bias.
-            [source, weight, bias ?? weight, reference(makePlace(target), to)],
+            [source, weight, bias ?? weight, result],
             push: [workgroups, tiles.0, tiles.1, rows].map { UInt32($0) }, workgroups: workgroups,
             multiplyAdds: form.multiplyAdds)
     }
@@ -147,11 +151,13 @@ extension TensorCompiler {
             tile.constants(leftAlongDepth: false, rightAlongDepth: false) + numbers.map { UInt32($0) }
             + flags.map { $0 ? 1 : 0 }
         let workgroups = tiles.0 * tiles.1 * parts * form.groups
-        let result = reference(makePlace(target), form.weight)
+        let result = makePlace(target)
         let partial = parts == 1 ? result : reference(newBuffer(parts * count), count: parts * count)
         appendDirect(
             "weight gradient \(form)",
-            .shader("tensor_weight_gradient", bindings: 3, words: 6, constants: constants), [x, g, partial],
+            .shader(
+                "tensor_weight_gradient" + (x.isHalf ? ".x_half" : "") + (g.isHalf ? ".g_half" : ""), bindings: 3,
+                words: 6, constants: constants), [x, g, partial],
             push: [workgroups, tiles.0, tiles.1, parts, pixels, perPart].map { UInt32($0) }, workgroups: workgroups,
             multiplyAdds: form.multiplyAdds)
         if parts > 1 {
@@ -177,7 +183,7 @@ extension TensorCompiler {
         appendDirect(
             "product \(count)x\(rows)x\(depth)x\(columns)",
             .shader("tensor_product", bindings: 3, words: 6, constants: constants),
-            [operand(node.operands[0]), operand(node.operands[1]), reference(makePlace(value), node.shape)],
+            [full(operand(node.operands[0])), full(operand(node.operands[1])), makePlace(value)],
             push: [workgroups, tiles.0, tiles.1, rows, columns, depth].map { UInt32($0) }, workgroups: workgroups,
             multiplyAdds: count * rows * depth * columns)
     }

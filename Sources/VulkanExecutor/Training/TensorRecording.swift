@@ -20,7 +20,7 @@ struct TensorMemory {
 
     /// The block of a tensor's place, and the elements of it there.
     func range(_ tensor: TensorReference) -> (block: Block, elements: Range<Int>) {
-        let count = max(1, tensor.count)
+        let count = max(1, tensor.words)
         func inside(_ offset: Int, _ memory: BlockedMemory) -> (Int, Range<Int>) {
             let start = offset % memory.blockElements
             return (offset / memory.blockElements, start..<start + count)
@@ -147,7 +147,7 @@ struct TensorDispatches {
             records += row.words
             for (index, tensor) in row.tensors.enumerated() {
                 let start = memory.range(tensor).elements.lowerBound - ranges[buffers[index]].lowerBound
-                records.append(UInt32(start + tensor.offset))
+                records.append(UInt32(start * (tensor.isHalf ? 2 : 1) + tensor.offset))
             }
         }
         tables += records

@@ -19,7 +19,7 @@ extension TensorCompiler {
         let joins = joins(source)
         var current = operand(node.operands[0])
         if !runs.contains(where: \.isSummed) {
-            let target = reference(makePlace(value), node.shape)
+            let target = makePlace(value)
             appendCopy(from: current, to: target, [], count: source.count, joins: joins)
             return
         }
@@ -29,8 +29,7 @@ extension TensorCompiler {
             let rows = runs[position].extent
             runs.remove(at: position)
             let isLast = !runs.contains(where: \.isSummed)
-            let place = isLast ? makePlace(value) : newBuffer(outer * inner)
-            let target = reference(place, count: outer * inner)
+            let target = isLast ? makePlace(value) : reference(newBuffer(outer * inner), count: outer * inner)
             appendSum(from: current, to: target, outer: outer, rows: rows, inner: inner, joins: joins)
             current = target
         }
@@ -62,7 +61,8 @@ extension TensorCompiler {
             blocks: blocks(outer, outerLanes) * used * blocks(inner, innerLanes))
         let constants = [threads, innerLanes, rowLanes].map { UInt32($0) }
         appendRows(
-            "sum \(outer)x\(rows)x\(inner)", .shader("tensor_sum", constants: constants), [row], writes: 1,
+            "sum \(outer)x\(rows)x\(inner)",
+            .shader("tensor_sum" + (source.isHalf ? ".from_half" : ""), constants: constants), [row], writes: 1,
             joins: joins)
         if used > 1 { appendSum(from: partial, to: target, outer: outer, rows: used, inner: inner, joins: joins) }
     }
@@ -84,10 +84,13 @@ extension TensorCompiler {
         let push = [
             shape.count, shape.height, shape.width, shape.channels, source.height, source.width, columnsAt,
         ]
+        let input = operand(node.operands[0])
         appendDirect(
             "\(node.operation.name) \(shape)",
-            .shader("tensor_resample", bindings: 3, words: push.count, constants: [UInt32(threads)]),
-            [operand(node.operands[0]), table, reference(makePlace(value), shape)],
+            .shader(
+                "tensor_resample" + (input.isHalf ? ".half" : ""), bindings: 3, words: push.count,
+                constants: [UInt32(threads)]),
+            [input, table, makePlace(value)],
             push: push.map { UInt32($0) }, workgroups: blocks(shape.count, threads))
     }
 }

@@ -16,6 +16,11 @@ struct TensorReference: Hashable {
     var offset = 0
     /// How many from the place's beginning on may be touched.
     var count: Int
+    /// Whether they are half floats; `offset` and `count` count them.
+    var isHalf = false
+
+    /// Words of memory.
+    var words: Int { isHalf ? (count + 1) / 2 : count }
 }
 
 /// One step of a plan, before it is known where buffers lie.

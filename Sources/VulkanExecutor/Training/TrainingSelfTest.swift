@@ -127,6 +127,7 @@ struct TrainingSelfTest {
             ExpressionForm.Output(value: .joined(parts), tensor: 1),
             ExpressionForm.Output(value: .result(0), tensor: 1),
         ]
+        form.halves = [false, true]
         let code = ExpressionKernel(form: form, buffers: [0, 1], threads: 256, isMerged: true).assembled()
         let hash = code.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return String(hash, radix: 16)

@@ -33,11 +33,12 @@ final class VulkanTensorPlan: TimedPlan {
     /// - Parameter limits: lower ones than the device's, for tests.
     init(_ executor: VulkanExecutor, _ graph: Graph, state: VulkanState, limits: TensorLimits? = nil) throws {
         self.executor = executor
+        for node in graph.nodes { try executor.checkBinding(node.shape.count) }
         inputShapes = graph.inputs.map { graph.shape($0) }
         outputShapes = graph.outputs.map { graph.shape($0) }
         (inputStarts, outputStarts) = (Self.starts(inputShapes), Self.starts(outputShapes))
         let device = executor.device
-        let limits = limits ?? TensorLimits(device.capabilities)
+        let limits = limits ?? TensorLimits(device.capabilities, executor.precision)
         upload = try HostBuffer(device, bytes: inputStarts.last!, use: .upload)
         readback = try HostBuffer(device, bytes: outputStarts.last!, use: .readback)
 

@@ -1,14 +1,18 @@
 // Graphs of any tensors on a device: training steps, gradients, whatever inference's programs are not made for.
 //
-// Tensors are dense fp32 and lie in one arena, placed by lifetime; parameters lie in a `VulkanState` that several plans
-// may share. Both are cut into blocks that the device can allocate and bind whole, and no tensor crosses from one to the
-// next. A run is one submission of commands recorded once: inputs in, all steps, outputs out.
+// Tensors are dense and lie in one arena, placed by lifetime; parameters lie in a `VulkanState` that several plans may
+// share. Both are cut into blocks that the device can allocate and bind whole, and no tensor crosses from one to the next.
+// A run is one submission of commands recorded once: inputs in, all steps, outputs out. Numbers are in single precision;
+// an executor of fp16 stores activations and their gradients as half floats (`HalfValues`).
 //
 // `TensorCompiler` makes steps of a graph. Convolutions, their adjoints and products are one tiled loop with different
 // indices (Shaders/tensor_tile.glsl). Pointwise operations that only feed each other, and the arrangements that they read
 // through, are one kernel, assembled for the expression (`ExpressionKernel`, `Assembly`). Steps of one kernel that do not
 // depend on each other are one dispatch with a table: an optimiser's update of all parameters is, and so is the packing of
 // all weights of one shape.
+//
+// A plan is made in three stages: steps on tensors without addresses (`TensorCompiler`), an arena for them (`Lifetimes`, of
+// `Planning`), dispatches with bindings and tables (`TensorDispatches`). `VulkanTensorPlan` records and runs them.
 //
 // Sums are taken in an order that the shapes alone decide: two runs give the same bits. Parameters change at the end of a
 // run, on the device, and only where every guard is finite.
