@@ -235,4 +235,35 @@ import Testing
         let graph = b.finish(all)
         #expect(graph.outputs.map { isHalf($0) } == [true, true, true, true] + [Bool](repeating: false, count: 6))
     }
+
+    /// Every tile of products, also those that only large ones take, with single and half floats.
+    @Test(arguments: ProductTile.all) func tiles(_ tile: ProductTile) throws {
+        let products = trainingOperationCases.filter { test in
+            test.graph.nodes.contains { node in
+                switch node.operation {
+                case .convolution, .convolutionTranspose, .convolutionWeightGradient, .product: true
+                default: false
+                }
+            }
+        }
+        for executor in [try Self.shared.get(), try Self.half.get()] {
+            var limits = TensorLimits(executor.device.capabilities, executor.precision)
+            guard tile.threads <= limits.threads else { continue }
+            limits.tile = tile
+            let turn = ProductTile.all.firstIndex(of: tile)! % 9
+            let chosen = products.enumerated().filter { $0.offset % 9 == turn }.map(\.element)
+            #expect(chosen.count > 7)
+            for test in chosen {
+                let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
+                guard let state = try executor.makeState(test.parameters) as? VulkanState else { fatalError() }
+                let plan = try VulkanTensorPlan(executor, test.graph, state: state, limits: limits)
+                for (found, expected) in zip(try plan.run(test.inputs), expected) {
+                    let scale = expected.values.reduce(1) { max($0, abs($1)) }
+                    let tolerance: Float = executor.precision == .fp32 ? 2e-5 : 0.01
+                    #expect(largestDifference(found, expected) <= tolerance * scale, "\(test)")
+                }
+            }
+            #expect(executor.validationMessages.first == nil)
+        }
+    }
 }

@@ -15,6 +15,8 @@ struct TensorLimits {
     var bindings: Int
     /// Whether activations are stored as half floats.
     var storesHalf: Bool
+    /// The tile of all products; nil chooses by size.
+    var tile: ProductTile?
 
     init(_ capabilities: Capabilities, _ precision: StoragePrecision) {
         storesHalf = precision == .fp16 && capabilities.has16BitStorage

@@ -19,6 +19,11 @@ struct ProductTile: Hashable {
     /// Wide tiles read less: each operand once for every tile across. But a device has dozens of units, each of which
     /// wants a few workgroups, so small products take small tiles.
     init(rows: Int, columns: Int, count: Int, _ limits: TensorLimits) {
+        if let tile = limits.tile {
+            self = tile
+            depth = limits.productDepth
+            return
+        }
         func tiles(_ tile: ProductTile) -> Int {
             (rows + tile.rows - 1) / tile.rows * ((columns + tile.columns - 1) / tile.columns) * count
         }
@@ -36,7 +41,7 @@ struct ProductTile: Hashable {
     }
 
     /// The widest first.
-    private static let all = [
+    static let all = [
         ProductTile(128, 128, 2, 2), ProductTile(128, 64, 2, 1), ProductTile(64, 64, 1, 1), ProductTile(128, 32, 1, 1),
         ProductTile(256, 16, 1, 1), ProductTile(32, 32, 1, 1), ProductTile(256, 8, 1, 1), ProductTile(64, 16, 1, 1),
         ProductTile(256, 4, 1, 1), ProductTile(32, 16, 1, 1), ProductTile(64, 8, 1, 1), ProductTile(64, 4, 1, 1),

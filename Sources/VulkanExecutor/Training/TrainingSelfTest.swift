@@ -25,6 +25,13 @@ struct TrainingSelfTest {
         }
         if let verdict, FileManager.default.fileExists(atPath: verdict) { return }
         for (name, graph) in Self.cases { try check(name, graph) }
+        // What large products are computed with, on small ones.
+        let limits = TensorLimits(executor.device.capabilities, executor.precision)
+        for tile in ProductTile.all.prefix(3) where tile.threads <= limits.threads {
+            var limits = limits
+            limits.tile = tile
+            for (name, graph) in Self.cases.prefix(3) { try check("\(name), wide", graph, limits) }
+        }
         // The directory was made for inference's verdict. If it cannot be kept, the device is tested again next time.
         if let verdict { try? Data().write(to: URL(filePath: verdict)) }
     }
@@ -133,7 +140,7 @@ struct TrainingSelfTest {
         return String(hash, radix: 16)
     }()
 
-    private func check(_ name: String, _ graph: Graph) throws {
+    private func check(_ name: String, _ graph: Graph, _ limits: TensorLimits? = nil) throws {
         func numbers(_ shape: Shape, key: Int, _ limit: Float) -> HostTensor {
             var generator = Philox(key: UInt64(key))
             return HostTensor(shape, generator.uniform(shape.count, in: -limit..<limit))
@@ -144,7 +151,8 @@ struct TrainingSelfTest {
         }
         let inputs = graph.inputs.enumerated().map { numbers(graph.shape($1), key: $0 + 100, 1) }
         let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run(inputs)
-        let found = try VulkanTensorPlan(executor, graph, state: VulkanState(executor, parameters)).run(inputs)
+        let state = try VulkanState(executor, parameters)
+        let found = try VulkanTensorPlan(executor, graph, state: state, limits: limits).run(inputs)
         let tolerance: Float = executor.precision == .fp32 ? 1e-4 : 1e-2
         for (expected, found) in zip(expected, found) {
             let size = expected.values.reduce(1) { max($0, abs($1)) }

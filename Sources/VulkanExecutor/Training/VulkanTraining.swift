@@ -23,6 +23,14 @@ internal import Synchronization
 internal import Tensor
 
 extension VulkanExecutor: TrainingExecutor {
+    /// A state on the device, in single precision whatever the executor's. The first one of an executor tests the kernels
+    /// of training.
+    ///
+    /// Reading and writing its tensors waits for the device. A device that is lost takes the parameters with it; since
+    /// `read` and `write` cannot throw, they end the process then, with a line that says so.
+    ///
+    /// - Throws: `ExecutionError.outOfMemory`; `.device` when a tensor is more than the device can bind at once, or when
+    ///   it fails the self-test.
     public func makeState(_ parameters: Parameters) throws -> any ParameterState {
         try translatingErrors {
             try trainingIsUntested.withLock { isUntested in
@@ -33,6 +41,7 @@ extension VulkanExecutor: TrainingExecutor {
         }
     }
 
+    /// - Throws: as the protocol says, and `.device` when a tensor is more than the device can bind at once.
     public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
         try compileTensors(graph, state: state)
     }
