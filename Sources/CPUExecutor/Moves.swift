@@ -79,37 +79,3 @@ extension PlanCompiler {
         }
     }
 }
-
-/// Which samples a resize reads along one side, and their weights.
-struct ResizeTaps {
-    /// Samples per target position: 2 or 4.
-    let taps: Int
-    /// `taps` a position.
-    var indices: [Int32] = []
-    var weights: [Float] = []
-
-    init(_ filter: ResizeFilter, from source: Int, to target: Int) {
-        taps = filter == .bicubic ? 4 : 2
-        for position in 0..<target {
-            var centre = (Double(position) + 0.5) * Double(source) / Double(target) - 0.5
-            // Bilinear clamps the centre, bicubic the samples; PyTorch's way.
-            if filter == .bilinear { centre = max(0, centre) }
-            let base = centre.rounded(.down)
-            let t = centre - base
-            let first = Int(base) - (taps / 2 - 1)
-            let all = filter == .bicubic ? Self.cubic(t) : [1 - t, t]
-            for tap in 0..<taps {
-                indices.append(Int32(min(max(first + tap, 0), source - 1)))
-                weights.append(Float(all[tap]))
-            }
-        }
-    }
-
-    /// Keys' kernel, a = -0.75, at distances 1 + t, t, 1 - t, 2 - t.
-    private static func cubic(_ t: Double) -> [Double] {
-        let a = -0.75
-        func near(_ x: Double) -> Double { ((a + 2) * x - (a + 3)) * x * x + 1 }
-        func far(_ x: Double) -> Double { ((a * x - 5 * a) * x + 8 * a) * x - 4 * a }
-        return [far(1 + t), near(t), near(1 - t), far(2 - t)]
-    }
-}

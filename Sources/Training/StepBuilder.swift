@@ -18,6 +18,8 @@ public struct TrainingStep: Sendable {
 struct StepBuilder {
     var b = GraphBuilder()
     var buffers = NetworkBuffers(isTraining: true)
+    /// The factor of losses while they are differentiated, and its inverse, `[2]`; nil for none.
+    var scale: Value?
     private var updates: [ParameterUpdate] = []
     private var inputs: [String] = []
     private var outputs: [(name: String, value: Value)] = []
@@ -57,7 +59,13 @@ struct StepBuilder {
         let trained = b.allParameters.filter { $0.name.hasPrefix(prefix) && !names.contains($0.name) }
         precondition(!trained.isEmpty, "no parameters begin with '\(prefix)'")
         let coefficients = input("\(prefix)coefficients", [Optimizer.coefficientCount])
-        var gradients = b.gradient(of: loss, withRespectTo: trained.map(\.value), segments: rules.segments)
+        let scaled = scale.map { b.multiplied(loss, by: b.coefficient($0, 0)) }
+        var gradients = b.gradient(
+            of: scaled ?? loss, withRespectTo: trained.map(\.value), segments: rules.segments)
+        if let scale {
+            let inverse = b.coefficient(scale, 1)
+            gradients = gradients.map { b.multiplied($0, by: inverse) }
+        }
 
         var squares: Value?
         for gradient in gradients {

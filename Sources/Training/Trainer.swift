@@ -27,6 +27,9 @@ public final class Trainer {
         public var randomCounter: UInt64 = 0
         /// How likely the discriminator's pictures are changed, where the rules ask for that.
         public var augmentation: AugmentationController?
+        /// What losses are multiplied with now, where the rules ask for that. A step that fails halves it, and counts as a
+        /// failure only where it cannot become smaller.
+        public var lossScale: LossScale?
 
         public init() {}
     }
@@ -58,6 +61,7 @@ public final class Trainer {
         if progress.augmentation == nil {
             self.progress.augmentation = rules.adversarial?.augmentation.map(AugmentationController.init)
         }
+        if progress.lossScale == nil { self.progress.lossScale = rules.lossScale }
         var all = parameters
         let trained = parameters.filter { $0.key.hasPrefix("g.") }
         all.merge(rules.generatorOptimizer.initialMoments(trained)) { old, _ in old }
@@ -113,6 +117,8 @@ public final class Trainer {
             case "target": target ?? high
             case "share":
                 HostTensor(plan.inputShapes[index], random.uniform(plan.inputShapes[index].count))
+            case "scale":
+                HostTensor([2], [progress.lossScale!.value, 1 / progress.lossScale!.value])
             case "g.coefficients":
                 rules.generatorOptimizer.coefficients(
                     step: next.generatorSteps + 1, rate: rules.generatorRate.rate(at: next.generatorSteps),
@@ -129,6 +135,7 @@ public final class Trainer {
         let values = Dictionary(
             uniqueKeysWithValues: zip(graph.outputNames, outputs.map { $0.values[0] }))
         let failed = graph.outputNames.first { !values[$0]!.isFinite }
+        let isExcused = failed != nil && progress.lossScale?.canShrink == true
         if failed == nil {
             progress = next
             progress.failures = 0
@@ -137,12 +144,13 @@ public final class Trainer {
             }
             if parts.trainsGenerator { progress.generatorSteps += 1 }
             if parts.trainsDiscriminator { progress.discriminatorSteps += 1 }
-        } else {
+        } else if !isExcused {
             progress.failures += 1
         }
+        progress.lossScale?.note(isGood: failed == nil)
         progress.step += 1
         progress.randomCounter = random.counter
-        if let failed, failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }
+        if let failed, !isExcused, failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }
         return Report(values: values, failed: failed)
     }
 

@@ -25,6 +25,8 @@ public struct TrainingRules: Sendable {
     /// Into how many parts the generator's step is cut so that activations need not be kept: most of them are computed
     /// again on the way back, for a fraction of the memory and about a third more time. 1 keeps everything.
     public var segments = 1
+    /// Where a device stores activations as half floats: the loss's factor to begin with; nil for none.
+    public var lossScale: LossScale?
     /// Nil trains for the pixels alone.
     public var adversarial: AdversarialRules?
 
@@ -77,14 +79,15 @@ extension TrainingRules {
     /// One step on pictures of shape `low`; targets are `scale` times as large.
     ///
     /// Both networks see each other as they were before the step. Inputs: "low", "high", "target" as `sharpensTargets`
-    /// says, "share" `[N, 1, 1, 1]` with WGAN-GP, "augment.…" as `Augmentation` draws them, and the optimisers'
-    /// coefficients.
+    /// says, "share" `[N, 1, 1, 1]` with WGAN-GP, "augment.…" as `Augmentation` draws them, "scale" `[2]` (the loss's factor
+    /// and its inverse) with a loss scale, and the optimisers' coefficients.
     ///
     /// Outputs, besides losses and the norms of gradients: "g.drift" and, of batches, "g.diversity"; "d.accuracy.real" and
     /// "d.accuracy.fake" (see `Monitors`).
     public func step(low shape: Shape, _ parts: Parts) -> TrainingStep {
         precondition(parts.trainsGenerator || parts.trainsDiscriminator, "a step that trains nothing")
         var builder = StepBuilder()
+        if lossScale != nil { builder.scale = builder.input("scale", [2]) }
         let low = builder.input("low", shape)
         let scale = generator.scale
         let high = builder.input(

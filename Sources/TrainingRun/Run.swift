@@ -70,15 +70,17 @@ public final class TrainingRun {
     /// - Parameters:
     ///   - folder: made where there is none.
     ///   - resume: goes on from the folder's checkpoint; without it a folder that holds a run is refused.
+    ///   - scalesLoss: for devices that store activations as half floats.
     ///   - note: told what a person should know: warnings, what was found. Called on this thread.
     /// - Throws: `TrainingRunError`, `DatasetError`, `WeightError`, `CatalogueError`, `ExecutionError`: all before
     ///   anything is written but the folder itself.
     public init(
         _ recipe: Recipe, executor: any TrainingExecutor, folder path: String, resume: Bool = false,
-        note: @escaping (String) -> Void = { _ in }
+        scalesLoss: Bool = false, note: @escaping (String) -> Void = { _ in }
     ) throws {
         (self.recipe, self.executor, self.note) = (recipe, executor, note)
-        let rules = recipe.rules
+        var rules = recipe.rules
+        if scalesLoss { rules.lossScale = LossScale() }
         let scale = recipe.generator.scale
         // What can be wrong with data is found first: it takes longest to mend.
         let source = try recipe.data.openTraining(scale: scale)

@@ -6,7 +6,8 @@
 //
 // The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
 // `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
-// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/.
+// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/. Graphs that inference's programs are not made for
+// go another way, from `Training/VulkanTraining` on.
 //
 // Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
 // in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here
@@ -47,6 +48,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
 
     let device: Device
     let kernels: KernelLibrary
+    let tensorKernels: TensorKernelLibrary
     /// The best tile of each layer shape, as far as it was measured.
     let tiles: TileTable
     /// Bytes that one binding may span: the device's limit, or less in tests.
@@ -60,6 +62,10 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         set { chosenMultiplication.withLock { $0 = newValue } }
     }
     private let chosenMultiplication: Mutex<Multiplication>
+    /// Where verdicts of self-tests are kept.
+    let cacheDirectory: String?
+    /// Whether the kernels of training are still to be tested: before the first state is made.
+    let trainingIsUntested = Mutex(false)
 
     /// Opens a device.
     ///
@@ -92,10 +98,11 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
             multiplication = .vectors
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         }
+        trainingIsUntested.withLock { $0 = true }
         kernels.cache.save()
     }
 
-    /// Without the self-test, and with a limit lower than the device's where tests want one.
+    /// Without the self-tests, and with a limit lower than the device's where tests want one.
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
         cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false,
@@ -110,9 +117,11 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
         self.stripBytes = stripBytes
         self.precision = precision
+        self.cacheDirectory = cacheDirectory
         self.framesInFlight = framesInFlight
         name = "Vulkan: \(device.name)"
         kernels = KernelLibrary(device, cacheDirectory: cacheDirectory)
+        tensorKernels = TensorKernelLibrary(device, cache: kernels.cache)
         tiles = TileTable(device, directory: cacheDirectory, measures: measuresTiles)
     }
 
@@ -131,10 +140,14 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
-        try plan(graph, parameters: parameters)
+        try graph.check(parameters)
+        if graph.planningObstacle != nil { return try compile(graph, state: makeState(parameters)) }
+        return try plan(graph, parameters: parameters)
     }
 
-    /// As `compile`, with the type that can have several frames in flight.
+    /// As `compile`, for graphs of inference only, with the type that can have several frames in flight.
+    ///
+    /// - Throws: also `ExecutionError.unsupported` for a graph of training.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
         try graph.check(parameters)
         if let obstacle = graph.planningObstacle {

@@ -33,6 +33,10 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("auto, cpu, vulkan or vulkan:N ('upframe devices' lists them).", valueName: "device"))
     var device = "cpu"
+    @Option(
+        help: ArgumentHelp(
+            "How a GPU stores activations: fp32, or fp16 with scaled losses.", valueName: "fp16|fp32"))
+    var precision = "fp32"
     @Option(help: ArgumentHelp("Worker threads on the CPU.", valueName: "n")) var threads: Int?
     @Option(help: ArgumentHelp("auto, bar, plain, json or none, on standard error.", valueName: "style"))
     var progress = "auto"
@@ -46,6 +50,12 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
         if let threads, threads < 1 { throw ValidationError("--threads \(threads): expected 1 or more") }
+        guard let stored = StoragePrecision(rawValue: precision) else {
+            throw ValidationError("--precision \(precision): expected fp16 or fp32")
+        }
+        if stored == .fp16, Device(device) == .cpu {
+            throw ValidationError("--precision fp16 is for Vulkan devices: name one with --device")
+        }
         if resume && dryRun { throw ValidationError("--resume and --dry-run exclude one another") }
     }
 
@@ -59,7 +69,7 @@ struct TrainCommand: ParsableCommand {
             try preview(recipe, path: previewDegradations)
             return
         }
-        let opened = try Device(device)!.open(precision: .fp32, threads: threads)
+        let opened = try Device(device)!.open(precision: StoragePrecision(rawValue: precision), threads: threads)
         guard let executor = opened as? any TrainingExecutor else {
             throw TrainingRunError.noTraining(device: opened.name)
         }
@@ -69,7 +79,8 @@ struct TrainCommand: ParsableCommand {
             return
         }
         let run = try TrainingRun(
-            recipe, executor: executor, folder: output ?? "runs/\(recipe.name)", resume: resume, note: display.note)
+            recipe, executor: executor, folder: output ?? "runs/\(recipe.name)", resume: resume,
+            scalesLoss: precision == "fp16", note: display.note)
         display.note("\(run.dataSummary); on \(executor.name)")
         // Owned by this thread but for `interrupt`, which any may call.
         nonisolated(unsafe) let interruptible = run

@@ -1,5 +1,4 @@
 import Network
-import Planning
 import Reference
 import Tensor
 import TestSupport
@@ -39,23 +38,6 @@ private enum Shared {
     @Test(arguments: networkCases)
     func networkInHalfFloats(_ test: OperationCase) throws {
         try compare(test, Shared.fp16.get(), tolerance: 0.05)
-    }
-
-    /// There are no kernels for training yet: a graph that needs one is refused with an error that says so, not computed
-    /// wrong. What does without them is computed.
-    @Test(arguments: trainingOperationCases)
-    func trainingOperationIsRefused(_ test: OperationCase) throws {
-        let executor = try Shared.fp32.get()
-        guard test.graph.planningObstacle != nil else { return try compare(test, executor, tolerance: 1e-4) }
-        #expect { try executor.compile(test.graph, parameters: test.parameters) } throws: { error in
-            guard case ExecutionError.unsupported(let device, _) = error else { return false }
-            return device == executor.name && "\(error)".contains("--device cpu")
-        }
-    }
-
-    @Test func nearlyAllOfTrainingIsRefused() {
-        let refused = trainingOperationCases.count { $0.graph.planningObstacle != nil }
-        #expect(refused > trainingOperationCases.count * 9 / 10)
     }
 
     /// The kernel for cooperative matrices, with its matrices emulated: everything but the hardware's products.

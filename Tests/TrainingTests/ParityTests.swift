@@ -5,6 +5,7 @@ import Reference
 import Tensor
 import TestSupport
 import Testing
+import VulkanExecutor
 import Weights
 
 @testable import Training
@@ -168,6 +169,14 @@ struct ParityCase: CustomStringConvertible, Sendable {
 @Suite struct ParityTests {
     @Test(arguments: ParityCase.all)
     func cpu(_ test: ParityCase) throws { try test.check(CPUExecutor(threads: 2)) }
+
+    /// On a device: the GPU if there is one, else the software driver.
+    @Test(.serialized, arguments: ParityCase.all)
+    func vulkan(_ test: ParityCase) throws {
+        let executor = try sharedVulkan.get()
+        try test.check(executor)
+        #expect(executor.validationMessages.first == nil)
+    }
 
     @Test(arguments: ParityCase.all.filter { $0.name != "gan" })
     func reference(_ test: ParityCase) throws { try test.check(ReferenceExecutor(), steps: 5) }

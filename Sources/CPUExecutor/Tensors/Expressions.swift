@@ -1,51 +1,9 @@
 internal import CKernels
 internal import Network
+internal import Planning
 internal import Tensor
 
-/// Which pointwise operations are computed together.
-///
-/// An operation joins the expression of its users when they are all in one and have its shape. Then every way out of a
-/// member leads through the expression's last operation, so all that the expression reads is there when that one's turn
-/// comes.
-struct Expressions {
-    /// By the index of the last operation: the members in order.
-    private(set) var members: [Int: [Int]] = [:]
-    /// Broadcasts that only expressions read: they read through them.
-    private(set) var virtual: Set<Int> = []
-
-    private static let mostMembers = 64
-
-    init(_ graph: Graph, users: [[Int]], isResult: [Bool]) {
-        var last = [Int](repeating: -1, count: graph.nodes.count)
-        for index in graph.nodes.indices.reversed() {
-            let node = graph.nodes[index]
-            if case .broadcast = node.operation, !isResult[index], users[index].allSatisfy({ last[$0] >= 0 }) {
-                virtual.insert(index)
-            }
-            guard node.operation.isPointwise else { continue }
-            last[index] = index
-            if let first = users[index].first, last[first] >= 0 {
-                let candidate = last[first]
-                if users[index].allSatisfy({ last[$0] == candidate && graph.nodes[$0].shape == node.shape }),
-                    members[candidate]!.count < Self.mostMembers
-                {
-                    last[index] = candidate
-                }
-            }
-            members[last[index], default: []].append(index)
-        }
-        for key in members.keys { members[key]!.reverse() }
-    }
-}
-
 extension Operation {
-    fileprivate var isPointwise: Bool {
-        switch self {
-        case .add, .multiply, .affine, .activation, .prelu, .clamp, .function: true
-        default: false
-        }
-    }
-
     /// As an instruction without slots.
     fileprivate var instruction: ct_instruction {
         var result = ct_instruction()
@@ -187,8 +145,10 @@ extension TensorCompiler {
             return Source(place: .memory(try memory.store(values)), axes: [Axis(shape.count, 0, 0)])
         }
         if expressions.virtual.contains(value.index) {
-            let narrow = graph.shape(node.operands[0])
-            return Source(place: try place(node.operands[0]), axes: merged(broadcastAxes(narrow, shape)))
+            var axes = Axis.broadcast(graph.shape(node.operands[0]), to: node.shape)
+            // A vector for every pixel, repeated before.
+            if node.shape != shape { axes.insert(Axis(shape.count / node.shape.count, 0, node.shape.count), at: 0) }
+            return Source(place: try place(node.operands[0]), axes: Axis.merged(axes))
         }
         if node.shape == shape { return Source(place: try place(value), axes: []) }
         // A vector for every pixel, or one number for all.

@@ -1,5 +1,6 @@
 internal import CKernels
 internal import Network
+internal import Planning
 internal import Tensor
 
 /// Where a tensor lies.
@@ -63,14 +64,7 @@ struct TensorCompiler {
     ) {
         (self.graph, self.state, self.memory) = (graph, state, memory)
         (self.kernels, self.tensorKernels, self.threads) = (kernels, tensorKernels, threads)
-        var users = [[Int]](repeating: [], count: graph.nodes.count)
-        for (index, node) in graph.nodes.enumerated() {
-            for operand in node.operands { users[operand.index].append(index) }
-        }
-        self.users = users
-        var isResult = [Bool](repeating: false, count: graph.nodes.count)
-        for value in graph.outputs + graph.guards + graph.updates.map(\.value) { isResult[value.index] = true }
-        self.isResult = isResult
+        (users, isResult) = (graph.users, graph.isResult)
         places = [TensorPlace?](repeating: nil, count: graph.nodes.count)
     }
 
@@ -129,7 +123,9 @@ struct TensorCompiler {
             if case .buffer(let index) = place { heldFromStart.insert(index) }
             inputs.append(place)
         }
-        let expressions = Expressions(graph, users: users, isResult: isResult)
+        let expressions = Expressions(graph, users: users, isResult: isResult, most: 64) {
+            graph.nodes[$0].operation.isBroadcast
+        }
         for index in graph.nodes.indices { try lower(Value(index: index), expressions) }
 
         // A result must not change when a parameter does: copies of what lies in the state.
@@ -190,35 +186,14 @@ struct TensorCompiler {
 
     // MARK: The arena
 
-    /// Places buffers by lifetime: the largest first, each at the lowest offset where it meets no other that is needed at
-    /// the same time.
     private func arrange() throws(ExecutionError) -> Resolver {
-        var first = [Int](repeating: Int.max, count: buffers.count)
-        var last = [Int](repeating: -1, count: buffers.count)
+        var lifetimes = Lifetimes(elements: buffers, steps: pending.count)
         for (index, step) in pending.enumerated() {
-            for case .buffer(let buffer) in step.places {
-                first[buffer] = min(first[buffer], index)
-                last[buffer] = max(last[buffer], index)
-            }
+            for case .buffer(let buffer) in step.places { lifetimes.touch(buffer, step: index) }
         }
-        for buffer in heldFromStart { (first[buffer], last[buffer]) = (-1, max(last[buffer], -1)) }
-        for buffer in heldToEnd { last[buffer] = pending.count }
-
-        let alignment = 64
-        var offsets = [Int](repeating: 0, count: buffers.count)
-        var arena = 0
-        // By offset.
-        var placed: [Int] = []
-        for buffer in buffers.indices.sorted(by: { (buffers[$0], $1) > (buffers[$1], $0) }) {
-            var offset = 0
-            for other in placed where first[other] <= last[buffer] && first[buffer] <= last[other] {
-                if offset + buffers[buffer] <= offsets[other] { break }
-                offset = max(offset, (offsets[other] + buffers[other] + alignment - 1) / alignment * alignment)
-            }
-            offsets[buffer] = offset
-            arena = max(arena, offset + buffers[buffer])
-            placed.insert(buffer, at: placed.firstIndex { offsets[$0] > offset } ?? placed.count)
-        }
+        for buffer in heldFromStart { lifetimes.holdFromStart(buffer) }
+        for buffer in heldToEnd { lifetimes.holdToEnd(buffer) }
+        let (offsets, arena) = lifetimes.arranged(alignment: 64)
         // Kernels of convolutions may read a vector or two past the last pixel.
         let slack = 1024
         return Resolver(

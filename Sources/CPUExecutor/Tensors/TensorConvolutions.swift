@@ -1,31 +1,24 @@
 internal import CKernels
 internal import COpenBLAS
 internal import Network
+internal import Planning
 internal import Tensor
 
 extension TensorCompiler {
     mutating func lowerConvolution(_ value: Value) throws(ExecutionError) {
         let node = graph[value]
         let operands = node.operands
+        let form = ConvolutionForm(graph, value)
+        let target = makePlace(value)
         switch node.operation {
-        case .convolution(let stride, let padding, let groups):
-            let form = ConvolutionForm(
-                x: graph.shape(operands[0]), weight: graph.shape(operands[1]), g: node.shape, stride: stride,
-                padding: padding, groups: groups)
+        case .convolution:
             try lowerForward(
                 form, x: place(operands[0]), weight: place(operands[1]),
-                bias: operands.count == 3 ? place(operands[2]) : nil, to: makePlace(value))
-        case .convolutionTranspose(let stride, let padding, let groups, _, _):
-            let form = ConvolutionForm(
-                x: node.shape, weight: graph.shape(operands[1]), g: graph.shape(operands[0]), stride: stride,
-                padding: padding, groups: groups)
-            try lowerTranspose(form, g: place(operands[0]), weight: place(operands[1]), to: makePlace(value))
-        case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
-            let form = ConvolutionForm(
-                x: graph.shape(operands[0]), weight: node.shape, g: graph.shape(operands[1]), stride: stride,
-                padding: padding, groups: groups)
-            try lowerWeightGradient(form, x: place(operands[0]), g: place(operands[1]), to: makePlace(value))
-        default: preconditionFailure("\(node.operation.name) is no convolution")
+                bias: operands.count == 3 ? place(operands[2]) : nil, to: target)
+        case .convolutionTranspose:
+            try lowerTranspose(form, g: place(operands[0]), weight: place(operands[1]), to: target)
+        default:
+            try lowerWeightGradient(form, x: place(operands[0]), g: place(operands[1]), to: target)
         }
     }
 
@@ -230,23 +223,6 @@ extension TensorCompiler {
                 a: UnsafePointer(resolve(x)), b: UnsafePointer(resolve(y)), target: resolve(target), rows: rows,
                 depth: depth, columns: columns, transposeLeft: left, transposeRight: right, perBlock: perBlock)
         }
-    }
-}
-
-/// The shapes of x, weight and g: see `Operation.convolution`.
-struct ConvolutionForm: CustomStringConvertible {
-    var x: Shape
-    var weight: Shape
-    var g: Shape
-    var stride: Int
-    var padding: Int
-    var groups: Int
-
-    var groupInputs: Int { weight[1] }
-    var groupOutputs: Int { weight[0] / groups }
-    var taps: Int { weight[2] * weight[3] }
-    var description: String {
-        "\(x.channels)->\(g.channels) k\(weight[2])x\(weight[3]) s\(stride) \(g.batch)x\(g.width)x\(g.height)"
     }
 }
 

@@ -3,50 +3,12 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-/// One axis of a copy: its extent, and how far apart neighbours lie in the source and in the target.
-struct Axis: Hashable {
-    var extent: Int
-    var source: Int
-    var target: Int
-
-    init(_ extent: Int, _ source: Int, _ target: Int) {
-        (self.extent, self.source, self.target) = (extent, source, target)
-    }
-}
-
-/// The distances of neighbours along each axis of a dense tensor.
-func strides(_ shape: Shape) -> [Int] {
-    var result = [Int](repeating: 1, count: shape.rank)
-    for axis in (0..<max(0, shape.rank - 1)).reversed() { result[axis] = result[axis + 1] * shape[axis + 1] }
-    return result
-}
-
-/// Reads of a tensor with axes of extent 1, repeated to `wide`.
-func broadcastAxes(_ narrow: Shape, _ wide: Shape) -> [Axis] {
-    let (from, to) = (strides(narrow), strides(wide))
-    return (0..<wide.rank).map { Axis(wide[$0], narrow[$0] == 1 ? 0 : from[$0], to[$0]) }
-}
-
-/// The same copy with as few axes as possible, at least one.
-func merged(_ axes: [Axis]) -> [Axis] {
-    var result: [Axis] = []
-    for axis in axes where axis.extent != 1 {
-        if let outer = result.last, outer.source == axis.source * axis.extent, outer.target == axis.target * axis.extent
-        {
-            result[result.count - 1] = Axis(outer.extent * axis.extent, axis.source, axis.target)
-        } else {
-            result.append(axis)
-        }
-    }
-    return result.isEmpty ? [Axis(1, 1, 1)] : result
-}
-
 extension TensorCompiler {
     mutating func appendCopy(
         _ name: String, from source: TensorPlace, to target: TensorPlace, sourceOffset: Int = 0, targetOffset: Int = 0,
         _ axes: [Axis]
     ) {
-        var axes = merged(axes)
+        var axes = Axis.merged(axes)
         // The last two axes are a block's inner loops; the others are what blocks divide.
         if axes.count == 1 { axes.insert(Axis(1, 0, 0), at: 0) }
         let total = axes.reduce(1) { $0 * $1.extent }
@@ -80,53 +42,25 @@ extension TensorCompiler {
     /// Operations that only move elements.
     mutating func lowerMove(_ value: Value) throws(ExecutionError) {
         let node = graph[value]
-        let source = graph.shape(node.operands[0])
-        let from = strides(source)
-        let to = strides(node.shape)
         let target = makePlace(value)
-        var (axes, offset): ([Axis], Int) = ([], 0)
-        switch node.operation {
-        case .concatenate:
+        if case .concatenate = node.operation {
+            let to = node.shape.strides
             var start = 0
             for operand in node.operands {
                 let part = graph.shape(operand)
-                let steps = strides(part)
+                let steps = part.strides
                 appendCopy(
                     "concatenate", from: try place(operand), to: target, targetOffset: start,
                     part.dimensions.indices.map { Axis(part[$0], steps[$0], to[$0]) })
                 start += part.channels
             }
             return
-        case .broadcast: axes = broadcastAxes(source, node.shape)
-        case .transpose(let permutation):
-            axes = permutation.indices.map { Axis(node.shape[$0], from[permutation[$0]], to[$0]) }
-        case .sliceChannels(let start, _):
-            offset = start
-            axes = (0..<4).map { Axis(node.shape[$0], from[$0], to[$0]) }
-        case .crop(let margins):
-            offset = margins.top * from[1] + margins.left * from[2]
-            axes = (0..<4).map { Axis(node.shape[$0], from[$0], to[$0]) }
-        case .upsampleNearest(let factor):
-            axes = [
-                Axis(source.batch * source.height, from[1], to[1] * factor), Axis(factor, 0, to[1]),
-                Axis(source.width, from[2], to[2] * factor), Axis(factor, 0, to[2]), Axis(source.channels, 1, 1),
-            ]
-        case .pixelShuffle(let factor):
-            axes = [
-                Axis(source.batch * source.height, from[1], to[1] * factor), Axis(factor, factor, to[1]),
-                Axis(source.width, from[2], to[2] * factor), Axis(factor, 1, to[2]),
-                Axis(node.shape.channels, factor * factor, 1),
-            ]
-        case .pixelUnshuffle(let factor):
-            axes = [
-                Axis(node.shape.batch * node.shape.height, from[1] * factor, to[1]), Axis(factor, from[1], factor),
-                Axis(node.shape.width, from[2] * factor, to[2]), Axis(factor, from[2], 1),
-                Axis(source.channels, 1, factor * factor),
-            ]
-        default: preconditionFailure("\(node.operation.name) moves nothing")
+        }
+        guard let move = StridedMove(node.operation, from: graph.shape(node.operands[0]), to: node.shape) else {
+            preconditionFailure("\(node.operation.name) moves nothing")
         }
         appendCopy(
-            node.operation.name, from: try place(node.operands[0]), to: target, sourceOffset: offset, axes)
+            node.operation.name, from: try place(node.operands[0]), to: target, sourceOffset: move.offset, move.axes)
     }
 
     // MARK: Sums
@@ -224,68 +158,5 @@ extension TensorCompiler {
             job.column_weight = UnsafePointer(try resolve.memory.store(columns.weights))
             return job
         }
-    }
-}
-
-/// Which lines (rows or columns) of a source make up each line of a target.
-private struct LineTable {
-    /// Where each target line's entries begin, and where the last one's end.
-    private(set) var starts: [Int32] = [0]
-    private(set) var indices: [Int32] = []
-    private(set) var weights: [Float] = []
-
-    init(_ operation: Operation, isRow: Bool, from source: Int, to target: Int) {
-        let lines: [[(Int, Float)]]
-        switch operation {
-        case .resize(_, _, let filter): lines = Self.resize(filter, from: source, to: target)
-        case .resizeAdjoint(_, _, let filter):
-            lines = Self.adjoint(Self.resize(filter, from: target, to: source), lines: target)
-        case .pad(let margins, let mode):
-            lines = Self.pad(isRow ? margins.top : margins.left, mode, from: source, to: target)
-        case .padAdjoint(let margins, let mode):
-            let padded = Self.pad(isRow ? margins.top : margins.left, mode, from: target, to: source)
-            lines = Self.adjoint(padded, lines: target)
-        case .sumPool(let factor):
-            lines = (0..<target).map { line in (line * factor..<(line + 1) * factor).map { ($0, Float(1)) } }
-        default: preconditionFailure("\(operation.name) is no sum of lines")
-        }
-        for line in lines {
-            indices += line.map { Int32($0.0) }
-            weights += line.map(\.1)
-            starts.append(Int32(indices.count))
-        }
-    }
-
-    private static func resize(_ filter: ResizeFilter, from source: Int, to target: Int) -> [[(Int, Float)]] {
-        if filter == .nearest { return (0..<target).map { [($0 * source / target, Float(1))] } }
-        let table = ResizeTaps(filter, from: source, to: target)
-        return (0..<target).map { line in
-            (0..<table.taps).map { tap in
-                (Int(table.indices[line * table.taps + tap]), table.weights[line * table.taps + tap])
-            }
-        }
-    }
-
-    private static func pad(_ before: Int, _ mode: PadMode, from source: Int, to target: Int) -> [[(Int, Float)]] {
-        (0..<target).map { (line: Int) -> [(Int, Float)] in
-            let index = line - before
-            switch mode {
-            case .zero: return (0..<source).contains(index) ? [(index, Float(1))] : []
-            case .reflect:
-                if source == 1 { return [(0, Float(1))] }
-                let period = 2 * (source - 1)
-                let phase = ((index % period) + period) % period
-                return [(min(phase, period - phase), Float(1))]
-            }
-        }
-    }
-
-    /// The table read backwards.
-    private static func adjoint(_ table: [[(Int, Float)]], lines: Int) -> [[(Int, Float)]] {
-        var result = [[(Int, Float)]](repeating: [], count: lines)
-        for (line, entries) in table.enumerated() {
-            for (index, weight) in entries { result[index].append((line, weight)) }
-        }
-        return result
     }
 }

@@ -1,5 +1,6 @@
 internal import CKernels
 internal import Network
+internal import Planning
 internal import Tensor
 
 #if canImport(Glibc)

@@ -1,6 +1,7 @@
 internal import CKernels
 internal import COpenBLAS
 internal import Network
+internal import Planning
 internal import Tensor
 
 // The weight gradient of a 3x3 convolution by Winograd's method on tiles of 4x4 result pixels: where the convolution is

@@ -1,0 +1,87 @@
+internal import Compute
+internal import Network
+
+/// Where a tensor lies.
+enum TensorPlace: Hashable {
+    /// A piece of the arena.
+    case buffer(Int)
+    case state(String)
+    /// From this element of the plan's constants on.
+    case constant(Int)
+}
+
+/// Elements of a tensor, from one of them on.
+struct TensorReference: Hashable {
+    var place: TensorPlace
+    var offset = 0
+    /// How many from the place's beginning on may be touched.
+    var count: Int
+    /// Whether they are half floats; `offset` and `count` count them.
+    var isHalf = false
+
+    /// Words of memory.
+    var words: Int { isHalf ? (count + 1) / 2 : count }
+}
+
+/// One step of a plan, before it is known where buffers lie.
+struct TensorStep {
+    /// A dispatch on whole tensors.
+    struct Direct {
+        var kernel: TensorKernel
+        /// One a binding, the last ones written.
+        var tensors: [TensorReference]
+        var writes: Int
+        var push: [UInt32]
+        var workgroups: Int
+    }
+
+    /// A dispatch that serves many tensors; see Shaders/tensor_rows.glsl.
+    struct Rows {
+        enum Kernel: Hashable {
+            case expression(ExpressionForm)
+            /// Bindings are one a tensor of a record, and the table.
+            case shader(String, constants: [UInt32])
+        }
+
+        struct Row {
+            /// What a record begins with; the tensors' offsets follow.
+            var words: [UInt32]
+            var tensors: [TensorReference]
+            var blocks: Int
+        }
+
+        var kernel: Kernel
+        /// How many tensors of each row are written: the last ones.
+        var writes: Int
+        var parameter = 0
+        var rows: [Row]
+    }
+
+    enum Work {
+        case direct(Direct)
+        case rows(Rows)
+    }
+
+    var name: String
+    var work: Work
+    var multiplyAdds = 0
+
+    private func each(_ body: (TensorReference, Access) -> Void) {
+        func split(_ tensors: [TensorReference], _ writes: Int) {
+            for (index, tensor) in tensors.enumerated() {
+                body(tensor, index < tensors.count - writes ? .read : .write)
+            }
+        }
+        switch work {
+        case .direct(let direct): split(direct.tensors, direct.writes)
+        case .rows(let rows): for row in rows.rows { split(row.tensors, rows.writes) }
+        }
+    }
+
+    /// All that it touches.
+    var tensors: [TensorReference] {
+        var result: [TensorReference] = []
+        each { tensor, _ in result.append(tensor) }
+        return result
+    }
+}

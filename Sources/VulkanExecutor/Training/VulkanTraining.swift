@@ -1,0 +1,62 @@
+// Graphs of any tensors on a device: training steps, gradients, whatever inference's programs are not made for.
+//
+// Tensors are dense and lie in one arena, placed by lifetime; parameters lie in a `VulkanState` that several plans may
+// share. Both are cut into blocks that the device can allocate and bind whole, and no tensor crosses from one to the next.
+// A run is one submission of commands recorded once: inputs in, all steps, outputs out. Numbers are in single precision;
+// an executor of fp16 stores activations and their gradients as half floats (`HalfValues`).
+//
+// `TensorCompiler` makes steps of a graph. Convolutions, their adjoints and products are one tiled loop with different
+// indices (Shaders/tensor_tile.glsl). Pointwise operations that only feed each other, and the arrangements that they read
+// through, are one kernel, assembled for the expression (`ExpressionKernel`, `Assembly`). Steps of one kernel that do not
+// depend on each other are one dispatch with a table: an optimiser's update of all parameters is, and so is the packing of
+// all weights of one shape.
+//
+// A plan is made in three stages: steps on tensors without addresses (`TensorCompiler`), an arena for them (`Lifetimes`, of
+// `Planning`), dispatches with bindings and tables (`TensorDispatches`). `VulkanTensorPlan` records and runs them.
+//
+// Sums are taken in an order that the shapes alone decide: two runs give the same bits. Parameters change at the end of a
+// run, on the device, and only where every guard is finite.
+internal import Compute
+public import Network
+internal import Planning
+internal import Synchronization
+internal import Tensor
+
+extension VulkanExecutor: TrainingExecutor {
+    /// A state on the device, in single precision whatever the executor's. The first one of an executor tests the kernels
+    /// of training.
+    ///
+    /// Reading and writing its tensors waits for the device. A device that is lost takes the parameters with it; since
+    /// `read` and `write` cannot throw, they end the process then, with a line that says so.
+    ///
+    /// - Throws: `ExecutionError.outOfMemory`; `.device` when a tensor is more than the device can bind at once, or when
+    ///   it fails the self-test.
+    public func makeState(_ parameters: Parameters) throws -> any ParameterState {
+        try translatingErrors {
+            try trainingIsUntested.withLock { isUntested in
+                if isUntested { try TrainingSelfTest(executor: self, cacheDirectory: cacheDirectory).pass() }
+                isUntested = false
+            }
+            return try VulkanState(self, parameters)
+        }
+    }
+
+    /// - Throws: as the protocol says, and `.device` when a tensor is more than the device can bind at once.
+    public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
+        try compileTensors(graph, state: state)
+    }
+
+    /// As `compile`, with the type that can be asked for its timings.
+    func compileTensors(_ graph: Graph, state: any ParameterState) throws -> VulkanTensorPlan {
+        guard let state = state as? VulkanState else { preconditionFailure("a state of another executor") }
+        for (name, shape) in graph.parameters {
+            guard let found = state.shape(name) else { throw ExecutionError.missingParameter(name: name) }
+            guard found == shape else {
+                throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
+            }
+        }
+        let plan = try translatingErrors { try VulkanTensorPlan(self, graph, state: state) }
+        kernels.cache.save()
+        return plan
+    }
+}
