@@ -23,10 +23,12 @@ WORK = os.path.join(CACHE, "peers", "work")
 MODELS = {"animevideov3-x4": "realesr-animevideov3-x4", "x4plus": "realesrgan-x4plus",
           "x4plus-anime": "realesrgan-x4plus-anime"}
 DEFAULT_CASES = ["animevideov3-x4:320x180", "x4plus:64x64", "x4plus:160x90"]
+GPU_CASES = ["animevideov3-x4:640x360", "animevideov3-x4:1920x1080", "x4plus:320x180", "x4plus:640x480"]
 
 
 def weights(model: str) -> str:
-    return os.path.join(CACHE, "models", MODELS[model] + ".safetensors")
+    folder = os.environ.get("UPFRAME_MODELS") or os.path.join(CACHE, "models")
+    return os.path.join(folder, MODELS[model] + ".safetensors")
 
 
 # Networks, plainly, for PyTorch.
@@ -160,14 +162,17 @@ def engine_torch(model, picture, threads):
     return run, lambda: result["y"][0].permute(1, 2, 0).numpy()
 
 
-def engine_torch_cuda(model, picture, threads):
+def engine_torch_cuda(model, picture, threads, half=True):
     import torch
 
     torch.set_grad_enabled(False)
     torch.backends.cudnn.benchmark = True
-    network = torch_network(model).half().cuda().to(memory_format=torch.channels_last)
-    network = torch.compile(network, mode="max-autotune")
-    x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2).half().cuda()
+    # In single precision it is the judge of the others, so without TF32.
+    torch.backends.cudnn.allow_tf32 = half
+    network = torch_network(model).cuda().to(memory_format=torch.channels_last)
+    x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2).cuda()
+    if half:
+        network, x = torch.compile(network.half(), mode="max-autotune"), x.half()
     result = {}
 
     def run():
@@ -249,6 +254,9 @@ def has_vulkan_gpu():
     return any(ncnn.get_gpu_info(index).type() in (0, 1) for index in range(ncnn.get_gpu_count()))
 
 
+# What takes part beside Upframe on a GPU, and on the processor.
+GPU_ENGINES = ["torch-cuda-fp32", "torch-cuda", "ncnn-vulkan"]
+
 # Name: (label, function, whether it is there, whether it computes in fp32).
 ENGINES = {
     "openvino": ("OpenVINO", engine_openvino, None, True),
@@ -257,6 +265,7 @@ ENGINES = {
     "ncnn": ("ncnn", engine_ncnn, None, True),
     "openvino-default": ("OpenVINO, its default precision", lambda *a: engine_openvino(*a, precision=None), None, False),
     "ncnn-bf16": ("ncnn, bf16 storage", lambda *a: engine_ncnn(*a, bf16=True), None, False),
+    "torch-cuda-fp32": ("PyTorch fp32 channels_last, CUDA", lambda *a: engine_torch_cuda(*a, half=False), has_cuda, True),
     "torch-cuda": ("PyTorch fp16 channels_last compiled, CUDA", engine_torch_cuda, has_cuda, False),
     "ncnn-vulkan": ("ncnn fp16, Vulkan", lambda *a: engine_ncnn(*a, gpu=True), has_vulkan_gpu, False),
 }
@@ -343,7 +352,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0, help="a round of one engine lasts so long")
     parser.add_argument("--case", action="append", metavar="MODEL:WxH", help=f"{', '.join(MODELS)}")
     parser.add_argument("--engine", action="append", choices=list(ENGINES), help="only these peers")
-    parser.add_argument("--device", default="cpu", help="Upframe's: cpu, vulkan, vulkan:N")
+    parser.add_argument("--device", default="cpu",
+                        help="Upframe's: cpu, vulkan, vulkan:N; peers run on the same kind of device")
     parser.add_argument("--markdown", help="append the table to this file")
     options = parser.parse_args()
     os.makedirs(WORK, exist_ok=True)
@@ -352,7 +362,8 @@ def main():
     if options.device == "cpu":
         bench += ["--threads", str(options.threads)]
     engines = [Engine("upframe", "Upframe", bench, fp32=options.device == "cpu", ours=True)]
-    for name in options.engine or ENGINES:
+    on_gpu = options.device != "cpu"
+    for name in options.engine or [name for name in ENGINES if (name in GPU_ENGINES) == on_gpu]:
         command = [sys.executable, os.path.abspath(__file__), "--worker", name, str(options.threads)]
         engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3])
         if engine.present:
@@ -360,9 +371,12 @@ def main():
 
     lines = [f"{processor()}, {options.threads} threads; {options.rounds} rounds of {options.seconds:g} s an engine; "
              f"{time.strftime('%Y-%m-%d')}", ""]
-    for case in options.case or DEFAULT_CASES:
+    for case in options.case or (GPU_CASES if on_gpu else DEFAULT_CASES):
         model, size = case.split(":")
         width, height = map(int, size.split("x"))
+        if not os.path.exists(weights(model)):
+            print(f"{model}, {size}: left out, for {weights(model)} is not there\n", flush=True)
+            continue
         source = os.path.join(WORK, "input.f32")
         picture(width, height).tofile(source)
         outputs, times = {}, {}
@@ -386,7 +400,8 @@ def main():
         medians = {name: statistics.median(values) for name, values in times.items()}
         fp32 = [engine.name for engine in engines if engine.fp32 and not engine.ours]
         # What is right: the fp32 peer that the others are closest to is not known, so PyTorch where it takes part.
-        judge = "torch" if "torch" in medians else (fp32 or ["upframe"])[0]
+        judges = [name for name in ("torch", "torch-cuda-fp32") if name in medians] + fp32 + ["upframe"]
+        judge = judges[0]
         ours = medians["upframe"]
         lines += [f"{model}, {size}", "",
                   "| engine | ms a frame, median | min | runs | times Upframe's | largest difference from "

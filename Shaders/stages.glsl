@@ -41,11 +41,11 @@ vec4 stage(uint kind, uint vector, float a, float b, vec4 v, uint n, uint y, uin
     if (kind == STAGE_SILU) return v * sigmoid(v);
     // Beyond 15 the result is 1 in single precision; some drivers' tanh overflows there.
     if (kind == STAGE_TANH) return tanh(clamp(v, vec4(-15.0), vec4(15.0)));
-    if (kind == STAGE_PRELU) return mix(v, v * constants[vector + c], lessThan(v, vec4(0.0)));
+    if (kind == STAGE_PRELU) return mix(v, v * constant(vector + c), lessThan(v, vec4(0.0)));
     if (kind == STAGE_AFFINE) return v * a + b;
     if (kind == STAGE_CLAMP) return clamp(v, vec4(a), vec4(b));
-    if (kind == STAGE_ADD_VECTOR) return v + constants[vector + c];
-    if (kind == STAGE_MULTIPLY_VECTOR) return v * constants[vector + c];
+    if (kind == STAGE_ADD_VECTOR) return v + constant(vector + c);
+    if (kind == STAGE_MULTIPLY_VECTOR) return v * constant(vector + c);
     if (kind == STAGE_ADD_FIRST) return v + loadFirst(n, y / FIRST_UPSAMPLING, x / FIRST_UPSAMPLING, c);
     if (kind == STAGE_ADD_SECOND) return v + loadSecond(n, y / SECOND_UPSAMPLING, x / SECOND_UPSAMPLING, c);
     if (kind == STAGE_MULTIPLY_FIRST) return v * loadFirst(n, y / FIRST_UPSAMPLING, x / FIRST_UPSAMPLING, c);

@@ -8,7 +8,7 @@
 //   tileFinish()             calls finish(pixel, quad, sum) for every pixel and quad of the tile
 //
 // There are two implementations: plain vector multiply-adds here, and cooperative matrices in tile_cooperative.glsl. The
-// kernel's body does not know which it has.
+// kernel's body does not know which it has. convolution_texels.comp has the constants in common only.
 
 // The tile: pixels across and down, quads of output channels.
 layout(constant_id = 48) const uint TILE_WIDTH = 16;
@@ -27,9 +27,15 @@ layout(constant_id = 56) const uint STAGED_HEIGHT = 10;
 // Quads in a row of weights.
 layout(constant_id = 57) const uint WEIGHT_QUADS = 8;
 
+#ifdef TEXELS
+layout(binding = 4) uniform samplerBuffer weightTexels;
+#else
 layout(binding = 4, std430) restrict readonly buffer Weights { STORED weights[]; };
+#endif
 
 void finish(uint pixel, uint quad, vec4 sum);
+
+#ifndef TEXELS
 
 // The staged pixel under pixel `m` of the tile, for tap (0, 0).
 uint stagedPixel(uint m) { return m / TILE_WIDTH * STAGED_WIDTH + m % TILE_WIDTH; }
@@ -86,5 +92,7 @@ void tileFinish()
         [[unroll]] for (uint j = 0u; j < QUADS; ++j) finish(pixelOf(i), quadOf(j), vec4(sums[i * QUADS + j]));
     }
 }
+
+#endif
 
 #endif

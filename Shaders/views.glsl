@@ -38,16 +38,30 @@ layout(push_constant) uniform Push
     uint rowEnd;
 };
 
-#ifndef DENSE_SOURCE
+#ifdef TEXELS
+layout(binding = 0) uniform samplerBuffer sourceTexels;
+#elif !defined(DENSE_SOURCE)
 layout(binding = 0, std430) restrict readonly buffer Source { STORED sourceData[]; };
 #endif
 #ifndef DENSE_TARGET
 layout(binding = 1, std430) restrict writeonly buffer Target { STORED targetData[]; };
 #endif
+#ifdef TEXELS
+layout(binding = 2) uniform samplerBuffer firstData;
+layout(binding = 3) uniform samplerBuffer secondData;
+layout(binding = 5) uniform samplerBuffer constantData;
+vec4 constant(uint i) { return texelFetch(constantData, int(i)); }
+// The quad at an index, or zeros: selected, not branched around, for control flow costs more than a fetch.
+#define READ(DATA, I, INSIDE) \
+    mix(vec4(0.0), texelFetch(DATA, (INSIDE) ? int(I) : 0), bvec4(INSIDE))
+#else
 layout(binding = 2, std430) restrict readonly buffer First { STORED firstData[]; };
 layout(binding = 3, std430) restrict readonly buffer Second { STORED secondData[]; };
 // Bias, vectors of the stages and channel maps, all as 32-bit floats.
 layout(binding = 5, std430) restrict readonly buffer Constants { vec4 constants[]; };
+vec4 constant(uint i) { return constants[i]; }
+#define READ(DATA, I, INSIDE) ((INSIDE) ? unpacked(DATA[I]) : vec4(0.0))
+#endif
 // Set to 1 when a number did not fit into storage. One word a dispatch.
 layout(binding = 6, std430) writeonly buffer Status { uint status; };
 
@@ -59,7 +73,7 @@ uint address(View view, uint n, uint y, uint x)
 // The physical place of a logical channel by a map; 0xFFFFFFFF for none.
 uint mapped(uint map, uint channel)
 {
-    float place = constants[map - 1u + channel / 4u][channel % 4u];
+    float place = constant(map - 1u + channel / 4u)[channel % 4u];
     return place < 0.0 ? 0xFFFFFFFFu : uint(place);
 }
 
@@ -68,20 +82,28 @@ uint mapped(uint map, uint channel)
     vec4 NAME(uint n, uint y, uint x, uint c)                                              \
     {                                                                                      \
         uint at = address(VIEW, n, y, x);                                                  \
-        if (MAP == 0u) return c < QUADS ? unpacked(DATA[at + c]) : vec4(0.0);              \
+        if (MAP == 0u) return READ(DATA, at + c, c < QUADS);                               \
         vec4 v = vec4(0.0);                                                                \
         for (uint i = 0u; i < 4u; ++i) {                                                   \
             uint place = mapped(MAP, c * 4u + i);                                          \
-            if (place != 0xFFFFFFFFu) v[i] = unpacked(DATA[at + place / 4u])[place % 4u];  \
+            v[i] = READ(DATA, at + place / 4u, place != 0xFFFFFFFFu)[place % 4u];          \
         }                                                                                  \
         return v;                                                                          \
     }
 
-#ifndef DENSE_SOURCE
+#if !defined(DENSE_SOURCE) && !defined(TEXELS)
 DEFINE_LOAD(loadSource, source, sourceData, SOURCE_QUADS, SOURCE_MAP)
 #endif
 DEFINE_LOAD(loadFirst, first, firstData, FIRST_QUADS, FIRST_MAP)
 DEFINE_LOAD(loadSecond, second, secondData, SECOND_QUADS, SECOND_MAP)
+
+#ifdef TEXELS
+// Told once, at the end: a write under a condition takes as long as one without.
+bool overflowed = false;
+#define REPORT_OVERFLOW overflowed = true
+#else
+#define REPORT_OVERFLOW status = 1u
+#endif
 
 #ifndef DENSE_TARGET
 // Writes a quad. Channels past the logical ones become 0, so that padding is always finite. Numbers that do not fit are
@@ -90,7 +112,7 @@ void storeTarget(uint n, uint y, uint x, uint c, vec4 v)
 {
     uint left = TARGET_CHANNELS - min(c * 4u, TARGET_CHANNELS);
     if (left < 4u) v = mix(vec4(0.0), v, lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(left)));
-    if (overflows(v)) status = 1u;
+    if (overflows(v)) REPORT_OVERFLOW;
     v = clamp(v, vec4(-LARGEST), vec4(LARGEST));
     targetData[address(target, n, y, x) + c] = packed(v);
 }

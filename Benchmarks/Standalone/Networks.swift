@@ -5,6 +5,45 @@ import OperationCases
 import Tensor
 import Weights
 
+/// A compact network that works at half its input's resolution: the input's 2x2 blocks become channels, the last
+/// convolution's channels 4x4 blocks, so that the result is twice as large. For measuring; even sizes only.
+struct HalfResolutionCompact: Architecture {
+    static let name = "HalfResolutionCompact"
+    static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? { nil }
+
+    var features: Int
+    var convolutions: Int
+
+    var scale: Int { 2 }
+    var inputChannels: Int { 3 }
+    var outputChannels: Int { 3 }
+    var sizeMultiple: Int { 2 }
+    var receptiveFieldRadius: Int { 2 * (convolutions + 2) }
+    var problem: String? { nil }
+
+    func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
+        var y = b.apply(.pixelUnshuffle(factor: 2), image)
+        for index in 0...convolutions {
+            y = b.convolution(y, "body.\(2 * index)", to: features)
+            y = b.apply(.prelu, y, b.parameter("body.\(2 * index + 1).weight", [features]))
+        }
+        y = b.convolution(y, "body.\(2 * (convolutions + 1))", to: 48)
+        return b.apply(.add, b.apply(.pixelShuffle(factor: 4), y), b.apply(.upsampleNearest(factor: 2), image))
+    }
+}
+
+/// "compact:16x8" (a compact network of 16 features and 8 convolutions between the first and the last, twice as large a
+/// result) or "half:32x8" (the same at half resolution).
+private func namedBySize(_ name: String) -> (any Architecture)? {
+    let parts = name.split(separator: ":")
+    guard parts.count == 2, let (features, convolutions) = try? parseSize(String(parts[1])) else { return nil }
+    switch parts[0] {
+    case "compact": return SRVGGNetCompact(features: features, convolutions: convolutions, upscale: 2)
+    case "half": return HalfResolutionCompact(features: features, convolutions: convolutions)
+    default: return nil
+    }
+}
+
 /// A model from a file, or one of the known networks with random weights: time does not depend on them.
 func loadModel(_ name: String) throws -> Model {
     let known: [String: any Architecture] = [
@@ -13,7 +52,7 @@ func loadModel(_ name: String) throws -> Model {
         "x4plus": RRDBNet(),
         "x4plus-anime": RRDBNet(blocks: 6),
     ]
-    guard let architecture = known[name] else { return try Model.load(path: name) }
+    guard let architecture = known[name] ?? namedBySize(name) else { return try Model.load(path: name) }
     let graph = architecture.graph(.nhwc(1, 16, 16, architecture.inputChannels))
     var parameters = randomParameters(graph, seed: 1)
     // Small enough that a deep network's activations stay within half floats.

@@ -18,7 +18,8 @@ let usage = """
 
     cases                     run every operation and network case; compare with the reference
     network MODEL WxH         time a network: a weight file, or animevideov3-x2, animevideov3-x4, x4plus, x4plus-anime
-                              with random weights; --seconds S (5), --layers
+                              with random weights, or compact:FxN and half:FxN (F features, N convolutions, twice as
+                              large a result; half works at half resolution); --seconds S (5), --layers
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
     train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers

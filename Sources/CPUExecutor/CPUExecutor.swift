@@ -2,8 +2,9 @@
 //
 // A plan is a list of steps, each cut into blocks that any thread can do; the threads take blocks from a counter and meet
 // once per step. Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
-// few kernels, chosen when the plan is compiled: Winograd for 3x3, a matrix product of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of the
-// convolution's own reading and writing.
+// few kernels, chosen when the plan is compiled: Winograd for 3x3, with tiles of 6x6 or 4x4 (`WinogradChoice`), a matrix
+// product of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of
+// the convolution's own reading and writing.
 //
 // The parts: `CPUExecutor` (threads and instruction set), `CPUPlan` (memory and running), `PlanCompiler` (steps to kernel
 // jobs), `ConvolutionCompiler` (choice and packing of convolutions). The inner loops are C, in `CKernels`, compiled for

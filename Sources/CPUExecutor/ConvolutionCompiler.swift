@@ -11,9 +11,9 @@ struct ConvolutionOptions: Sendable {
 }
 
 enum ConvolutionKernel: String, Sendable, CaseIterable {
-    /// F(6x6, 3x3): 5.1 times fewer multiplications than directly; errors of a few 1e-6.
+    /// F(6x6, 3x3): 5.1 times fewer multiplications than directly; errors of 0.3e-5 to 3e-5 of a layer's results.
     case winograd6
-    /// F(4x4, 3x3): 4 times fewer; errors below 1e-6.
+    /// F(4x4, 3x3): 4 times fewer; errors some six times smaller. `WinogradChoice.swift` says when.
     case winograd4
     /// im2col and this package's product kernel: everything with one group.
     case narrow
@@ -38,10 +38,12 @@ extension PlanCompiler {
     func kernel(for step: ConvolutionStep) -> ConvolutionKernel {
         if let wanted = options.kernel, can(wanted, step) { return wanted }
         if step.groups > 1 { return .grouped }
-        return can(.winograd6, step) ? .winograd6 : .narrow
+        guard can(.winograd6, step) else { return .narrow }
+        let isSmall = Self.fits4Better(height: step.resultHeight, width: step.resultWidth)
+        return isSmall || imprecise.contains(step.weight) ? .winograd4 : .winograd6
     }
 
-    private func can(_ kernel: ConvolutionKernel, _ step: ConvolutionStep) -> Bool {
+    func can(_ kernel: ConvolutionKernel, _ step: ConvolutionStep) -> Bool {
         switch kernel {
         case .grouped: return true
         case .product, .narrow: return step.groups == 1

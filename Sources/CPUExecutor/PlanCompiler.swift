@@ -14,6 +14,8 @@ struct PlanCompiler {
     private let arena: UnsafeMutablePointer<Float>
     var steps: [CompiledStep] = []
     var scratchBytes = 0
+    /// Weights that F(6x6) is not precise enough for.
+    private(set) var imprecise: Set<String> = []
     /// Winograd transforms that several convolutions use, by the buffer whose pixels they are of.
     var shared: [Int: SharedTransforms] = [:]
 
@@ -30,6 +32,7 @@ struct PlanCompiler {
     }
 
     mutating func compile() throws(ExecutionError) -> CompiledProgram {
+        if options.kernel == nil { imprecise = try impreciseWeights() }
         shared = try sharedTransforms()
         for step in program.steps {
             switch step {

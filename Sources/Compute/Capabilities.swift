@@ -53,6 +53,8 @@ public struct Capabilities: Sendable, Hashable {
     public let maximumStorageBuffers: Int
     /// Bytes that one binding of a storage buffer may span.
     public let maximumBindingBytes: Int
+    /// Texels that one binding of a texel buffer may span.
+    public let maximumTexels: Int
     /// Bytes of one allocation and of one buffer.
     public let maximumBufferBytes: Int
     /// What a binding's offset must be a multiple of.
@@ -206,7 +208,9 @@ extension Capabilities {
         let allocation = Int(clamping: maintenance3.pointee.maxMemoryAllocationSize)
         let buffer = speaks13 ? Int(clamping: maintenance4.pointee.maxBufferSize) : Int.max
         maximumBufferBytes = min(allocation, buffer)
-        bindingAlignment = max(4, Int(limits.minStorageBufferOffsetAlignment))
+        maximumTexels = Int(limits.maxTexelBufferElements)
+        bindingAlignment = max(
+            4, Int(limits.minStorageBufferOffsetAlignment), Int(limits.minTexelBufferOffsetAlignment))
         atomBytes = max(1, Int(limits.nonCoherentAtomSize))
         timestampNanoseconds =
             limits.timestampComputeAndGraphics == yes ? Double(limits.timestampPeriod) : 0

@@ -49,6 +49,8 @@ final class CommandResources {
     private let descriptors: VkDescriptorPool
     private var allocations: [ObjectIdentifier: Allocation] = [:]
     private var pipelines: [ObjectIdentifier: Pipeline] = [:]
+    /// Of the texel buffers that are bound.
+    private var views: [VkBufferView?] = []
 
     init(_ device: Device, sets: Int, descriptors count: Int, queries: Int) throws(ComputeError) {
         let functions = device.functions
@@ -68,14 +70,16 @@ final class CommandResources {
 
         var descriptors: VkDescriptorPool?
         if result == VK_SUCCESS {
-            var size = VkDescriptorPoolSize()
-            size.type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
-            size.descriptorCount = UInt32(count)
+            // Any of them may turn out to be a texel buffer.
+            let sizes = [false, true].map { isTexels in
+                VkDescriptorPoolSize(
+                    type: Pipeline.descriptorType(isTexels: isTexels), descriptorCount: UInt32(count))
+            }
             var info = VkDescriptorPoolCreateInfo()
             info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO
             info.maxSets = UInt32(sets)
-            info.poolSizeCount = 1
-            info.pPoolSizes = UnsafePointer(scratch.place(size))
+            info.poolSizeCount = UInt32(sizes.count)
+            info.pPoolSizes = UnsafePointer(scratch.place(array: sizes))
             result = functions.createDescriptorPool(device.handle, &info, nil, &descriptors)
         }
         var queryPool: VkQueryPool?
@@ -101,6 +105,7 @@ final class CommandResources {
     }
 
     deinit {
+        for view in views { device.functions.destroyBufferView(device.handle, view, nil) }
         if let queries { device.functions.destroyQueryPool(device.handle, queries, nil) }
         device.functions.destroyDescriptorPool(device.handle, descriptors, nil)
         device.functions.destroyCommandPool(device.handle, pool, nil)
@@ -125,23 +130,47 @@ final class CommandResources {
         device.counters.add(.descriptorSet)
 
         let capabilities = device.capabilities
-        let writes = bindings.enumerated().map { index, binding in
+        var writes: [VkWriteDescriptorSet] = []
+        for (index, binding) in bindings.enumerated() {
             let slice = binding.slice
+            let isTexels = pipeline.texelBuffers.contains(index)
+            precondition(isTexels == (binding.texels != nil), "\(pipeline.name): the kind of binding \(index)")
             precondition(slice.offset % capabilities.bindingAlignment == 0, "a binding at byte \(slice.offset)")
-            precondition(slice.bytes <= capabilities.maximumBindingBytes, "a binding of \(slice.bytes) bytes")
-            let buffer = VkDescriptorBufferInfo(
-                buffer: slice.allocation.buffer, offset: VkDeviceSize(slice.offset), range: VkDeviceSize(slice.bytes))
             var write = VkWriteDescriptorSet()
             write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET
             write.dstSet = set
             write.dstBinding = UInt32(index)
             write.descriptorCount = 1
-            write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
-            write.pBufferInfo = UnsafePointer(scratch.place(buffer))
-            return write
+            write.descriptorType = Pipeline.descriptorType(isTexels: isTexels)
+            if let format = binding.texels {
+                write.pTexelBufferView = UnsafePointer(scratch.place(try view(slice, format)))
+            } else {
+                precondition(slice.bytes <= capabilities.maximumBindingBytes, "a binding of \(slice.bytes) bytes")
+                let buffer = VkDescriptorBufferInfo(
+                    buffer: slice.allocation.buffer, offset: VkDeviceSize(slice.offset),
+                    range: VkDeviceSize(slice.bytes))
+                write.pBufferInfo = UnsafePointer(scratch.place(buffer))
+            }
+            writes.append(write)
         }
         device.functions.updateSets(device.handle, UInt32(writes.count), writes, 0, nil)
         return set!
+    }
+
+    /// A view of a slice as texels; kept as long as the commands.
+    private func view(_ slice: BufferSlice, _ format: TexelFormat) throws(ComputeError) -> VkBufferView? {
+        let texels = slice.bytes / format.bytes
+        precondition(texels > 0 && texels <= device.capabilities.maximumTexels, "a binding of \(texels) texels")
+        var info = VkBufferViewCreateInfo()
+        info.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO
+        info.buffer = slice.allocation.buffer
+        info.format = format.code
+        info.offset = VkDeviceSize(slice.offset)
+        info.range = VkDeviceSize(texels * format.bytes)
+        var view: VkBufferView?
+        try device.check(device.functions.createBufferView(device.handle, &info, nil, &view), "vkCreateBufferView")
+        views.append(view)
+        return view
     }
 
     func timestamps() throws(ComputeError) -> [Double] {

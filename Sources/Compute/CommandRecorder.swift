@@ -5,13 +5,29 @@ public enum Access: Sendable, Hashable {
     case read, write
 }
 
+/// What a texel of a texel buffer is: four floats, which the device converts while it fetches them.
+public enum TexelFormat: Sendable, Hashable {
+    case float4, half4
+
+    var bytes: Int { self == .float4 ? 16 : 8 }
+    var code: VkFormat { self == .float4 ? VK_FORMAT_R32G32B32A32_SFLOAT : VK_FORMAT_R16G16B16A16_SFLOAT }
+}
+
 public struct Binding: Sendable {
     public let slice: BufferSlice
     public let access: Access
+    /// For a texel buffer's binding; nil for a storage buffer's.
+    public let texels: TexelFormat?
 
-    public init(_ slice: BufferSlice, _ access: Access) {
+    public init(_ slice: BufferSlice, _ access: Access, texels: TexelFormat? = nil) {
         self.slice = slice
         self.access = access
+        self.texels = texels
+    }
+
+    /// A buffer that is read as texels.
+    public static func fetching(_ slice: BufferSlice, _ format: TexelFormat) -> Binding {
+        Binding(slice, .read, texels: format)
     }
 
     public static func reading(_ slice: BufferSlice) -> Binding { Binding(slice, .read) }
@@ -32,7 +48,7 @@ public final class CommandRecorder {
     private var hazards = HazardTracker()
 
     /// - Parameter dispatches: how many dispatches will be recorded at most.
-    /// - Parameter storageBuffers: how many buffers all of them bind.
+    /// - Parameter storageBuffers: how many buffers all of them bind, texel buffers included.
     public init(_ device: Device, dispatches: Int, storageBuffers: Int, timestamps: Int = 0) throws(ComputeError) {
         self.device = device
         resources = try CommandResources(

@@ -61,6 +61,8 @@ struct DeviceFunctions: Sendable {
     let invalidateMemory: PFN_vkInvalidateMappedMemoryRanges
     let createBuffer: PFN_vkCreateBuffer
     let destroyBuffer: PFN_vkDestroyBuffer
+    let createBufferView: PFN_vkCreateBufferView
+    let destroyBufferView: PFN_vkDestroyBufferView
     let getBufferRequirements: PFN_vkGetBufferMemoryRequirements
     let bindBuffer: PFN_vkBindBufferMemory
     let createSemaphore: PFN_vkCreateSemaphore
@@ -117,6 +119,8 @@ struct DeviceFunctions: Sendable {
         invalidateMemory = try needed("vkInvalidateMappedMemoryRanges", PFN_vkInvalidateMappedMemoryRanges.self)
         createBuffer = try needed("vkCreateBuffer", PFN_vkCreateBuffer.self)
         destroyBuffer = try needed("vkDestroyBuffer", PFN_vkDestroyBuffer.self)
+        createBufferView = try needed("vkCreateBufferView", PFN_vkCreateBufferView.self)
+        destroyBufferView = try needed("vkDestroyBufferView", PFN_vkDestroyBufferView.self)
         getBufferRequirements = try needed("vkGetBufferMemoryRequirements", PFN_vkGetBufferMemoryRequirements.self)
         bindBuffer = try needed("vkBindBufferMemory", PFN_vkBindBufferMemory.self)
         createSemaphore = try needed("vkCreateSemaphore", PFN_vkCreateSemaphore.self)

@@ -2,11 +2,13 @@ internal import CVulkan
 
 /// A compute shader with its constants specialised, ready to be dispatched. Safe to share between threads.
 ///
-/// The interface of every shader is the same: storage buffers at bindings 0 up to `bindings` of set 0, and one block of
-/// push constants.
+/// The interface of every shader is the same: storage buffers at bindings 0 up to `bindings` of set 0, some of which may
+/// be uniform texel buffers instead, and one block of push constants.
 public final class Pipeline: Sendable {
     public let name: String
     public let bindings: Int
+    /// The bindings that are uniform texel buffers.
+    public let texelBuffers: Set<Int>
     public let pushConstantBytes: Int
 
     let device: Device
@@ -19,12 +21,14 @@ public final class Pipeline: Sendable {
     /// - Parameters:
     ///   - code: SPIR-V with the entry point `main`.
     ///   - specialisation: 32-bit constants; the index is the constant's id.
+    ///   - texelBuffers: the bindings that are uniform texel buffers of four channels.
     ///   - subgroupSize: run in full subgroups of this size; nil leaves it to the driver. Only where the device
     ///     `hasSubgroupSizeControl`.
     /// - Throws: `ComputeError.failed` when the driver refuses the shader.
     public init(
         _ device: Device, name: String, code: [UInt32], bindings: Int, pushConstantBytes: Int,
-        specialisation: [UInt32] = [], subgroupSize: Int? = nil, cache: PipelineCache? = nil
+        specialisation: [UInt32] = [], subgroupSize: Int? = nil, cache: PipelineCache? = nil,
+        texelBuffers: Set<Int> = []
     ) throws(ComputeError) {
         let (functions, scratch) = (device.functions, Scratch())
         var moduleInfo = VkShaderModuleCreateInfo()
@@ -39,7 +43,7 @@ public final class Pipeline: Sendable {
         let slots = (0..<bindings).map { index in
             var binding = VkDescriptorSetLayoutBinding()
             binding.binding = UInt32(index)
-            binding.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+            binding.descriptorType = Pipeline.descriptorType(isTexels: texelBuffers.contains(index))
             binding.descriptorCount = 1
             binding.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT.rawValue
             return binding
@@ -107,11 +111,16 @@ public final class Pipeline: Sendable {
         device.counters.add(.pipeline)
         self.name = name
         self.bindings = bindings
+        self.texelBuffers = texelBuffers
         self.pushConstantBytes = pushConstantBytes
         self.device = device
         handle = pipeline
         self.layout = layout!
         self.setLayout = setLayout!
+    }
+
+    static func descriptorType(isTexels: Bool) -> VkDescriptorType {
+        isTexels ? VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER : VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
     }
 
     deinit {

@@ -31,6 +31,12 @@ public protocol MemoryBoundExecutor: Executor {
     func workingBytes(_ graph: Graph) -> Int
 }
 
+/// An executor whose device is wide: small pictures leave most of it idle, so that several are better run as a batch.
+public protocol BatchingExecutor: Executor {
+    /// Pixels of input that fill the device; 0 where batches gain nothing.
+    var fillingPixels: Int { get }
+}
+
 /// A graph compiled for one executor. Owned by one thread at a time.
 public protocol Plan: AnyObject {
     /// The shapes of inputs and outputs, in the graph's order.

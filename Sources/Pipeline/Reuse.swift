@@ -90,7 +90,7 @@ final class ReuseMemory {
 
     /// Computes these tiles of the new picture; the rest of the remembered result stays.
     func update(_ new: HostTensor, _ tiles: [TiledPlan.Tile], with pieces: TiledPlan) throws {
-        for tile in tiles { try pieces.run(tile, of: new, into: &result) }
+        try pieces.run(tiles, of: new, into: &result)
         Self.copy(new, to: &picture)
         count.partialPictures += 1
         count.computedTiles += tiles.count

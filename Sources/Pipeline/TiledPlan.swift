@@ -1,21 +1,24 @@
 internal import Network
 internal import Tensor
 
-/// A plan for one tile, run over all tiles of a picture. Owned by one thread at a time.
+/// A plan for one tile or a batch of them, run over all tiles of a picture. Owned by one thread at a time.
 final class TiledPlan {
     let shape: Shape
     let resultShape: Shape
     let layout: TileLayout
     let scale: Int
+    /// Tiles that are computed at a time.
+    let batch: Int
     private let plan: any Plan
-    /// One tile's input and output. Where the picture is one tile they are the caller's while it runs, else `nothing`.
+    /// One batch's input and output. Where the picture is one tile they are the caller's while it runs, else `nothing`.
     private var input: [HostTensor]
     private var output: [HostTensor]
     private let nothing = HostTensor([0], [])
 
-    /// - Parameter plan: for tiles of the layout's lengths.
+    /// - Parameter plan: for a batch of tiles of the layout's lengths, or for the whole picture.
     init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan) {
         (self.shape, self.layout, self.scale, self.plan) = (shape, layout, scale, plan)
+        batch = layout.count == 1 ? 1 : plan.inputShapes[0].batch
         resultShape = .nhwc(
             shape.batch, shape.height * scale, shape.width * scale, plan.outputShapes[0].channels)
         let isWhole = layout.count == 1
@@ -46,18 +49,28 @@ final class TiledPlan {
             return
         }
         result.withUnsafeMutableValues { $0.update(repeating: 0) }
-        for row in layout.vertical.starts.indices {
-            for column in layout.horizontal.starts.indices {
-                try compute(Tile(row: row, column: column), of: picture)
-                place(Tile(row: row, column: column), in: &result) { $0 += $2 * $1 }
-            }
+        let columns = layout.horizontal.starts.count
+        for first in stride(from: 0, to: layout.count, by: batch) {
+            let numbers = first..<min(first + batch, layout.count)
+            for number in numbers { take(tile(number, columns), of: picture, as: number - first) }
+            try plan.run(input, into: &output)
+            for number in numbers { place(tile(number, columns), from: number - first, in: &result) { $0 += $2 * $1 } }
         }
     }
 
-    /// One tile of an exact layout: overwrites what it owns of the result.
-    func run(_ tile: Tile, of picture: HostTensor, into result: inout HostTensor) throws {
-        try compute(tile, of: picture)
-        place(tile, in: &result) { target, value, _ in target = value }
+    private func tile(_ number: Int, _ columns: Int) -> Tile { Tile(row: number / columns, column: number % columns) }
+
+    /// Some tiles of an exact layout: overwrites what they own of the result.
+    func run(_ tiles: [Tile], of picture: HostTensor, into result: inout HostTensor) throws {
+        for first in stride(from: 0, to: tiles.count, by: batch) {
+            let tiles = tiles[first..<min(first + batch, tiles.count)]
+            // What lies in the places of a batch that is not full is computed and thrown away.
+            for (place, tile) in tiles.enumerated() { take(tile, of: picture, as: place) }
+            try plan.run(input, into: &output)
+            for (index, tile) in tiles.enumerated() {
+                place(tile, from: index, in: &result) { target, value, _ in target = value }
+            }
+        }
     }
 
     /// The tiles whose part of the result can see any of the changed pixels, if computing them is clearly less work than
@@ -91,12 +104,15 @@ final class TiledPlan {
         }
     }
 
-    private func compute(_ tile: Tile, of picture: HostTensor) throws {
+    /// Copies a tile's pixels to a place of the batch.
+    private func take(_ tile: Tile, of picture: HostTensor, as place: Int) {
         let (top, left) = (layout.vertical.starts[tile.row], layout.horizontal.starts[tile.column])
         let shape = input[0].shape
         let (rowLength, stride) = (shape.width * shape.channels, picture.shape.width * shape.channels)
         picture.withUnsafeValues { source in
             input[0].withUnsafeMutableValues { target in
+                let target = UnsafeMutableBufferPointer(
+                    rebasing: target[place * shape.height * rowLength..<(place + 1) * shape.height * rowLength])
                 for y in 0..<shape.height {
                     let from = (top + y) * stride + left * shape.channels
                     let row = UnsafeMutableBufferPointer(rebasing: target[y * rowLength..<(y + 1) * rowLength])
@@ -104,21 +120,23 @@ final class TiledPlan {
                 }
             }
         }
-        try plan.run(input, into: &output)
     }
 
     /// Brings the computed tile's samples to their places: `body(&target, value, weight)` where the weight is not zero.
     @inline(__always)
-    private func place(_ tile: Tile, in result: inout HostTensor, _ body: (inout Float, Float, Float) -> Void) {
+    private func place(
+        _ tile: Tile, from place: Int, in result: inout HostTensor, _ body: (inout Float, Float, Float) -> Void
+    ) {
         let (rows, columns) = (layout.vertical.weights[tile.row], layout.horizontal.weights[tile.column])
         let (top, left) = (layout.vertical.starts[tile.row] * scale, layout.horizontal.starts[tile.column] * scale)
         let channels = output[0].shape.channels
         let stride = result.shape.width * channels
+        let start = place * rows.count * columns.count * channels
         output[0].withUnsafeValues { source in
             result.withUnsafeMutableValues { target in
                 for (y, rowWeight) in rows.enumerated() where rowWeight != 0 {
                     for (x, columnWeight) in columns.enumerated() where columnWeight != 0 {
-                        let from = (y * columns.count + x) * channels
+                        let from = start + (y * columns.count + x) * channels
                         let to = (top + y) * stride + (left + x) * channels
                         for channel in 0..<channels {
                             body(&target[to + channel], source[from + channel], rowWeight * columnWeight)

@@ -28,6 +28,8 @@ public final class Upscaler {
     public let executor: any Executor
     private let tiling: Tiling
     private let memoryBudget: Int
+    /// Pixels of tiles that are worth running as one batch; for tests also where the device does not ask for it.
+    var fillingPixels: Int
 
     /// Plan and layout of the latest picture size.
     private var prepared: TiledPlan?
@@ -48,6 +50,7 @@ public final class Upscaler {
         reuses: Bool = false
     ) {
         memory = reuses ? ReuseMemory() : nil
+        fillingPixels = (executor as? any BatchingExecutor)?.fillingPixels ?? 0
         self.model = model
         self.executor = executor
         self.tiling = tiling
@@ -69,6 +72,8 @@ public final class Upscaler {
 
     /// How pictures of this size are cut; known after the first one.
     public var tileCount: Int { prepared?.layout.count ?? 0 }
+    /// How many tiles are computed at a time.
+    public var tilesAtOnce: Int { prepared?.batch ?? 1 }
     /// Bytes that the present plan holds.
     public var memoryBytes: Int { (prepared?.memoryBytes ?? 0) + (memory?.memoryBytes ?? 0) }
 
@@ -82,9 +87,21 @@ public final class Upscaler {
     }
 
     /// Bytes of a plan's activations: as the executor plans them, or else in single precision.
-    private func bytes(_ shape: Shape, _ layout: TileLayout) -> Int {
-        if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph(shape, layout)) }
-        return Planner.plan(graph(shape, layout)).arenaElements * MemoryLayout<Float>.size
+    private func bytes(_ shape: Shape, _ layout: TileLayout, batch: Int = 1) -> Int {
+        let graph = graph(shape, layout, batch: batch)
+        if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph) }
+        return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size
+    }
+
+    /// How many tiles of a layout to compute at a time: as many as fill the device and fit the budget, in batches that
+    /// are as full as can be.
+    private func batch(_ shape: Shape, _ layout: TileLayout) -> Int {
+        guard layout.count > 1, shape.batch == 1 else { return 1 }
+        let pixels = layout.vertical.length * layout.horizontal.length
+        var most = min(layout.count, max(1, fillingPixels / pixels))
+        while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
+        let batches = (layout.count + most - 1) / most
+        return (layout.count + batches - 1) / batches
     }
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
@@ -142,9 +159,18 @@ public final class Upscaler {
     }
 
     private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
-        TiledPlan(
-            shape: shape, layout: layout, scale: scale,
-            plan: try executor.compile(graph(shape, layout), parameters: model.parameters))
+        func compile(batch: Int) throws -> TiledPlan {
+            let graph = graph(shape, layout, batch: batch)
+            return TiledPlan(
+                shape: shape, layout: layout, scale: scale,
+                plan: try executor.compile(graph, parameters: model.parameters))
+        }
+        let batch = batch(shape, layout)
+        do { return try compile(batch: batch) } catch let error as ExecutionError {
+            // One at a time takes the least, and smaller tiles are tried after that.
+            guard case .outOfMemory = error, batch > 1 else { throw error }
+            return try compile(batch: 1)
+        }
     }
 
     /// Tiles start on this grid, on which every executor's blocks lie alike: the least common multiple of the Winograd
@@ -165,9 +191,9 @@ public final class Upscaler {
             grid: Upscaler.blockGrid * model.descriptor.sizeMultiple, scale: scale)
     }
 
-    private func graph(_ shape: Shape, _ layout: TileLayout) -> Graph {
+    private func graph(_ shape: Shape, _ layout: TileLayout, batch: Int) -> Graph {
         model.architecture.graph(
-            .nhwc(shape.batch, layout.vertical.length, layout.horizontal.length, shape.channels))
+            .nhwc(shape.batch * batch, layout.vertical.length, layout.horizontal.length, shape.channels))
     }
 
     /// Upscales one picture.

@@ -10,6 +10,8 @@ enum Multiplication: Sendable {
     case matrices
     /// The same kernel with its matrices as arrays: for tests on drivers without any, with subgroups of 8.
     case emulatedMatrices
+    /// Multiply-adds on what is fetched from texel buffers, without shared memory: for software drivers.
+    case texels
 
     /// The kernel's name in Shaders/Variants.txt, without the precision.
     var shader: String {
@@ -17,8 +19,17 @@ enum Multiplication: Sendable {
         case .vectors: "convolution"
         case .matrices: "convolution.matrices"
         case .emulatedMatrices: "convolution.emulated"
+        case .texels: "convolution.texels"
         }
     }
+
+    /// What is left of it for a precision: matrices are of half floats.
+    func with(_ precision: StoragePrecision) -> Multiplication {
+        precision == .fp16 || self == .texels ? self : .vectors
+    }
+
+    /// What is left of it for a convolution: groups, which skip inputs, are done with vectors.
+    func fitting(_ step: ConvolutionStep) -> Multiplication { step.groups > 1 && self == .texels ? .vectors : self }
 
     /// Whether the kernel was compiled and the device has what it is written for.
     static func matricesFit(_ capabilities: Capabilities) -> Bool {
@@ -44,6 +55,8 @@ struct ConvolutionTile: Hashable, Sendable {
     var quads: Int
     /// Of matrices; nil of vectors.
     var subgroupSize: Int?
+    /// Winograd's method: `width` lanes are tiles of 4x4 pixels, and `pixels` counts tiles.
+    var isWinograd = false
 
     var groupSize: Int {
         if let subgroupSize { return height / pixels * subgroupSize }
@@ -65,7 +78,8 @@ struct ConvolutionKernel {
     let chunks: Int
     /// Quads from staged pixel to staged pixel.
     let stagePitch: Int
-    let shader: String
+    let multiplication: Multiplication
+    var shader: String { multiplication.shader }
 
     enum Staging { case halo, taps }
 
@@ -79,12 +93,13 @@ struct ConvolutionKernel {
         tile: ConvolutionTile? = nil
     ) {
         self.step = step
-        shader = multiplication.shader
+        let multiplication = multiplication.fitting(step)
+        self.multiplication = multiplication
         precondition(step.output.segments.count == 1, "a step writes one segment")
-        columns = ConvolutionKernel.columns(step)
+        columns = ConvolutionKernel.columns(step, multiplication)
         self.tile = tile ?? ConvolutionKernel.tiles(step, capabilities, multiplication)[0]
         let inputs = step.input.physicalChannels.count
-        chunkChannels = multiplication == .vectors && inputs < 16 ? 4 : 16
+        chunkChannels = multiplication == .texels || multiplication == .vectors && inputs < 16 ? 4 : 16
         chunks = (inputs + chunkChannels - 1) / chunkChannels
         let stagedQuadBytes: Int
         let exchangeBytes: Int
@@ -97,6 +112,8 @@ struct ConvolutionKernel {
             // Rows of a matrix start at multiples of 16 bytes, and as above.
             stagePitch = chunkChannels / 4 + 2
             (stagedQuadBytes, exchangeBytes) = (8, self.tile.height / self.tile.pixels * 1024)
+        case .texels:
+            (stagePitch, stagedQuadBytes, exchangeBytes) = (1, 0, 0)
         }
         let pixels = (self.tile.width + step.weightShape[3] - 1) * (self.tile.height + step.weightShape[2] - 1)
         let shared = pixels * stagePitch * stagedQuadBytes + exchangeBytes
@@ -104,9 +121,10 @@ struct ConvolutionKernel {
     }
 
     /// Output channels as the product has them. The widest block that wastes none is then a multiple of this.
-    private static func columns(_ step: ConvolutionStep) -> Int {
+    private static func columns(_ step: ConvolutionStep, _ multiplication: Multiplication) -> Int {
         let extent = step.output.segments[0].extent
         let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
+        if multiplication == .texels { return (needed + 3) / 4 * 4 }
         return needed <= 16 ? 16 : (needed + 31) / 32 * 32
     }
 
@@ -118,11 +136,24 @@ struct ConvolutionKernel {
     static func tiles(
         _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication, all: Bool = false
     ) -> [ConvolutionTile] {
-        let columns = columns(step)
+        let multiplication = multiplication.fitting(step)
+        let columns = columns(step, multiplication)
         // Few invocations' worth of work for pictures, many for the body.
         let block = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
         var tiles: [ConvolutionTile]
         switch multiplication {
+        case .texels:
+            // As many sums as a processor's first-level cache and the compiler bear; a subgroup's pixels side by side.
+            let lanes = max(4, capabilities.subgroupSize)
+            let quads = [4, 3, 2, 1].filter { columns / 4 % $0 == 0 }
+            tiles = [(8, quads[0]), (4, quads[0]), (8, quads.count > 1 ? quads[1] : quads[0])].map { pixels, quads in
+                ConvolutionTile(width: lanes, height: pixels, blockQuads: quads, pixels: pixels, quads: quads)
+            }
+            if allowsWinograd(step) {
+                var tile = tiles[0]
+                tile.isWinograd = true
+                tiles.insert(tile, at: 0)
+            }
         case .vectors:
             tiles = [ConvolutionTile(blockQuads: block, pixels: block == 4 ? 4 : 8, quads: block == 16 ? 2 : 1)]
             // Width, height, pixels and quads of an invocation. Software drivers compile for longer than they gain.
@@ -152,6 +183,7 @@ struct ConvolutionKernel {
         }
         var seen: Set<ConvolutionTile> = []
         return tiles.filter { tile in
+            if multiplication == .texels { return seen.insert(tile).inserted }
             // What one tap stages must fit; the halo is tried first.
             let pitch = multiplication == .vectors ? 5 * 16 : 6 * 8
             let exchange = multiplication == .vectors ? 0 : tile.height / tile.pixels * 1024
@@ -190,14 +222,15 @@ struct ConvolutionKernel {
     // MARK: Packing
 
     /// The logical output channel of a column; nil for padding.
-    private func output(_ column: Int) -> Int? {
+    func output(_ column: Int) -> Int? {
         guard step.pixelShuffle > 1 else { return column < step.weightShape[0] ? column : nil }
         let area = step.pixelShuffle * step.pixelShuffle
         let (place, channel) = (column / outputExtent, column % outputExtent)
         return place < area && channel < step.output.channels ? channel * area + place : nil
     }
 
-    /// Weights as the kernel reads them: `[chunk][tap][channel in chunk][column]`, zero where there is no weight.
+    /// Weights as the kernel reads them, zero where there is no weight: `[chunk][tap][channel in chunk][column]`, and for
+    /// texels `[tap][quad of channels][column][4]`.
     func packedWeights(_ weight: HostTensor) -> [Float] {
         let taps = kernelHeight * kernelWidth
         let (outputs, inputs) = (weight.shape[0], weight.shape[1])
@@ -212,7 +245,11 @@ struct ConvolutionKernel {
                     let physical = map[firstInput + input]
                     let (chunk, channel) = (physical / chunkChannels, physical % chunkChannels)
                     for tap in 0..<taps {
-                        packed[((chunk * taps + tap) * chunkChannels + channel) * columns + column] =
+                        let place =
+                            multiplication == .texels
+                            ? ((tap * chunks + chunk) * columns + column) * 4 + channel
+                            : ((chunk * taps + tap) * chunkChannels + channel) * columns + column
+                        packed[place] =
                             values[(output * inputs + input) * taps + tap]
                     }
                 }

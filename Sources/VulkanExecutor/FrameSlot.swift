@@ -13,11 +13,13 @@ final class PlanMemory {
     let arena: DeviceBuffer
     let weights: DeviceBuffer
     let constants: DeviceBuffer
+    /// Between the passes of Winograd's method; nil where no convolution may use it.
+    let scratch: DeviceBuffer?
     /// Where inputs and outputs start in a slot's staging memory, and its size.
     let inputs: (starts: [Int], bytes: Int)
     let outputs: (starts: [Int], bytes: Int)
 
-    var bytes: Int { arena.bytes + weights.bytes + constants.bytes }
+    var bytes: Int { arena.bytes + weights.bytes + constants.bytes + (scratch?.bytes ?? 0) }
 
     init(
         _ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision,
@@ -36,6 +38,9 @@ final class PlanMemory {
         arena = try DeviceBuffer(device, bytes: max(bindingAlignment, program.arenaElements * precision.bytes))
         weights = try PlanMemory.filled(device, lowering.constants.weights)
         constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
+        let between = launches.filter { $0.winogradWeights != nil }
+            .map { $0.convolution?.winogradScratch(rows: $0.rows.count) ?? 0 }.max()
+        scratch = try between.map { try DeviceBuffer(device, bytes: $0) }
         launches = try executor.tiles.chosen(for: launches, executor, self, precision)
     }
 
@@ -79,7 +84,7 @@ final class FrameSlot {
     private let memory: PlanMemory
     private let input: HostBuffer
     private let output: HostBuffer
-    /// One word a dispatch, `bindingAlignment` apart: 1 where a number did not fit.
+    /// One word a launch's piece, `bindingAlignment` apart: 1 where a number did not fit.
     private let status: HostBuffer
     private let labels: [String]
     /// Run one after the other.
@@ -107,8 +112,8 @@ final class FrameSlot {
             let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
             return (launch: launch, pieces: pieces)
         }
-        let dispatches = launches.reduce(0) { $0 + $1.pieces.count }
-        status = try HostBuffer(device, bytes: max(1, dispatches) * bindingAlignment, use: .readback)
+        let pieces = launches.reduce(0) { $0 + $1.pieces.count }
+        status = try HostBuffer(device, bytes: max(1, pieces) * bindingAlignment, use: .readback)
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 
@@ -116,19 +121,17 @@ final class FrameSlot {
         var commands: [CommandList] = []
         for batch in FrameSlot.batches(launches.map(\.launch.work)) {
             let batch = launches[batch]
-            let dispatches = batch.reduce(0) { $0 + $1.pieces.count }
+            let dispatches = batch.reduce(0) { $0 + $1.pieces.count * $1.launch.passes }
             let recorder = try CommandRecorder(
                 device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings,
                 timestamps: isTimed ? batch.count + 1 : 0)
             if isTimed { recorder.timestamp(0) }
             for (index, (launch, pieces)) in batch.enumerated() {
-                let pipeline = try executor.kernels.pipeline(launch.kernel)
                 for piece in pieces {
                     let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
-                    try recorder.dispatch(
-                        pipeline, FrameSlot.bindings(launch, piece, memory, input, output, word),
-                        pushConstants: launch.pushConstants(piece),
-                        groups: launch.groups(piece.rows.count, piece.images.count))
+                    for pass in Pass.passes(launch, piece, memory, input, output, word) {
+                        try recorder.dispatch(pass, executor.kernels)
+                    }
                     labels.append(launch.label)
                 }
                 if isTimed { recorder.timestamp(index + 1) }
@@ -155,30 +158,6 @@ final class FrameSlot {
         }
         if start < work.count { batches.append(start..<work.count) }
         return batches
-    }
-
-    /// - Parameters:
-    ///   - input, output: staging memory; nil for launches that do not touch it.
-    static func bindings(
-        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer?, _ output: HostBuffer?,
-        _ status: BufferSlice
-    ) -> [Binding] {
-        func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
-            switch region.memory {
-            case .arena: memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .input: input!.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .output: output!.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            }
-        }
-        let slices = launch.regions(piece).map { slice($0.region, $0.bytes.range) }
-        let constants = memory.constants.slice(offset: launch.constants.lowerBound, bytes: launch.constants.count)
-        // Something must be bound where a kernel does not look.
-        let weights = launch.weights.map { memory.weights.slice(offset: $0.lowerBound, bytes: $0.count) } ?? constants
-        return [
-            .reading(slices[0]), .writing(slices[1]), .reading(slices.count > 2 ? slices[2] : constants),
-            .reading(slices.count > 3 ? slices[3] : constants), .reading(weights), .reading(constants),
-            .writing(status),
-        ]
     }
 
     /// Lends the memory of the inputs, then starts the frame.

@@ -24,6 +24,8 @@ final class KernelLibrary: Sendable {
     /// Storage buffers of every kernel: source, target, two operands, weights, constants, status.
     static let bindings = 7
     static let pushConstantWords = 23
+    /// The bindings of a shader that are texel buffers: all that the kernels for software drivers read.
+    static func texelBuffers(_ shader: String) -> Set<Int> { shader.hasSuffix(".texels") ? [0, 2, 3, 4, 5] : [] }
 
     let cache: PipelineCache
     private let device: Device
@@ -42,7 +44,8 @@ final class KernelLibrary: Sendable {
             let pipeline = try Pipeline(
                 device, name: name, code: code, bindings: KernelLibrary.bindings,
                 pushConstantBytes: KernelLibrary.pushConstantWords * 4, specialisation: kernel.constants,
-                subgroupSize: kernel.subgroupSize, cache: cache)
+                subgroupSize: kernel.subgroupSize, cache: cache,
+                texelBuffers: KernelLibrary.texelBuffers(kernel.shader))
             pipelines[kernel] = pipeline
             return pipeline
         }

@@ -78,6 +78,8 @@ struct Launch {
     var operands: [(region: Region, upsampling: Int)] = []
     /// Bytes of the plan's weights and constants.
     var weights: Range<Int>?
+    /// The same for Winograd's method; nil where it cannot be used.
+    var winogradWeights: Range<Int>?
     var constants: Range<Int>
     /// Images, and rows of the kernel's own grid, to compute.
     var images: Int
@@ -113,6 +115,9 @@ struct Launch {
         return launch
     }
 
+    /// Dispatches of one piece.
+    var passes: Int { convolution?.tile.isWinograd == true ? 3 : 1 }
+
     /// A part that fits into the device's limits.
     struct Piece {
         var images: Range<Int>
@@ -125,6 +130,17 @@ struct Launch {
     func pieces(_ capabilities: Capabilities, bindingLimit: Int) throws(ComputeError) -> [Piece] {
         var done: [Piece] = []
         var open = [Piece(images: 0..<images, rows: rows)]
+        if let convolution, convolution.tile.isWinograd {
+            // The tiles of a piece must fit between its passes. Pieces begin at whole tiles, so that results do not depend
+            // on how many there are.
+            let starts = stride(from: rows.lowerBound, to: rows.upperBound, by: convolution.winogradRows)
+            open = (0..<images).reversed().flatMap { image in
+                starts.reversed().map {
+                    let end = min($0 + convolution.winogradRows, rows.upperBound)
+                    return Piece(images: image..<image + 1, rows: $0..<end)
+                }
+            }
+        }
         while let piece = open.popLast() {
             if fits(piece, capabilities, bindingLimit) {
                 done.append(piece)
@@ -132,8 +148,10 @@ struct Launch {
                 let middle = piece.images.lowerBound + piece.images.count / 2
                 open.append(Piece(images: middle..<piece.images.upperBound, rows: piece.rows))
                 open.append(Piece(images: piece.images.lowerBound..<middle, rows: piece.rows))
-            } else if piece.rows.count > 1 {
-                let middle = piece.rows.lowerBound + piece.rows.count / 2
+            } else if piece.rows.count > (passes > 1 ? 4 : 1) {
+                var half = piece.rows.count / 2
+                if passes > 1 { half = (half + 3) / 4 * 4 }
+                let middle = piece.rows.lowerBound + half
                 open.append(Piece(images: piece.images, rows: middle..<piece.rows.upperBound))
                 open.append(Piece(images: piece.images, rows: piece.rows.lowerBound..<middle))
             } else {

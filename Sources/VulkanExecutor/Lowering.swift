@@ -42,8 +42,7 @@ struct Lowering {
         self.parameters = parameters
         self.precision = precision
         self.capabilities = capabilities
-        // Matrices are of half floats.
-        self.multiplication = precision == .fp16 ? multiplication : .vectors
+        self.multiplication = multiplication.with(precision)
         if let frame = ends.input {
             upload(frame, to: program.inputs[0])
         } else {
@@ -84,6 +83,8 @@ struct Lowering {
                 launch.work = launch.work * rows[index].count / launch.rows.count
                 launch.leastBytes = launch.leastBytes * rows[index].count / launch.rows.count
                 launch.rows = rows[index]
+                // Winograd's tiles would begin elsewhere than in the whole picture.
+                launch.winogradWeights = nil
                 // What lies between two of these steps holds the rows of this strip only.
                 if index > 0 { launch.source.firstRow = rows[index - 1].lowerBound * tail[index - 1].targetScale }
                 if index < tail.count - 1 { launch.target.firstRow = rows[index].lowerBound * launch.targetScale }
@@ -181,12 +182,17 @@ struct Lowering {
         let operands = encode(step.stages, target: step.output, step: start, into: &words)
         words += kernel.constants
         let weights = constants.append(weights: kernel.packedWeights(parameters[step.weight]!), precision)
+        let mayBeWinograd = kernel.multiplication == .texels && ConvolutionKernel.allowsWinograd(step)
+        let winogradWeights =
+            mayBeWinograd
+            ? constants.append(weights: kernel.winogradWeights(parameters[step.weight]!), .fp32) : nil
         launches.append(
             Launch(
                 kernel: Kernel(
                     shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
                     constants: words),
                 source: region(step.input), target: region(step.output), operands: operands, weights: weights,
+                winogradWeights: winogradWeights,
                 constants: constants.endStep(start), images: step.output.batch, rows: 0..<step.resultHeight,
                 targetScale: step.pixelShuffle, sourceRows: step.inputRows, groups: kernel.groups,
                 work: step.multiplyAdds, leastBytes: leastBytes, kind: .convolution,

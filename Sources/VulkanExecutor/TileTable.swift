@@ -48,18 +48,27 @@ final class TileTable: Sendable {
     func chosen(
         for launches: [Launch], _ executor: VulkanExecutor, _ memory: PlanMemory, _ precision: StoragePrecision
     ) throws -> [Launch] {
-        let multiplication = precision == .fp16 ? executor.multiplication : .vectors
+        let multiplication = executor.multiplication.with(precision)
         return try launches.map { launch in
             guard let convolution = launch.convolution else { return launch }
             let capabilities = executor.device.capabilities
             let key = TileTable.key(launch, convolution.step)
             let forced = forced
             let candidates = ConvolutionKernel.tiles(
-                convolution.step, capabilities, multiplication, all: forced != nil)
+                convolution.step, capabilities, multiplication, all: forced != nil
+            ).filter { tile in
+                guard tile.isWinograd else { return true }
+                // Four rows at the least must fit into a binding.
+                let part = launch.with(tile, capabilities, multiplication)
+                return launch.winogradWeights != nil
+                    && (try? part.pieces(capabilities, bindingLimit: executor.bindingLimit)) != nil
+            }
             if let known = forced ?? contents.withLock({ $0.tiles[key] }), candidates.contains(known) {
                 return launch.with(known, capabilities, multiplication)
             }
-            guard measures, candidates.count > 1, launch.work >= TileTable.worthwhileWork else { return launch }
+            guard measures, candidates.count > 1, launch.work >= TileTable.worthwhileWork else {
+                return launch.with(candidates[0], capabilities, multiplication)
+            }
             let best = try TileTable.best(candidates, launch, executor, memory, multiplication)
             contents.withLock {
                 $0.tiles[key] = best
@@ -85,28 +94,29 @@ final class TileTable: Sendable {
         // Whole tiles of rows, and at least one of the tallest.
         let rows = max(32, launch.rows.count * limit / max(launch.work, 1) / 32 * 32)
         let status = try DeviceBuffer(executor.device, bytes: bindingAlignment)
+        // Seconds a row: not every tile is measured on as many.
         var best = (tile: candidates[0], seconds: Double.infinity)
         for tile in candidates {
             var part = launch.with(tile, capabilities, multiplication)
             part.rows = launch.rows.prefix(rows)
             part.images = 1
             guard let piece = try part.pieces(capabilities, bindingLimit: executor.bindingLimit).first else { continue }
-            let pipeline = try executor.kernels.pipeline(part.kernel)
+            let passes = Pass.passes(part, piece, memory, nil, nil, status.slice())
             let recorder = try CommandRecorder(
-                executor.device, dispatches: 1, storageBuffers: KernelLibrary.bindings, timestamps: 2)
+                executor.device, dispatches: passes.count, storageBuffers: passes.count * KernelLibrary.bindings,
+                timestamps: 2)
             recorder.timestamp(0)
-            try recorder.dispatch(
-                pipeline, FrameSlot.bindings(part, piece, memory, nil, nil, status.slice()),
-                pushConstants: part.pushConstants(piece), groups: part.groups(piece.rows.count, piece.images.count))
+            for pass in passes { try recorder.dispatch(pass, executor.kernels) }
             recorder.timestamp(1)
             let commands = try recorder.finish()
             // The first run compiles and warms up.
             var fastest = Double.infinity
             for run in 0..<4 {
                 let seconds = try time(commands)
-                if run > 0 { fastest = min(fastest, seconds) }
+                if run == 0 { continue }
+                fastest = min(fastest, seconds / Double(piece.rows.count))
                 // Out of the race.
-                if run > 0 && seconds > 2 * best.seconds { break }
+                if fastest > 2 * best.seconds { break }
             }
             // Less than 3 in 100 is noise: the better guess stays.
             if fastest < best.seconds * 0.97 { best = (tile, fastest) }
@@ -153,7 +163,7 @@ final class TileTable: Sendable {
     static func text(_ tiles: [String: ConvolutionTile]) -> String {
         tiles.sorted { $0.key < $1.key }.map { key, tile in
             "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
-                + "\(tile.subgroupSize ?? 0)\n"
+                + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)\n"
         }.joined()
     }
 
@@ -162,10 +172,10 @@ final class TileTable: Sendable {
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
             let numbers = words.dropFirst().compactMap { Int($0) }
-            guard words.count == 7, numbers.count == 6 else { continue }
+            guard words.count == 8, numbers.count == 7 else { continue }
             tiles[String(words[0])] = ConvolutionTile(
                 width: numbers[0], height: numbers[1], blockQuads: numbers[2], pixels: numbers[3], quads: numbers[4],
-                subgroupSize: numbers[5] == 0 ? nil : numbers[5])
+                subgroupSize: numbers[5] == 0 ? nil : numbers[5], isWinograd: numbers[6] == 1)
         }
         return tiles
     }

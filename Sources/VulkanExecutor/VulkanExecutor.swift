@@ -6,8 +6,12 @@
 //
 // The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
 // `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
-// weight packing), `VulkanPlan`, `SelfTest`. The kernels are in Shaders/. Graphs that inference's programs are not made for
-// go another way, from `Training/VulkanTraining` on.
+// weight packing), `Passes` (the dispatches of a launch: three for Winograd's method), `VulkanPlan`, `SelfTest`. The
+// kernels are in Shaders/. Graphs that inference's programs are not made for go another way, from
+// `Training/VulkanTraining` on.
+//
+// Convolutions multiply in one of three ways: with cooperative matrices; with vectors and shared memory; or, on software
+// drivers, whose invocations are the lanes of a processor's vectors, with what is fetched from texel buffers.
 //
 // Numbers that do not fit into their storage are never passed on: kernels report them, and the plan runs the frame again
 // in single precision, or fails. A device that computes wrong results is refused by the self-test, by name. Nothing here
@@ -19,7 +23,7 @@ internal import Synchronization
 internal import Tensor
 
 /// Runs graphs on a Vulkan device. Safe to share between threads.
-public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
+public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
         /// The n of `--device vulkan:n`.
@@ -92,9 +96,9 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
             memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
         do {
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
-        } catch ComputeError.refused where multiplication == .matrices {
-            // The driver's cooperative matrices are wrong, or our use of them is: the plain kernels are slower, but they
-            // may be right.
+        } catch ComputeError.refused where multiplication != .vectors {
+            // The driver's cooperative matrices (or texel buffers) are wrong, or our use of them is: the plain kernels are
+            // slower, but they may be right.
             multiplication = .vectors
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         }
@@ -112,9 +116,13 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
         let instance = try Instance(validation: validation)
         let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
         device = try Device(physical, memoryLimit: memoryLimit)
-        self.bindingLimit = min(bindingLimit, device.capabilities.maximumBindingBytes)
-        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(device.capabilities)
-        chosenMultiplication = Mutex(hasMatrices ? .matrices : .vectors)
+        let capabilities = device.capabilities
+        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(capabilities)
+        let plain = capabilities.quirks.contains(.processorLanes) ? Multiplication.texels : .vectors
+        chosenMultiplication = Mutex(hasMatrices ? .matrices : plain)
+        self.bindingLimit = min(
+            bindingLimit, capabilities.maximumBindingBytes,
+            plain == .texels ? capabilities.maximumTexels * 4 * precision.bytes : .max)
         self.stripBytes = stripBytes
         self.precision = precision
         self.cacheDirectory = cacheDirectory
@@ -185,8 +193,18 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor {
     public func workingBytes(_ graph: Graph) -> Int {
         let ends = (graph.inputs + graph.outputs).reduce(0) { $0 + graph.shape($1).count * 4 }
         let program = Planner.plan(graph, options: PlanMemory.options(self, precision))
-        return program.arenaElements * precision.bytes + framesInFlight * ends
+        var between = 0
+        if multiplication == .texels {
+            for case .convolution(let step) in program.steps where ConvolutionKernel.allowsWinograd(step) {
+                let kernel = ConvolutionKernel(step, device.capabilities, .texels)
+                between = max(between, kernel.winogradScratch(rows: step.resultHeight))
+            }
+        }
+        return program.arenaElements * precision.bytes + between + framesInFlight * ends
     }
+
+    /// A large GPU holds some thousand workgroups of 128 pixels at a time; a processor is filled by any picture.
+    public var fillingPixels: Int { isSoftware ? 0 : 512 << 10 }
 
     /// What was done with the device since it was opened: buffers, pipelines, submissions, waits.
     public var activity: DeviceActivity { device.activity }

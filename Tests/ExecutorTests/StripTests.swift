@@ -53,6 +53,8 @@ import Testing
         let (whole, strips) = (
             try executor(precision, stripBytes: .max / 8), try executor(precision, stripBytes: 1 << 12)
         )
+        // Winograd's method is not used in strips, and rounds otherwise.
+        (whole.multiplication, strips.multiplication) = (.vectors, .vectors)
         for (name, graph) in networks {
             let parameters = randomParameters(graph, seed: 3)
             let input = randomTensor(graph.shape(graph.inputs[0]), seed: 4)
@@ -72,6 +74,24 @@ import Testing
             }
         }
         #expect(strips.validationMessages == [])
+    }
+
+    /// The kernels for software drivers in strips: the same but for rounding.
+    @Test func stripsOfTexels() throws {
+        let graph = RRDBNet(features: 16, growth: 16, blocks: 1).graph(.nhwc(1, 83, 11, 3))
+        let parameters = randomParameters(graph, seed: 3)
+        let input = randomTensor(graph.shape(graph.inputs[0]), seed: 4)
+        func result(_ stripBytes: Int) throws -> (HostTensor, Int) {
+            let executor = try executor(.fp32, stripBytes: stripBytes)
+            executor.multiplication = .texels
+            let plan = try executor.plan(graph, parameters: parameters)
+            let result = try plan.run([input])[0]
+            #expect(executor.validationMessages == [])
+            return (result, plan.memoryBytes)
+        }
+        let (whole, strips) = (try result(.max / 8), try result(1 << 12))
+        #expect(largestDifference(whole.0, strips.0) < 1e-5)
+        #expect(strips.1 < whole.1)
     }
 
     /// Networks whose end is no chain of enlarging convolutions are left whole.

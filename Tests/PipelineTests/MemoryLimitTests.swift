@@ -25,7 +25,7 @@ import Weights
         let roomy = Upscaler(
             model: model, executor: try VulkanExecutor(device: 0, cacheDirectory: nil), tiling: .off)
         let expected = try roomy.upscale(picture)
-        let limit = 3 << 20
+        let limit = 5 << 20
         #expect(roomy.memoryBytes > limit)
         let executor = try VulkanExecutor(device: 0, cacheDirectory: nil, memoryLimit: limit)
         #expect(executor.memoryBudget == limit)

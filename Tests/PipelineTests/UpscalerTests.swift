@@ -4,6 +4,7 @@ import Reference
 import Tensor
 import TestSupport
 import Testing
+import VulkanExecutor
 import Weights
 
 @testable import Pipeline
@@ -25,6 +26,54 @@ import Weights
         let result = try tiled.upscale(picture)
         #expect(tiled.tileCount > 1)
         #expect(result == whole)
+    }
+
+    /// Tiles run as batches give what they give one by one, bit for bit: also a last batch that is not full, and blended
+    /// tiles.
+    @Test(arguments: [false, true]) func batchesAreTheirTiles(_ isVulkan: Bool) throws {
+        let executor: any Executor =
+            isVulkan
+            ? try VulkanExecutor(precision: .fp32, allowSoftware: true, cacheDirectory: nil) : CPUExecutor(threads: 2)
+        let architectures: [any Architecture] = [
+            SRVGGNetCompact(features: 16, convolutions: 2, upscale: 2),
+            RRDBNet(features: 8, growth: 4, blocks: 3, unshuffle: 2),
+        ]
+        for architecture in architectures {
+            let model = model(architecture)
+            let picture = randomTensor(.nhwc(1, 140, 251, 3), seed: 3, in: 0..<1)
+            func upscaler(_ pixels: Int) -> Upscaler {
+                let upscaler = Upscaler(model: model, executor: executor, tiling: .size(24), reuses: true)
+                upscaler.fillingPixels = pixels
+                return upscaler
+            }
+            let (single, batched) = (upscaler(0), upscaler(100_000))
+            let expected = try single.upscale(picture)
+            #expect(try batched.upscale(picture) == expected)
+            #expect(single.tilesAtOnce == 1 && single.tileCount > 1)
+            #expect((2...single.tileCount).contains(batched.tilesAtOnce))
+            // Only some tiles change.
+            var changed = picture
+            changed.values[4000] = 0.25
+            #expect(try batched.upscale(changed) == single.upscale(changed))
+            #expect(batched.reuse == single.reuse)
+        }
+    }
+
+    /// A batch that the budget has no room for is made smaller.
+    @Test func batchesKeepTheBudget() throws {
+        let model = model(SRVGGNetCompact(features: 16, convolutions: 2, upscale: 2))
+        let picture = randomTensor(.nhwc(1, 140, 251, 3), seed: 3, in: 0..<1)
+        func tilesAtOnce(_ budget: Int) throws -> Int {
+            let upscaler = Upscaler(
+                model: model, executor: CPUExecutor(threads: 2), tiling: .size(24), memoryBudget: budget)
+            upscaler.fillingPixels = 1 << 30
+            _ = try upscaler.upscale(picture)
+            return upscaler.tilesAtOnce
+        }
+        let all = try tilesAtOnce(1 << 30)
+        #expect(all > 4)
+        #expect(try tilesAtOnce(4 << 20) < all)
+        #expect(try tilesAtOnce(1) == 1)
     }
 
     /// The final bicubic resize keeps its phase in every tile.

@@ -48,11 +48,29 @@ CK_INLINE void CK_NAME(operand)(const CK_NAME(place) *p, int lane, vf *v, int n)
             CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_repeat(v4_load(base + i * p->view->pitch));
             return;
         }
+        if (p->upsampling == 2 && p->shuffle % 2 == 0 && p->view->pitch == 4) {
+            // Every pixel twice.
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_load_twice(base + i * (p->shuffle / 2) * 4);
+            return;
+        }
         if (p->upsampling == 1 && p->view->pitch == 4) {
             CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_load(base + i * p->shuffle * 4);
             return;
         }
     }
+#if CK_WIDTH == 16
+    if (p->shuffle == 2 && p->view->pitch == 4 && p->upsampling <= 2) {
+        // A vector is all four sub-pixels: two of each of two rows.
+        const float *base = CK_NAME(address)(p, lane, 0);
+        if (p->upsampling == 2) {
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_repeat(v4_load(base + i * 4));
+        } else {
+            const int64_t row = p->view->width * 4;
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_join(v8_load(base + i * 8), v8_load(base + i * 8 + row));
+        }
+        return;
+    }
+#endif
     float lanes[CK_RUN * CK_WIDTH];
     for (int i = 0; i < n; i++) {
         for (int quarter = 0; quarter < CK_WIDTH; quarter += 4) {
@@ -77,6 +95,17 @@ CK_INLINE void CK_NAME(write)(const CK_NAME(place) *p, int lane, const vf *v, in
         CK_UNROLL for (int i = 0; i < n; i++) vf_store(base + i * p->shuffle * 4, v[i]);
         return;
     }
+#if CK_WIDTH == 16
+    if (p->shuffle == 2 && p->view->pitch == 4) {
+        float *base = CK_NAME(address)(p, lane, 0);
+        const int64_t row = p->view->width * 4;
+        CK_UNROLL for (int i = 0; i < n; i++) {
+            v8_store(base + i * 8, vf_low(v[i]));
+            v8_store(base + i * 8 + row, vf_high(v[i]));
+        }
+        return;
+    }
+#endif
     float lanes[CK_RUN * CK_WIDTH];
     CK_UNROLL for (int i = 0; i < n; i++) vf_store(lanes + i * CK_WIDTH, v[i]);
     for (int i = 0; i < n; i++) {

@@ -24,6 +24,27 @@ CK_INLINE vf vf_repeat(v4 x) {
     return x;
 #endif
 }
+/// CK_WIDTH / 8 groups of four numbers (one at the least), each twice as far as there is room.
+CK_INLINE vf vf_load_twice(const float *p) {
+#if CK_WIDTH == 16
+    v4 x = v4_load(p), y = v4_load(p + 4);
+    return __builtin_shufflevector(x, y, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7);
+#else
+    return vf_repeat(v4_load(p));
+#endif
+}
+#if CK_WIDTH == 16
+// Halves of vectors.
+typedef float v8 __attribute__((ext_vector_type(8)));
+typedef float v8_unaligned __attribute__((ext_vector_type(8), aligned(4)));
+CK_INLINE v8 v8_load(const float *p) { return *(const v8_unaligned *)p; }
+CK_INLINE void v8_store(float *p, v8 x) { *(v8_unaligned *)p = x; }
+CK_INLINE vf vf_join(v8 x, v8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+CK_INLINE v8 vf_low(vf x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7); }
+CK_INLINE v8 vf_high(vf x) { return __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); }
+#endif
 CK_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
 CK_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 
