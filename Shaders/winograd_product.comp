@@ -1,5 +1,6 @@
-// The second of Winograd's kernels (winograd.glsl): one matrix product for each of the 36 places of a tile. Lanes are tiles;
-// an invocation sums up PIXELS tiles by QUADS quads of outputs, as convolution_texels.comp does with pixels.
+// The second of Winograd's kernels (winograd.glsl): one matrix product for each of the 36 places of a tile. TILE_WIDTH
+// lanes are tiles; an invocation sums up PIXELS tiles by QUADS quads of outputs, as convolution_texels.comp does with
+// pixels. What else is in a workgroup takes the next outputs of the same tiles, which are in the cache then.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -17,15 +18,15 @@ layout(binding = 1, std430) restrict writeonly buffer Sums { vec4 products[]; };
 void main()
 {
     uint tiles = source.width * source.height;
-    uint first = gl_WorkGroupID.x * GROUP * PIXELS + gl_LocalInvocationIndex;
-    uint firstQuad = gl_WorkGroupID.y * QUADS;
+    uint first = gl_WorkGroupID.x * TILE_WIDTH * PIXELS + gl_LocalInvocationIndex % TILE_WIDTH;
+    uint firstQuad = (gl_WorkGroupID.y * (GROUP / TILE_WIDTH) + gl_LocalInvocationIndex / TILE_WIDTH) * QUADS;
     uint xi = gl_WorkGroupID.z;
 
     float sums[QUADS * 4u * PIXELS];
     [[unroll]] for (uint i = 0u; i < QUADS * 4u * PIXELS; ++i) sums[i] = 0.0;
     int at[PIXELS];
     [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {
-        at[i] = int((xi * tiles + min(first + i * GROUP, tiles - 1u)) * CHUNKS);
+        at[i] = int((xi * tiles + min(first + i * TILE_WIDTH, tiles - 1u)) * CHUNKS);
     }
     int weight = int((xi * CHUNKS * WEIGHT_QUADS + firstQuad) * 4u);
     for (int k = 0; k < int(CHUNKS); ++k) {
@@ -41,7 +42,7 @@ void main()
         weight += int(WEIGHT_QUADS * 4u);
     }
     [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {
-        uint tile = first + i * GROUP;
+        uint tile = first + i * TILE_WIDTH;
         if (tile < tiles) {
             uint to = (xi * tiles + tile) * WEIGHT_QUADS + firstQuad;
             [[unroll]] for (uint j = 0u; j < QUADS; ++j) {

@@ -11,7 +11,7 @@ struct ConvolutionOptions: Sendable {
 }
 
 enum ConvolutionKernel: String, Sendable, CaseIterable {
-    /// F(6x6, 3x3): 5.1 times fewer multiplications than directly; errors of 0.3e-5 to 3e-5 of a layer's results.
+    /// F(6x6, 3x3): 5.1 times fewer multiplications than directly; errors of some 1e-5 of a layer's results.
     case winograd6
     /// F(4x4, 3x3): 4 times fewer; errors some six times smaller. `WinogradChoice.swift` says when.
     case winograd4
