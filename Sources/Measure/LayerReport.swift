@@ -1,5 +1,5 @@
 public import Network
-public import Tensor
+internal import Tensor
 
 /// Where a network's time goes, layer by layer. Encodes to the JSON of `upframe bench --json`.
 public struct LayerReport: Sendable, Codable {

@@ -117,7 +117,8 @@ extension ConvolutionKernel {
     /// the products took 15 % longer). A single row of tiles may take more.
     private static let scratchLimit = 5 << 18
 
-    /// Whether Winograd's method can do a step; where it does not pay, the measurement says so.
+    /// Whether Winograd's method can do a step, and is then what does it. Whatever it depends on must be the same for a
+    /// picture and for a part of it.
     static func allowsWinograd(_ step: ConvolutionStep) -> Bool {
         step.weightShape[2] == 3 && step.weightShape[3] == 3 && step.stride == 1 && step.padding == 1
             && step.groups == 1 && step.input.physicalChannels.count >= 16

@@ -63,6 +63,11 @@ final class TileTable: Sendable {
                 return launch.winogradWeights != nil
                     && (try? part.pieces(capabilities, bindingLimit: executor.bindingLimit)) != nil
             }
+            // Not a matter of measuring: it rounds otherwise than direct sums, and a picture's tiles, which are computed in
+            // plans of their own, must come out as the whole picture's do.
+            if forced == nil, let winograd = candidates.first(where: \.isWinograd) {
+                return launch.with(winograd, capabilities, multiplication)
+            }
             if let known = forced ?? contents.withLock({ $0.tiles[key] }), candidates.contains(known) {
                 return launch.with(known, capabilities, multiplication)
             }
