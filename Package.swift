@@ -81,7 +81,8 @@ let package = Package(
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", "Measure", "TrainingRun", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pipeline", "Catalogue", "Measure", "TrainingRun",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
@@ -143,7 +144,7 @@ let package = Package(
                 "CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute",
                 "Threads",
             ]),
-        tests("CommandTests", ["upframe", "Network", "Tensor", "Weights"]),
+        tests("CommandTests", ["upframe", "Media", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]
 )

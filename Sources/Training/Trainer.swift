@@ -150,7 +150,9 @@ public final class Trainer {
         progress.lossScale?.note(isGood: failed == nil)
         progress.step += 1
         progress.randomCounter = random.counter
-        if let failed, !isExcused, failures == Self.mostFailures { throw TrainingError.notFinite(loss: failed, step: step) }
+        if let failed, !isExcused, failures == Self.mostFailures {
+            throw TrainingError.notFinite(loss: failed, step: step)
+        }
         return Report(values: values, failed: failed)
     }
 

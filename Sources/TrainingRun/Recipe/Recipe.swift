@@ -98,11 +98,20 @@ public struct PerceptualSettings: Codable, Hashable, Sendable {
     public var weight: Float = 0
     /// torchvision's VGG19 as safetensors (`features.0.weight` …).
     public var weights = ""
-    public var conv1_2: Float = 0.1
-    public var conv2_2: Float = 0.1
-    public var conv3_4: Float = 1
-    public var conv4_4: Float = 1
-    public var conv5_4: Float = 1
+    public var conv1Layer2: Float = 0.1
+    public var conv2Layer2: Float = 0.1
+    public var conv3Layer4: Float = 1
+    public var conv4Layer4: Float = 1
+    public var conv5Layer4: Float = 1
+
+    private enum CodingKeys: String, CodingKey {
+        case weight, weights
+        case conv1Layer2 = "conv1_2"
+        case conv2Layer2 = "conv2_2"
+        case conv3Layer4 = "conv3_4"
+        case conv4Layer4 = "conv4_4"
+        case conv5Layer4 = "conv5_4"
+    }
 
     public init() {}
 }
@@ -205,8 +214,9 @@ extension Recipe {
         rules.pixelLosses = Dictionary(uniqueKeysWithValues: pixel.filter { $0.1 != 0 })
         if perceptual.weight != 0 {
             let layers: [(String, Float)] = [
-                ("conv1_2", perceptual.conv1_2), ("conv2_2", perceptual.conv2_2), ("conv3_4", perceptual.conv3_4),
-                ("conv4_4", perceptual.conv4_4), ("conv5_4", perceptual.conv5_4),
+                ("conv1_2", perceptual.conv1Layer2), ("conv2_2", perceptual.conv2Layer2),
+                ("conv3_4", perceptual.conv3Layer4),
+                ("conv4_4", perceptual.conv4Layer4), ("conv5_4", perceptual.conv5Layer4),
             ]
             rules.perceptualWeights = Dictionary(
                 uniqueKeysWithValues: layers.filter { $0.1 != 0 }.map { ($0.0, $0.1 * perceptual.weight) })

@@ -233,7 +233,8 @@ extension Recipe {
         func add(_ key: String, _ value: some Encodable) { members.append((key, Self.node(value))) }
         func addNetwork(_ key: String, _ name: String, _ value: any Encodable) {
             var mapping = Self.node(value).mapping ?? Yams.Node.Mapping([])
-            mapping = Yams.Node.Mapping([(Yams.Node("architecture"), Yams.Node(name))] + mapping.map { ($0.key, $0.value) })
+            mapping = Yams.Node.Mapping(
+                [(Yams.Node("architecture"), Yams.Node(name))] + mapping.map { ($0.key, $0.value) })
             members.append((key, .mapping(mapping)))
         }
         add("name", name)
@@ -261,8 +262,24 @@ extension Recipe {
     }
 
     private static func node(_ value: some Encodable) -> Yams.Node {
-        do { return try Yams.compose(yaml: YAMLEncoder().encode(value)) ?? Yams.Node("") } catch {
+        do { return plain(try Yams.compose(yaml: YAMLEncoder().encode(value)) ?? Yams.Node("")) } catch {
             preconditionFailure("a recipe cannot be written: \(error)")
+        }
+    }
+
+    /// Numbers as people write them: the encoder's "8.99999976158142e-1" is the single-precision 0.9.
+    private static func plain(_ node: Yams.Node) -> Yams.Node {
+        switch node {
+        case .mapping(let mapping): return .mapping(Yams.Node.Mapping(mapping.map { ($0.key, plain($0.value)) }))
+        case .sequence(let sequence): return .sequence(Yams.Node.Sequence(sequence.map(plain)))
+        default:
+            guard let text = node.string, text.contains("e") || text.contains("."), let number = Double(text),
+                number.isFinite
+            else { return node }
+            let single = Float(number)
+            // Close to a single-precision number means that it was one.
+            let isSingle = abs(Double(single) - number) <= abs(number) * 1e-13
+            return Yams.Node(isSingle ? "\(single)" : "\(number)")
         }
     }
 }
