@@ -71,10 +71,11 @@ import Testing
             executor: executor)
         // Other work may have slowed the peak's measurement and not the kernel's: what counts is that they agree once.
         var share = Double.infinity
-        for _ in 0..<5 where share >= 1.25 {
+        for _ in 0..<20 where share >= 1.25 {
             let report = try #require(try timer.layers(runs: 9, peak: peak))
             share = try #require(report.layers.compactMap(\.shareOfPeak).max())
-            peak = try executor.measurePeak()
+            let again = try executor.measurePeak()
+            if again.flops > peak.flops { peak = again }
         }
         #expect(share > 0.01 && share < 1.25, "\(share)")
     }
