@@ -113,6 +113,8 @@ public struct Degrader: Sendable {
 extension DegradationTrace.CodecUse {
     /// Through the encoder and back: a clip as a clip, a still as a film of itself of which one frame is kept.
     ///
+    /// At low rates an encoder may leave out a motion altogether and repeat the frame before. A still that came out in
+    /// its neighbour's place would teach a network to move pictures; it is encoded again without motion.
     /// - Throws: `MediaError`.
     public func callAsFunction(_ frames: [HostTensor]) throws -> [HostTensor] {
         let shape = frames[0].shape
@@ -129,7 +131,19 @@ extension DegradationTrace.CodecUse {
             }
         let trip = CodecRoundTrip(encoder: encoder, rate: encoding, framesPerSecond: perSecond)
         let back = try trip(film.map(\.values), width: shape.width, height: shape.height)
-        return isStill ? [HostTensor(shape, back[kept])] : back.map { HostTensor(shape, $0) }
+        guard isStill else { return back.map { HostTensor(shape, $0) } }
+        let found = back[kept]
+        if motion != (0, 0) {
+            let distances = film.map { frame in
+                zip(frame.values, found).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+            }
+            if distances.contains(where: { $0 < distances[kept] }) {
+                var resting = self
+                resting.motion = (0, 0)
+                return try resting(frames)
+            }
+        }
+        return [HostTensor(shape, found)]
     }
 }
 

@@ -121,7 +121,7 @@ public struct DegradationRecipe: Hashable, Sendable {
     /// A video encoder. A clip goes through as a clip, all frames at one size. A still is made a film of: the picture
     /// moves by whole pixels from frame to frame, along a line that is drawn, and lies at its own place in one frame,
     /// which is drawn too and is the one that is kept. So it comes out as a frame that stands alone, as a predicted one
-    /// or as one between two, with the artefacts of its kind.
+    /// or as one between two, with the artefacts of its kind. Motions of more than a pixel lag behind at low rates.
     public struct CodecStage: Hashable, Sendable {
         public var probability = 0.0
         /// One is drawn, by weight.
@@ -131,7 +131,7 @@ public struct DegradationRecipe: Hashable, Sendable {
         /// The number of frames that are made of a still.
         public var stillFrames = 3
         /// The most by which a still moves from frame to frame, in pixels each way.
-        public var stillMotion = 2
+        public var stillMotion = 1
         public init() {}
     }
 

@@ -36,9 +36,9 @@ public struct CodecRoundTrip: Sendable, Hashable {
         return codec.pointee.type == AVMEDIA_TYPE_VIDEO
     }
 
-    /// Encoders refuse pictures smaller than their blocks (libx265) or of odd sizes. Smaller ones are padded with their
-    /// outermost pixels, which is cut off again.
-    private static let smallestSide = 32
+    /// Smaller pictures, and odd sizes, which encoders refuse, are padded with their outermost pixels; these are cut off
+    /// again.
+    private var smallestSide: Int { encoder == "libx265" ? 64 : 32 }
 
     /// Frames in, as many frames out, in the same order: each `width * height * 3` gamma-encoded RGB floats in 0 … 1.
     ///
@@ -48,7 +48,7 @@ public struct CodecRoundTrip: Sendable, Hashable {
         precondition(!frames.isEmpty && width > 0 && height > 0, "a film has frames")
         precondition(frames.allSatisfy { $0.count == width * height * 3 }, "all frames are \(width)x\(height)")
         Library.prepare()
-        let (w, h) = (max(Self.smallestSide, width + width % 2), max(Self.smallestSide, height + height % 2))
+        let (w, h) = (max(smallestSide, width + width % 2), max(smallestSide, height + height % 2))
         let session = try CodecSession(self, width: w, height: h)
         let color = ColorDescription(
             matrix: ColorDescription.guessedMatrix(height: h), range: .limited, chromaLocation: .left)

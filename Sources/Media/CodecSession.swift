@@ -51,14 +51,18 @@ internal final class CodecSession {
     }
 
     /// The faster presets, as live and web encoders use them, and no threads.
+    ///
+    /// What looks ahead along motion is off, and x265's largest blocks are too: on pictures smaller than some 100 pixels
+    /// x264's mbtree (r3095, AVX-512), and x265 (3.5) where one block is the whole picture, let memory that nobody wrote
+    /// into their decisions, so that results differ from run to run, and x265's cutree writes beyond its arrays. Found by
+    /// filling fresh memory with different bytes, and by valgrind.
     private static func options(_ encoder: String) -> [(String, String)] {
         switch encoder {
-        case "libx264": [("preset", "veryfast"), ("x264-params", "lookahead-threads=1:sync-lookahead=0")]
-        // Its cutree writes beyond its arrays where a picture is narrower than some 40 pixels (x265 3.5, by valgrind).
+        case "libx264": [("preset", "veryfast"), ("x264-params", "lookahead-threads=1:sync-lookahead=0:mbtree=0")]
         case "libx265":
             [
                 ("preset", "veryfast"),
-                ("x265-params", "log-level=none:pools=none:frame-threads=1:wpp=0:cutree=0"),
+                ("x265-params", "log-level=none:pools=none:frame-threads=1:wpp=0:cutree=0:ctu=32"),
             ]
         case "libvpx-vp9", "libvpx": [("deadline", "realtime"), ("cpu-used", "8"), ("lag-in-frames", "0")]
         // As discs and broadcasts have them.

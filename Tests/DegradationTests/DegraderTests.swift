@@ -42,6 +42,7 @@ import Testing
 
     @Test func samplesArePureFunctions() async throws {
         var recipe = try preset("web-video")
+        recipe.clean = 0
         recipe.first.noise.probability = 1
         let degrader = Degrader(recipe, scale: 2)
         let high = [blocks(64, 64, seed: 3)]

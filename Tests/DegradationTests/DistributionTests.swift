@@ -142,7 +142,7 @@ import Testing
             guard case .codec(let use)? = trace.stages.last?.first else { continue }
             hits[use.encoder, default: 0] += 1
             kept[use.kept, default: 0] += 1
-            #expect((0..<use.frames).contains(use.kept) && abs(use.motion.x) <= 2 && abs(use.motion.y) <= 2)
+            #expect((0..<use.frames).contains(use.kept) && abs(use.motion.x) <= 1 && abs(use.motion.y) <= 1)
         }
         for (name, weight) in [("libx264", 0.75), ("libvpx-vp9", 0.15), ("libx265", 0.1)] {
             #expect(agrees(hits[name] ?? 0, of: dirty, probability: 0.95 * weight), "\(name)")
