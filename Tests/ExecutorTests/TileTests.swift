@@ -104,6 +104,8 @@ import Testing
 
         func pipelinesMade() throws -> Int {
             let executor = try executor(.fp32, directory: directory, measures: true)
+            // Winograd's method, where software drivers have it, is taken by rule and not measured.
+            executor.multiplication = .vectors
             let result = try executor.plan(graph, parameters: parameters).run([input])[0]
             #expect(largestDifference(result, expected) < 1e-4)
             #expect(executor.validationMessages.first == nil)
