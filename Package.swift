@@ -144,7 +144,7 @@ let package = Package(
                 "CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute",
                 "Threads",
             ]),
-        tests("CommandTests", ["upframe", "Media", "Network", "Tensor", "Weights"]),
+        tests("CommandTests", ["upframe", "Catalogue", "Media", "Network", "Tensor", "Weights"]),
     ],
     swiftLanguageModes: [.v6]
 )
