@@ -113,7 +113,7 @@ import Testing
         }
         let first = try pipelinesMade()
         let files = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasPrefix("tiles-") }
-        #expect(files.count == 1)
+        try #require(files.count == 1)
         let path = "\(directory)/\(files[0])"
         let kept = TileTable.read(try String(contentsOfFile: path, encoding: .utf8))
         // 3 -> 64 is too small to be worth it at this size.
