@@ -1,6 +1,8 @@
 import Catalogue
 import Foundation
 import Media
+import Network
+import Tensor
 import TestSupport
 import Testing
 import Weights
