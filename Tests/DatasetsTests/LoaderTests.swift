@@ -47,6 +47,8 @@ import Threads
             made.add(1, ordering: .sequentiallyConsistent)
             // The one behind fails first.
             if number == 6 { throw Failure(number: 6) }
+            // Long enough for the failure to be known, on a busy machine too.
+            if number > 6 { sleepSeconds(0.3) }
             if number == 5 {
                 sleepSeconds(0.03)
                 throw Failure(number: 5)
