@@ -55,7 +55,9 @@ import Testing
         for test in chosen {
             let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
             let largest = test.graph.nodes.map(\.shape.count).max()! * 4
-            guard let state = try executor.makeState(test.parameters) as? VulkanState else { fatalError() }
+            guard let state = try executor.makeState(test.parameters) as? VulkanState else {
+                fatalError("not a Vulkan state")
+            }
             if largest > 32 << 10 { continue }
             let plan = try VulkanTensorPlan(executor, test.graph, state: state, limits: limits)
             blocks = max(blocks, plan.arenaBlocks)
@@ -255,7 +257,9 @@ import Testing
             #expect(chosen.count > 7)
             for test in chosen {
                 let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
-                guard let state = try executor.makeState(test.parameters) as? VulkanState else { fatalError() }
+                guard let state = try executor.makeState(test.parameters) as? VulkanState else {
+                    fatalError("not a Vulkan state")
+                }
                 let plan = try VulkanTensorPlan(executor, test.graph, state: state, limits: limits)
                 for (found, expected) in zip(try plan.run(test.inputs), expected) {
                     let scale = expected.values.reduce(1) { max($0, abs($1)) }
