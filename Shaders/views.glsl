@@ -43,8 +43,14 @@ layout(binding = 0) uniform samplerBuffer sourceTexels;
 #elif !defined(DENSE_SOURCE)
 layout(binding = 0, std430) restrict readonly buffer Source { STORED sourceData[]; };
 #endif
+#ifdef TEXELS
+#include "wide.glsl"
+#else
+#define STORED_WIDE STORED
+#define WIDE(S) (S)
+#endif
 #ifndef DENSE_TARGET
-layout(binding = 1, std430) restrict writeonly buffer Target { STORED targetData[]; };
+layout(binding = 1, std430) restrict writeonly buffer Target { STORED_WIDE targetData[]; };
 #endif
 #ifdef TEXELS
 layout(binding = 2) uniform samplerBuffer firstData;
@@ -114,6 +120,6 @@ void storeTarget(uint n, uint y, uint x, uint c, vec4 v)
     if (left < 4u) v = mix(vec4(0.0), v, lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(left)));
     if (overflows(v)) REPORT_OVERFLOW;
     v = clamp(v, vec4(-LARGEST), vec4(LARGEST));
-    targetData[address(target, n, y, x) + c] = packed(v);
+    targetData[address(target, n, y, x) + c] = WIDE(packed(v));
 }
 #endif

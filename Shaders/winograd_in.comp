@@ -12,7 +12,7 @@ layout(constant_id = 62) const uint UPSAMPLING = 1;
 // Quads of input channels.
 layout(constant_id = 64) const uint CHUNKS = 1;
 
-layout(binding = 1, std430) restrict writeonly buffer Transformed { vec4 transformed[]; };
+layout(binding = 1, std430) restrict writeonly buffer Transformed { WIDE4 transformed[]; };
 
 void main()
 {
@@ -44,6 +44,6 @@ void main()
         vec4 t[6];
         [[unroll]] for (uint i = 0u; i < 6u; ++i) d[i] = rows[i * 6u + j];
         winogradForward(d, t);
-        [[unroll]] for (uint i = 0u; i < 6u; ++i) transformed[to + (i * 6u + j) * stride] = t[i];
+        [[unroll]] for (uint i = 0u; i < 6u; ++i) transformed[to + (i * 6u + j) * stride] = wide(t[i]);
     }
 }

@@ -13,7 +13,7 @@
 // Quads of input channels.
 layout(constant_id = 64) const uint CHUNKS = 1;
 
-layout(binding = 1, std430) restrict writeonly buffer Sums { vec4 products[]; };
+layout(binding = 1, std430) restrict writeonly buffer Sums { WIDE4 products[]; };
 
 void main()
 {
@@ -28,7 +28,7 @@ void main()
     [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {
         at[i] = int((xi * tiles + min(first + i * TILE_WIDTH, tiles - 1u)) * CHUNKS);
     }
-    int weight = int((xi * CHUNKS * WEIGHT_QUADS + firstQuad) * 4u);
+    int weight = int((xi * WEIGHT_QUADS + firstQuad) * CHUNKS * 4u);
     for (int k = 0; k < int(CHUNKS); ++k) {
         vec4 a[PIXELS];
         vec4 w[QUADS * 4u];
@@ -39,7 +39,7 @@ void main()
                 sums[j * PIXELS + i] += (a[i].x * w[j].x + a[i].y * w[j].y) + (a[i].z * w[j].z + a[i].w * w[j].w);
             }
         }
-        weight += int(WEIGHT_QUADS * 4u);
+        weight += int(QUADS * 4u);
     }
     [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {
         uint tile = first + i * TILE_WIDTH;
@@ -48,7 +48,7 @@ void main()
             [[unroll]] for (uint j = 0u; j < QUADS; ++j) {
                 vec4 sum;
                 [[unroll]] for (uint c = 0u; c < 4u; ++c) sum[c] = sums[(j * 4u + c) * PIXELS + i];
-                products[to + j] = sum;
+                products[to + j] = wide(sum);
             }
         }
     }

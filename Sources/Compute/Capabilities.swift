@@ -36,6 +36,7 @@ public struct Capabilities: Sendable, Hashable {
 
     public let hasFloat16Arithmetic: Bool
     public let has16BitStorage: Bool
+    public let hasInt64: Bool
     public let hasTimelineSemaphores: Bool
     public let hasBufferDeviceAddress: Bool
     public let hasVulkanMemoryModel: Bool
@@ -183,6 +184,7 @@ extension Capabilities {
         let yes = VkBool32(VK_TRUE)
         hasFloat16Arithmetic = features12.pointee.shaderFloat16 == yes
         has16BitStorage = features11.pointee.storageBuffer16BitAccess == yes
+        hasInt64 = features.features.shaderInt64 == yes
         hasTimelineSemaphores = features12.pointee.timelineSemaphore == yes
         hasBufferDeviceAddress = features12.pointee.bufferDeviceAddress == yes
         hasVulkanMemoryModel = features12.pointee.vulkanMemoryModel == yes

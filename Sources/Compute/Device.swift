@@ -75,8 +75,11 @@ public final class Device: Sendable {
             next = UnsafeRawPointer(matrices)
             extensions.append(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)
         }
+        var features = VkPhysicalDeviceFeatures()
+        features.shaderInt64 = VkBool32(capabilities.hasInt64 ? VK_TRUE : VK_FALSE)
         var info = VkDeviceCreateInfo()
         info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO
+        info.pEnabledFeatures = UnsafePointer(scratch.place(features))
         info.pNext = next
         info.queueCreateInfoCount = 1
         info.pQueueCreateInfos = UnsafePointer(scratch.place(queueInfo))

@@ -31,6 +31,11 @@ enum Multiplication: Sendable {
     /// What is left of it for a convolution: groups, which skip inputs, are done with vectors.
     func fitting(_ step: ConvolutionStep) -> Multiplication { step.groups > 1 && self == .texels ? .vectors : self }
 
+    /// Whether texel buffers are what the device is best at, and it can write 64 bits at a time.
+    static func texelsFit(_ capabilities: Capabilities) -> Bool {
+        capabilities.quirks.contains(.processorLanes) && capabilities.hasInt64
+    }
+
     /// Whether the kernel was compiled and the device has what it is written for.
     static func matricesFit(_ capabilities: Capabilities) -> Bool {
         KernelLibrary.code("\(Multiplication.matrices.shader).fp16") != nil && capabilities.hasFloat16Arithmetic
@@ -128,6 +133,9 @@ struct ConvolutionKernel {
         return needed <= 16 ? 16 : (needed + 31) / 32 * 32
     }
 
+    /// Quads of output channels that an invocation sums up where they are fetched as texels, at most.
+    static func texelQuads(columns: Int) -> Int { [4, 3, 2].first { columns / 4 % $0 == 0 } ?? 1 }
+
     /// The tiles that this convolution can be computed with, a good guess first. Which is best is measured (TileTable).
     ///
     /// How weights are packed does not depend on the tile.
@@ -145,8 +153,9 @@ struct ConvolutionKernel {
         case .texels:
             // As many sums as a processor's first-level cache and the compiler bear; a subgroup's pixels side by side.
             let lanes = max(4, capabilities.subgroupSize)
-            let quads = [4, 3, 2, 1].filter { columns / 4 % $0 == 0 }
-            tiles = [(8, quads[0]), (4, quads[0]), (8, quads.count > 1 ? quads[1] : quads[0])].map { pixels, quads in
+            let quads = texelQuads(columns: columns)
+            let fewer = [3, 2, 1].first { $0 < quads && columns / 4 % $0 == 0 } ?? quads
+            tiles = [(8, quads), (4, quads), (8, fewer)].map { pixels, quads in
                 ConvolutionTile(width: lanes, height: pixels, blockQuads: quads, pixels: pixels, quads: quads)
             }
             if allowsWinograd(step) {

@@ -140,8 +140,8 @@ extension ConvolutionKernel {
         return PlanMemory.next(0, bytes * chunks) + bytes * columns / 4
     }
 
-    /// Transformed weights, `[36][quad of inputs][column][4 inputs]`; computed in double precision, because their rounding
-    /// is every result's.
+    /// Transformed weights, `[36][block of columns][quad of inputs][column in block][4 inputs]`, so that an invocation reads
+    /// them one after the other; computed in double precision, because their rounding is every result's.
     func winogradWeights(_ weight: HostTensor) -> [Float] {
         let points = [0, 0.5.squareRoot(), -0.5.squareRoot(), 2.0.squareRoot(), -2.0.squareRoot()]
         var rows = points.map { point in
@@ -152,6 +152,7 @@ extension ConvolutionKernel {
         var packed = [Float](repeating: 0, count: 36 * chunks * columns * 4)
         let inputs = weight.shape[1]
         let map = step.input.channelMap
+        let block = ConvolutionKernel.texelQuads(columns: columns) * 4
         weight.withUnsafeValues { values in
             packed.withUnsafeMutableBufferPointer { packed in
                 for column in 0..<columns {
@@ -165,7 +166,8 @@ extension ConvolutionKernel {
                             }
                             for (j, row) in rows.enumerated() {
                                 let sum = half[0] * row[0] + half[1] * row[1] + half[2] * row[2]
-                                packed[(((i * 6 + j) * chunks + quad) * columns + column) * 4 + channel] = Float(sum)
+                                let row = (((i * 6 + j) * columns / block + column / block) * chunks + quad) * block
+                                packed[(row + column % block) * 4 + channel] = Float(sum)
                             }
                         }
                     }

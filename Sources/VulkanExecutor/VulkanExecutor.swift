@@ -118,7 +118,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
         device = try Device(physical, memoryLimit: memoryLimit)
         let capabilities = device.capabilities
         let hasMatrices = precision == .fp16 && Multiplication.matricesFit(capabilities)
-        let plain = capabilities.quirks.contains(.processorLanes) ? Multiplication.texels : .vectors
+        let plain = Multiplication.texelsFit(capabilities) ? Multiplication.texels : .vectors
         chosenMultiplication = Mutex(hasMatrices ? .matrices : plain)
         self.bindingLimit = min(
             bindingLimit, capabilities.maximumBindingBytes,
