@@ -75,6 +75,7 @@ void main()
                 weight += chunkWeights;
             }
         }
+        tileEndChunk();
     }
     tileFinish();
 }

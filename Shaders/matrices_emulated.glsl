@@ -40,3 +40,14 @@ uint laneRow(uint r) { return gl_SubgroupInvocationID * LANE_ROWS + r; }
             }                                                                                    \
         }                                                                                        \
     }
+
+// A matrix product rounds to half floats once, at its end.
+#define MATRIX_PARTIAL EmulatedRows
+#define CLEAR_PARTIAL CLEAR_SUM
+#define MULTIPLY_ADD_PARTIAL(A, B, M)                                                            \
+    MULTIPLY_ADD(A, B, M)                                                                        \
+    for (uint q = 0u; q < LANE_ROWS * 4u; ++q) {                                                 \
+        vec4 v = M.quads[q];                                                                     \
+        M.quads[q] = vec4(unpackHalf2x16(packHalf2x16(v.xy)), unpackHalf2x16(packHalf2x16(v.zw))); \
+    }
+#define ADD_PARTIAL(M, SUM) for (uint q = 0u; q < LANE_ROWS * 4u; ++q) SUM.quads[q] += M.quads[q]

@@ -26,15 +26,15 @@ void main()
         coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>(float16_t(factor));
     coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB> b =
         coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>(float16_t(factor));
-    coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> sums[SUMS];
+    coopmat<SUM, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> sums[SUMS];
     [[unroll]] for (uint i = 0u; i < SUMS; ++i) {
-        sums[i] = coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(factor + float(i));
+        sums[i] = coopmat<SUM, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(SUM(factor + float(i)));
     }
     for (uint round = 0u; round < ROUNDS; ++round) {
         [[unroll]] for (uint i = 0u; i < SUMS; ++i) sums[i] = coopMatMulAdd(a, b, sums[i]);
     }
     float total = 0.0;
-    [[unroll]] for (uint i = 0u; i < SUMS; ++i) total += sums[i][0];
+    [[unroll]] for (uint i = 0u; i < SUMS; ++i) total += float(sums[i][0]);
 #else
     vec4 sums[SUMS];
     [[unroll]] for (uint i = 0u; i < SUMS; ++i) sums[i] = vec4(seed, seed + 1.0, seed + 2.0, seed + 3.0) + float(i);

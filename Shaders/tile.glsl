@@ -5,6 +5,7 @@
 //   tileStage(p, q, value)   puts quad q of the staged pixel p where the products find it
 //   tileMultiplyAdd(tap, w)  adds the product of the staged pixels, moved by `tap` pixels, with CHUNK_QUADS * 4 rows of
 //                            weights from quad `w` on
+//   tileEndChunk()           says that all taps of a chunk of channels were added
 //   tileFinish()             calls finish(pixel, quad, sum) for every pixel and quad of the tile
 //
 // There are two implementations: plain vector multiply-adds here, and cooperative matrices in tile_cooperative.glsl. The
@@ -85,6 +86,8 @@ void tileMultiplyAdd(uint tap, uint weight)
         }
     }
 }
+
+void tileEndChunk() {}
 
 void tileFinish()
 {

@@ -5,6 +5,10 @@
 // fragments of 16 output channels, which are all that the block has; there are TILE_HEIGHT / PIXELS subgroups. Vulkan
 // wants rows of a matrix in memory aligned to 16 bytes: STAGE_PITCH and WEIGHT_QUADS are even.
 //
+// With HALF_SUMS the products of one chunk of channels are summed up in half floats, which many GPUs do twice as fast, and
+// added to the sums in single precision after each chunk: nine matrix products of a 3x3 kernel round to half floats before
+// that, not all of a layer's. HalfSums.swift says which layers bear it.
+//
 // With MATRICES_EMULATED the matrices are arrays, so that all the rest of this file can be tested where there are none.
 
 #define FRAGMENT 16
@@ -22,6 +26,10 @@
 #define STORE_SUM(M, DATA, AT, STRIDE) coopMatStore(M, DATA, AT, STRIDE, gl_CooperativeMatrixLayoutRowMajor)
 #define CLEAR_SUM(M) M = MATRIX_SUM(0.0)
 #define MULTIPLY_ADD(A, B, M) M = coopMatMulAdd(A, B, M)
+#define MATRIX_PARTIAL coopmat<float16_t, gl_ScopeSubgroup, FRAGMENT, FRAGMENT, gl_MatrixUseAccumulator>
+#define CLEAR_PARTIAL(M) M = MATRIX_PARTIAL(0.0)
+#define MULTIPLY_ADD_PARTIAL MULTIPLY_ADD
+#define ADD_PARTIAL(M, SUM) SUM = SUM + MATRIX_SUM(M)
 #endif
 
 shared STAGED4 staged[STAGED_WIDTH * STAGED_HEIGHT * STAGE_PITCH];
@@ -29,12 +37,28 @@ shared STAGED4 staged[STAGED_WIDTH * STAGED_HEIGHT * STAGE_PITCH];
 shared vec4 exchanged[TILE_HEIGHT / PIXELS * FRAGMENT * FRAGMENT / 4];
 
 MATRIX_SUM sums[PIXELS * QUADS];
+#ifdef HALF_SUMS
+MATRIX_PARTIAL partial[PIXELS * QUADS];
+#endif
 
 void tileClear()
 {
     [[unroll]] for (uint i = 0u; i < PIXELS * QUADS; ++i) {
         CLEAR_SUM(sums[i]);
+#ifdef HALF_SUMS
+        CLEAR_PARTIAL(partial[i]);
+#endif
     }
+}
+
+void tileEndChunk()
+{
+#ifdef HALF_SUMS
+    [[unroll]] for (uint i = 0u; i < PIXELS * QUADS; ++i) {
+        ADD_PARTIAL(partial[i], sums[i]);
+        CLEAR_PARTIAL(partial[i]);
+    }
+#endif
 }
 
 void tileStage(uint pixel, uint quad, STORED value)
@@ -52,7 +76,11 @@ void tileMultiplyAdd(uint tap, uint weight)
             [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {
                 uint row = gl_SubgroupID * PIXELS + i;
                 LOAD_A(a, staged, (row * STAGED_WIDTH + tap) * STAGE_PITCH + k, STAGE_PITCH);
+#ifdef HALF_SUMS
+                MULTIPLY_ADD_PARTIAL(a, b, partial[i * QUADS + j]);
+#else
                 MULTIPLY_ADD(a, b, sums[i * QUADS + j]);
+#endif
             }
         }
     }

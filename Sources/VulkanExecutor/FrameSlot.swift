@@ -30,8 +30,8 @@ final class PlanMemory {
         inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
         outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
-            program, parameters, precision, executor.device.capabilities, executor.multiplication, ends: ends,
-            inputStarts: inputs.starts, outputStarts: outputs.starts)
+            program, parameters, precision, executor.device.capabilities, executor.multiplication,
+            executor.halfSums, ends: ends, inputStarts: inputs.starts, outputStarts: outputs.starts)
         launches = lowering.launches
         let device = executor.device
         // Rounded up, so that a binding's beginning can always be rounded down to an aligned one inside.

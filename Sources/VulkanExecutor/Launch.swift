@@ -105,7 +105,8 @@ struct Launch {
     /// The same convolution with another tile.
     func with(_ tile: ConvolutionTile, _ capabilities: Capabilities, _ multiplication: Multiplication) -> Launch {
         guard let convolution else { preconditionFailure("only convolutions have tiles") }
-        let changed = ConvolutionKernel(convolution.step, capabilities, multiplication, tile: tile)
+        let changed = ConvolutionKernel(
+            convolution.step, capabilities, multiplication, tile: tile, sums: convolution.sums)
         var launch = self
         launch.convolution = changed
         launch.kernel.subgroupSize = tile.subgroupSize

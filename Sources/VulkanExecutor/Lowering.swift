@@ -10,6 +10,9 @@ struct Lowering {
     let precision: StoragePrecision
     let capabilities: Capabilities
     let multiplication: Multiplication
+    let halfSums: HalfSums
+    /// How many there are.
+    private let convolutions: Int
     private(set) var constants = PlanConstants()
     private(set) var launches: [Launch] = []
     /// Bytes that the step being lowered must move at the least.
@@ -36,13 +39,15 @@ struct Lowering {
     ///   - inputStarts, outputStarts: where the caller's dense pictures start in a slot's staging memory.
     init(
         _ program: Program, _ parameters: Parameters, _ precision: StoragePrecision, _ capabilities: Capabilities,
-        _ multiplication: Multiplication, ends: PlanEnds, inputStarts: [Int], outputStarts: [Int]
+        _ multiplication: Multiplication, _ halfSums: HalfSums, ends: PlanEnds, inputStarts: [Int], outputStarts: [Int]
     ) {
         self.program = program
         self.parameters = parameters
         self.precision = precision
         self.capabilities = capabilities
         self.multiplication = multiplication.with(precision)
+        self.halfSums = halfSums
+        convolutions = program.steps.count { $0.kind == .convolution }
         if let frame = ends.input {
             upload(frame, to: program.inputs[0])
         } else {
@@ -172,7 +177,8 @@ struct Lowering {
     // MARK: Steps
 
     private mutating func lower(_ step: ConvolutionStep) {
-        let kernel = ConvolutionKernel(step, capabilities, multiplication)
+        let sums = step.groups == 1 ? halfSums.sums(of: parameters[step.weight]!, layers: convolutions) : .single
+        let kernel = ConvolutionKernel(step, capabilities, multiplication, sums: sums)
         let start = constants.beginStep()
         // The kernel expects the bias first.
         _ = constants.append(
@@ -198,7 +204,7 @@ struct Lowering {
                 work: step.multiplyAdds, leastBytes: leastBytes, kind: .convolution,
                 label:
                     "convolution \(step.weight) \(step.weightShape[1] * step.groups)->\(step.weightShape[0]) "
-                    + "\(step.resultWidth)x\(step.resultHeight)",
+                    + "\(step.resultWidth)x\(step.resultHeight)" + (kernel.sums == .half ? ", half sums" : ""),
                 convolution: kernel))
     }
 

@@ -4,22 +4,29 @@ public import Network
 extension VulkanExecutor: PeakMeasuringExecutor {
     /// Of what convolutions multiply with: cooperative matrices, or vectors in single precision.
     public func measurePeak() throws -> MultiplicationPeak {
+        try peak(halfSums.use == .never ? .single : .half)
+    }
+
+    /// - Parameter sums: of matrices.
+    func peak(_ sums: SumPrecision) throws -> MultiplicationPeak {
         try translatingErrors {
-            let usesMatrices = usesCooperativeMatrices && KernelLibrary.code("peak.matrices.fp16") != nil
+            let matrices = sums == .half ? "peak.matrices.half" : "peak.matrices"
+            let usesMatrices = usesCooperativeMatrices && KernelLibrary.code("\(matrices).fp16") != nil
             let subgroup = device.capabilities.subgroupSize
             // Four subgroups, or what is usual where subgroups do not matter.
             let group = usesMatrices ? 4 * subgroup : 128
             let rounds = 256
             // A matrix product of 16 x 16 x 16 is a subgroup's work.
-            let sums = 8
-            let perGroup = usesMatrices ? 4 * rounds * sums * 16 * 16 * 16 : group * rounds * sums * 4
+            let independent = 8
+            let perGroup =
+                usesMatrices ? 4 * rounds * independent * 16 * 16 * 16 : group * rounds * independent * 4
             var constants = [UInt32](repeating: 0, count: 49)
             for index in 1...7 { constants[index] = 1 }
             constants[0] = UInt32(group)
             constants[48] = UInt32(rounds)
             let pipeline = try kernels.pipeline(
                 Kernel(
-                    shader: usesMatrices ? "peak.matrices" : "peak", precision: usesMatrices ? .fp16 : .fp32,
+                    shader: usesMatrices ? matrices : "peak", precision: usesMatrices ? .fp16 : .fp32,
                     subgroupSize: usesMatrices ? subgroup : nil, constants: constants))
             let scratch = try DeviceBuffer(device, bytes: bindingAlignment)
 
@@ -51,7 +58,8 @@ extension VulkanExecutor: PeakMeasuringExecutor {
             }
             return MultiplicationPeak(
                 flops: best,
-                unit: usesMatrices ? "matrices of 16x16x16, fp16 with fp32 sums" : "vectors, fp32")
+                unit: usesMatrices
+                    ? "matrices of 16x16x16, fp16 with \(sums == .half ? "fp16" : "fp32") sums" : "vectors, fp32")
         }
     }
 }

@@ -24,6 +24,7 @@ struct SelfTest {
             let device = executor.device.capabilities.identity
             return
                 "\($0)/passed-\(device)-\(KernelLibrary.fingerprint)-\(executor.precision.rawValue)-\(executor.multiplication)"
+                + (executor.halfSums.use == .never ? "" : "-half")
         }
     }
 

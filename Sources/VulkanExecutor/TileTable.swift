@@ -21,6 +21,8 @@ final class TileTable: Sendable {
 
     private struct Contents {
         var tiles: [String: ConvolutionTile]
+        /// Whether sums in half floats are faster; nil before that was measured.
+        var halfSumsPay: Bool?
         var forced: ConvolutionTile?
         var isChanged = false
     }
@@ -33,7 +35,21 @@ final class TileTable: Sendable {
             "\($0)/tiles-\(device.capabilities.identity)-\(KernelLibrary.fingerprint).txt"
         }
         let stored = path.flatMap { FileManager.default.contents(atPath: $0) }
-        contents = Mutex(Contents(tiles: TileTable.read(stored.map { String(decoding: $0, as: UTF8.self) } ?? "")))
+        let text = stored.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        contents = Mutex(Contents(tiles: TileTable.read(text), halfSumsPay: TileTable.readHalfSums(text)))
+    }
+
+    /// Whether sums in half floats are faster, as the table says or `measure` finds; nil where nothing is measured.
+    func halfSumsPay(_ measure: () throws -> Bool) throws -> Bool? {
+        guard measures else { return nil }
+        if let known = contents.withLock({ $0.halfSumsPay }) { return known }
+        let found = try measure()
+        contents.withLock {
+            $0.halfSumsPay = found
+            $0.isChanged = true
+        }
+        save()
+        return found
     }
 
     /// What every convolution is computed with that can be; for tests.
@@ -157,7 +173,7 @@ final class TileTable: Sendable {
         let text = contents.withLock { contents -> String? in
             guard contents.isChanged else { return nil }
             contents.isChanged = false
-            return TileTable.text(contents.tiles)
+            return TileTable.text(contents.tiles, halfSumsPay: contents.halfSumsPay)
         }
         guard let text else { return }
         let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
@@ -165,11 +181,17 @@ final class TileTable: Sendable {
         try? Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
     }
 
-    static func text(_ tiles: [String: ConvolutionTile]) -> String {
-        tiles.sorted { $0.key < $1.key }.map { key, tile in
-            "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
-                + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)\n"
-        }.joined()
+    static func text(_ tiles: [String: ConvolutionTile], halfSumsPay: Bool? = nil) -> String {
+        (halfSumsPay.map { "half-sums \($0 ? 1 : 0)\n" } ?? "")
+            + tiles.sorted { $0.key < $1.key }.map { key, tile in
+                "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
+                    + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)\n"
+            }.joined()
+    }
+
+    static func readHalfSums(_ text: String) -> Bool? {
+        let line = text.split(separator: "\n").first { $0.hasPrefix("half-sums ") }
+        return line.flatMap { ["half-sums 0": false, "half-sums 1": true][String($0)] }
     }
 
     static func read(_ text: String) -> [String: ConvolutionTile] {

@@ -66,6 +66,12 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
         set { chosenMultiplication.withLock { $0 = newValue } }
     }
     private let chosenMultiplication: Mutex<Multiplication>
+    /// Which layers are summed up in half floats: none, until the self-test has found them right and faster.
+    var halfSums: HalfSums {
+        get { chosenHalfSums.withLock { $0 } }
+        set { chosenHalfSums.withLock { $0 = newValue } }
+    }
+    private let chosenHalfSums = Mutex(HalfSums(use: .never))
     /// Where verdicts of self-tests are kept.
     let cacheDirectory: String?
     /// Whether the kernels of training are still to be tested: before the first state is made.
@@ -96,6 +102,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
         do {
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
+            try chooseHalfSums()
         } catch ComputeError.refused where multiplication != .vectors {
             // The driver's cooperative matrices (or texel buffers) are wrong, or our use of them is: the plain kernels are
             // slower, but they may be right.

@@ -91,6 +91,68 @@ import Testing
         }
         executor.multiplication = .emulatedMatrices
         #expect(try check(executor, ["64 outputs", "a picture in and out"], tolerance: 0.02) > 15)
+        executor.halfSums = HalfSums(use: .always)
+        #expect(try check(executor, ["64 outputs"], tolerance: 0.02) > 10)
+    }
+
+    /// Sums in half floats are what the emulation and the estimate say: rounded, but hardly more than storage rounds.
+    @Test func sumsInHalfFloats() throws {
+        let executor = try executor(.fp16)
+        guard executor.hasSubgroupsOfEight else {
+            print("sums in half floats were NOT tested: \(executor.name) lacks subgroups of 8")
+            return
+        }
+        executor.multiplication = .emulatedMatrices
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 12, 16, 64))
+        let graph = b.finish([b.convolution(x, "c", to: 32)])
+        let parameters = randomParameters(graph, seed: 3)
+        let input = randomTensor(.nhwc(1, 12, 16, 64), seed: 4, in: -0.5..<1.5)
+        func results(_ use: HalfSums.Use) throws -> [Float] {
+            executor.halfSums = HalfSums(use: use)
+            return try VulkanPlan(executor, graph, parameters, .fp16).run([input])[0].values
+        }
+        let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run([input])[0].values
+        func error(_ values: [Float]) -> Double {
+            let lost = zip(values, expected).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+            return (lost / expected.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
+        }
+        let (single, half) = (try results(.never), try results(.always))
+        #expect(single != half, "half floats were not used")
+        #expect(error(half) < 1e-3 && error(half) > error(single))
+        #expect(try results(.whereExact) == half)
+        #expect(executor.validationMessages.first == nil)
+        let weight = try #require(parameters.values.first { $0.shape.rank == 4 })
+        let estimate = HalfSums.error(weight)
+        #expect(abs(error(half) / estimate - 1) < 0.5, "\(error(half)) was estimated as \(estimate)")
+        // Layers that lose more than they may stay in single precision.
+        executor.halfSums = HalfSums(use: .whereExact, networkLimit: estimate * 0.99)
+        #expect(try VulkanPlan(executor, graph, parameters, .fp16).run([input])[0].values == single)
+    }
+
+    /// The estimate grows where chunks of channels outweigh each other, and allows less the more layers there are.
+    @Test func theLimitOfHalfSums() throws {
+        let plain = randomTensor([32, 64, 3, 3], seed: 1, in: -0.1..<0.1)
+        let values = (0..<plain.values.count).map { Float($0 / (16 * 9) % 2 == 0 ? 0.5 : -0.5) }
+        let opposed = HalfSums.error(HostTensor([32, 64, 3, 3], values))
+        let error = HalfSums.error(plain)
+        #expect(error > 2e-4 && error < 8e-4 && opposed > 2 * error)
+        let rule = HalfSums(use: .whereExact)
+        #expect(rule.sums(of: plain, layers: 18) == .half)
+        #expect(rule.sums(of: plain, layers: 351) == .single)
+    }
+
+    /// What the table keeps of half sums comes back, and nothing else does.
+    @Test func halfSumsAreKept() throws {
+        #expect(TileTable.readHalfSums(TileTable.text([:], halfSumsPay: true)) == true)
+        #expect(TileTable.readHalfSums(TileTable.text([:], halfSumsPay: false)) == false)
+        #expect(TileTable.readHalfSums(TileTable.text([:])) == nil)
+        #expect(TileTable.readHalfSums("half-sums 2\n") == nil)
+        let table = TileTable(try executor(.fp16).device, directory: nil, measures: true)
+        #expect(try table.halfSumsPay { true } == true)
+        #expect(try table.halfSumsPay { false } == true, "measured twice")
+        let idle = TileTable(try executor(.fp16).device, directory: nil, measures: false)
+        #expect(try idle.halfSumsPay { true } == nil)
     }
 
     /// Measured once, kept on disk, and used from there; what the file says wrongly is ignored.
