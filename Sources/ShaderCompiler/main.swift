@@ -128,7 +128,7 @@ func main() throws {
     for variant in try readVariants(arguments[1]) {
         guard let code = try compile(variant, compiler, folder: folder, scratch: scratch) else {
             let version = compiler.version.map(String.init).joined(separator: ".")
-            print("warning: \(variant.name) is left out: glslang \(version) is older than 13; Scripts/setup installs one")
+            print("warning: \(variant.name) is left out: glslang \(version) is too old, 13 is needed (Scripts/setup)")
             continue
         }
         swift += "        (\"\(variant.name)\", \"\(code.base64EncodedString())\"),\n"
