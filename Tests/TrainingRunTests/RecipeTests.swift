@@ -81,6 +81,32 @@ import Training
         #expect(problem(minimal, "data.batch").contains("key=value"))
     }
 
+    @Test func cyclesAreTaken() throws {
+        let recipe = try Recipe(
+            yaml: minimal + "\nsteps: 100\noptimizer: {rate: 1, decay: cosine, cycles: 2, cycleFactor: 0.5}",
+            path: "recipe.yaml")
+        #expect(
+            recipe.rules.generatorRate == Schedule(rate: 1, .cosine(steps: 100, floor: 0, cycles: 2, cycleFactor: 0.5)))
+        for section in ["optimizer", "discriminatorOptimizer"] {
+            func problem(_ settings: String) -> String {
+                self.problem(minimal + "\nsteps: 9\n\(section): {\(settings)}")
+            }
+            #expect(problem("cycles: 9").isEmpty && problem("cycleFactor: 1").isEmpty)
+            for (setting, words) in [
+                ("cycles: 0", "cycles' is 0; it must be between 1 and the number of steps, 9"),
+                ("cycles: -1", "cycles' is -1; it must be between 1 and the number of steps, 9"),
+                ("cycles: 10", "cycles' is 10; it must be between 1 and the number of steps, 9"),
+                ("cycleFactor: 0", "cycleFactor' is 0.0; it must be more than 0 and at most 1"),
+                ("cycleFactor: 1.01", "cycleFactor' is 1.01; it must be more than 0 and at most 1"),
+                ("cycleFactor: .nan", "cycleFactor' is nan; it must be more than 0 and at most 1"),
+                ("floor: 1.5", "floor' is 1.5; it must be between 0 and 1"),
+                ("rate: 0", "rate' must be more than 0"),
+            ] {
+                #expect(problem(setting) == "recipe.yaml:6: '\(section).\(words)")
+            }
+        }
+    }
+
     /// One line: file, line, the wrong word, what was meant.
     @Test func mistakesAreNamed() {
         let mistyped = minimal + "\noptimizer:\n  lerning: 1\n  rat: 1e-3\n"

@@ -216,9 +216,10 @@ extension Recipe {
         if validation.side < scale || validation.side % scale != 0 {
             throw fail("validation", "'validation.side' must be a multiple of \(scale)")
         }
-        if optimizer.rate <= 0 { throw fail("optimizer", "'optimizer.rate' must be more than 0") }
-        if optimizer.average >= 1 || optimizer.average < 0 {
-            throw fail("optimizer", "'optimizer.average' is a share below 1, as 0.999")
+        for (key, settings) in [("optimizer", optimizer), ("discriminatorOptimizer", discriminatorOptimizer)] {
+            if let problem = settings.problem(steps: steps) {
+                throw fail(key, "'\(key).\(problem.key)' \(problem.words)")
+            }
         }
         if checkpoint.every < 1 || checkpoint.logEvery < 1 {
             throw fail("checkpoint", "'checkpoint.every' and 'checkpoint.logEvery' must be at least 1")
