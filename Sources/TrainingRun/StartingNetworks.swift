@@ -63,7 +63,9 @@ extension Recipe {
             guard data.firstCrop > 0, data.firstCrop < data.crop, data.growUntil > 0 else {
                 return try CropSchedule(side: data.crop)
             }
-            let unit = discriminator == nil ? generator.scale : max(8, generator.scale)
+            // The least that is a multiple of both.
+            var unit = generator.scale
+            while let discriminator, unit % discriminator.sides.multiple != 0 { unit += generator.scale }
             return try CropSchedule(growingFrom: data.firstCrop, to: data.crop, over: data.growUntil, multiple: unit)
         }
     }

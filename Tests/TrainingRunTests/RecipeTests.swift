@@ -107,6 +107,55 @@ import Training
         }
     }
 
+    /// Known by what it says of itself alone.
+    private struct Strips: Discriminator {
+        static let name = "Strips"
+        var inputChannels = 3
+        var sides: PictureSides { PictureSides(multiplesOf: 12, from: 36) }
+        var problem: String? { nil }
+
+        func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
+            Judgement(logits: b.convolution(x, "only", to: 1), features: [])
+        }
+    }
+
+    @Test func cropsSuitTheDiscriminator() throws {
+        var recipe = try Recipe(yaml: minimal, path: "recipe.yaml")
+        recipe.discriminator = Strips()
+        for (crop, first, wrong) in [
+            (48, 0, nil), (36, 36, nil), (48, 40, "'data.firstCrop' is 40"), (50, 0, "'data.crop' is 50"),
+            (24, 0, "'data.crop' is 24"),
+        ] as [(Int, Int, String?)] {
+            (recipe.data.crop, recipe.data.firstCrop) = (crop, first)
+            #expect(
+                recipe.cropProblem
+                    == wrong.map { "Strips judges pictures whose sides are multiples of 12 from 36 up; \($0)" })
+        }
+        // Crops that grow stay sides that both networks take: multiples of 12 and of 8.
+        recipe.generator = RealtimeSR(upscale: 8)
+        (recipe.data.firstCrop, recipe.data.crop, recipe.data.growUntil) = (48, 120, 300)
+        #expect(recipe.cropProblem == nil)
+        #expect(try recipe.cropSchedule.stages.map(\.side) == [48, 72, 96, 120])
+    }
+
+    @Test func discriminatorsAreChecked() {
+        func problem(_ discriminator: String, _ crop: Int) -> String {
+            self.problem(minimal + "\ndiscriminator: \(discriminator)", "data.crop=\(crop)")
+        }
+        #expect(problem("UNetDiscriminatorSN", 96).isEmpty)
+        #expect(
+            problem("UNetDiscriminatorSN", 100).contains(
+                "UNetDiscriminatorSN judges pictures whose sides are multiples of 8; 'data.crop' is 100"))
+        #expect(problem("VGGStyleDiscriminator", 128).isEmpty)
+        #expect(problem("VGGStyleDiscriminator", 96).contains("whose sides are exactly 128; 'data.crop' is 96"))
+        #expect(problem("{architecture: VGGStyleDiscriminator, size: 96}", 96).isEmpty)
+        #expect(problem("{architecture: VGGStyleDiscriminator, size: 100}", 100).contains("multiple of 32"))
+        #expect(problem("PatchGAN", 24).isEmpty)
+        #expect(problem("PatchGAN", 22).contains("whose sides are 24 or more; 'data.crop' is 22"))
+        #expect(problem("{architecture: PatchGAN, layers: 0}", 24).contains("recipe.yaml:5: PatchGAN's 'layers' is 0"))
+        #expect(problem("{architecture: UNetDiscriminatorSN, features: 0}", 24).contains("must be at least 1"))
+    }
+
     /// One line: file, line, the wrong word, what was meant.
     @Test func mistakesAreNamed() {
         let mistyped = minimal + "\noptimizer:\n  lerning: 1\n  rat: 1e-3\n"

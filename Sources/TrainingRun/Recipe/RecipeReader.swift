@@ -56,9 +56,11 @@ extension Recipe {
         generator = try Self.network(tree, node, "generator", among: standardArchitectures) { type(of: $0).name }
         if let problem = generator.problem { throw tree.problem(node, problem) }
         if let node = tree.node("discriminator") {
-            discriminator = try Self.network(tree, node, "discriminator", among: standardDiscriminators) {
+            let read = try Self.network(tree, node, "discriminator", among: standardDiscriminators) {
                 type(of: $0).name
             }
+            if let problem = read.problem { throw tree.problem(node, problem) }
+            discriminator = read
         }
         resolvePaths(folder: Self.folder(of: path))
         try check(tree)
@@ -207,12 +209,7 @@ extension Recipe {
         if losses.msSSIM != 0, data.crop < 176 {
             throw fail("data", "'losses.msSSIM' needs crops of at least 176, 'data.crop' is \(data.crop)")
         }
-        if let discriminator, discriminator is UNetDiscriminatorSN, data.crop % 8 != 0 {
-            throw fail("data", "UNetDiscriminatorSN judges sides that are multiples of 8, 'data.crop' is \(data.crop)")
-        }
-        if discriminator is VGGDiscriminator, data.crop != 128 {
-            throw fail("data", "VGGDiscriminator judges pictures of 128x128, 'data.crop' is \(data.crop)")
-        }
+        if let problem = cropProblem { throw fail("data", problem) }
         if validation.side < scale || validation.side % scale != 0 {
             throw fail("validation", "'validation.side' must be a multiple of \(scale)")
         }
@@ -224,6 +221,17 @@ extension Recipe {
         if checkpoint.every < 1 || checkpoint.logEvery < 1 {
             throw fail("checkpoint", "'checkpoint.every' and 'checkpoint.logEvery' must be at least 1")
         }
+    }
+
+    /// Which crop the discriminator cannot judge, or nil.
+    var cropProblem: String? {
+        guard let discriminator else { return nil }
+        let sides = discriminator.sides
+        let used = [("crop", data.crop)] + (data.firstCrop > 0 ? [("firstCrop", data.firstCrop)] : [])
+        for (key, side) in used where !sides.contains(side) {
+            return "\(type(of: discriminator).name) judges pictures whose sides are \(sides); 'data.\(key)' is \(side)"
+        }
+        return nil
     }
 
     // MARK: Writing
