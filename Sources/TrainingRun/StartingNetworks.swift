@@ -1,6 +1,4 @@
 internal import Catalogue
-internal import Crypto
-internal import FoundationEssentials
 internal import Network
 internal import Tensor
 internal import Training
@@ -49,14 +47,6 @@ struct StartingNetworks {
 }
 
 extension Recipe {
-    /// SHA-256 of the whole recipe, defaults included.
-    var digest: String {
-        SHA256.hash(data: Data(yaml.utf8)).map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }.joined()
-    }
-
     /// Target sides by step.
     var cropSchedule: CropSchedule {
         get throws {

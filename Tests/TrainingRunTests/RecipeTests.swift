@@ -25,9 +25,92 @@ import Training
     func shippedRecipesAreSound(_ name: String) throws {
         let recipe = try Recipe(path: "\(packageFolder)/samples/recipes/\(name).yaml")
         #expect(recipe.steps > 0 && !recipe.data.train.isEmpty)
-        // What a run writes down is the same recipe.
+        // What a run writes down is the same recipe, and no long one.
         let again = try Recipe(yaml: recipe.yaml, path: "/again.yaml")
-        #expect(again.yaml == recipe.yaml)
+        #expect(again.yaml == recipe.yaml && again.digest == recipe.digest)
+        #expect(again.degradation == recipe.degradation && again.data == recipe.data)
+        #expect(again.validationDegradation == recipe.validationDegradation && again.optimizer == recipe.optimizer)
+        #expect(recipe.yaml.split(separator: "\n").count < 170)
+    }
+
+    /// What the built-in models' runs wrote down, whole degradations included: it is read, and written briefly with what
+    /// presets have become different in since.
+    @Test(arguments: ["realtime-x2", "realtime-x2-video"])
+    func longRecipesAreRead(_ name: String) throws {
+        let path = "\(packageFolder)/docs/models/\(name).yaml"
+        let recipe = try Recipe(path: path)
+        #expect(recipe.degradation.lastCodec.stillMotion == (name == "realtime-x2" ? 2 : 1))
+        let again = try Recipe(yaml: recipe.yaml, path: "/again.yaml")
+        #expect(again.degradation == recipe.degradation && again.digest == recipe.digest)
+        #expect(again.validationDegradation == recipe.validationDegradation)
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count
+        #expect(recipe.yaml.split(separator: "\n").count < lines / 2)
+    }
+
+    @Test(arguments: DegradationRecipe.presetNames)
+    func degradationsAreWrittenBriefly(_ name: String) throws {
+        var recipe = try Recipe(yaml: minimal, path: "recipe.yaml")
+        recipe.degradation = DegradationRecipe.preset(name)!
+        #expect(recipe.yaml.contains("\ndegradation: \(name)\nvalidationDegradation: bicubic\n"))
+        #expect(try Recipe(yaml: recipe.yaml, path: "recipe.yaml").degradation == recipe.degradation)
+        // Only what differs is said, on every level; lists whole.
+        recipe.degradation.clean = 1.0 / 3
+        recipe.degradation.second.blur.sigma = 0.125...0.75
+        recipe.degradation.lastCodec.codecs = [.init("libx264", quality: 21...22)]
+        recipe.validationDegradation = recipe.degradation
+        let expected = """
+              preset: \(name)
+              clean: 0.3333333333333333
+              second:
+                blur:
+                  sigma:
+                  - 0.125
+                  - 0.75
+              lastCodec:
+                codecs:
+                - encoder: libx264
+                  weight: 1
+                  quality:
+                  - 21
+                  - 22
+                  bitsPerPixel: null
+
+            """
+        #expect(recipe.yaml.contains("\ndegradation:\n\(expected)validationDegradation:\n\(expected)losses:\n"))
+        let again = try Recipe(yaml: recipe.yaml, path: "recipe.yaml")
+        #expect(again.degradation == recipe.degradation && again.validationDegradation == recipe.degradation)
+        #expect(again.digest == recipe.digest)
+    }
+
+    /// The digest is of what a recipe says, not of how.
+    @Test func digests() throws {
+        func digest(_ more: String, _ overrides: String...) throws -> String {
+            try Recipe(yaml: minimal + "\n" + more, path: "recipe.yaml", overrides: overrides).digest
+        }
+        let plain = try digest("")
+        #expect(plain.count == 64 && plain.allSatisfy { $0.isHexDigit })
+        #expect(
+            try digest("optimizer: {rate: 0.20e-3}\ndegradation: {preset: bicubic, clean: 1}\nsteps: 10000") == plain)
+        // Of no effect without a discriminator.
+        #expect(try digest("adversarial: {weight: 7}") == plain)
+        let others = try [
+            digest("optimizer: {rate: 2.0000001e-4}"), digest("degradation: photo"),
+            digest("degradation: {preset: bicubic, last: {sinc: 0.1}}"), digest("validationDegradation: photo"),
+            digest("", "data.train.0.weight=2"), digest("", "generator=RRDBNet"),
+            digest("discriminator: PatchGAN"), digest("discriminator: PatchGAN\nadversarial: {weight: 7}"),
+            digest("optimizer: {cycles: 2}"),
+        ]
+        #expect(Set(others + [plain]).count == others.count + 1)
+    }
+
+    /// Every digit of a number comes through, and a text that looks like a number stays one.
+    @Test func valuesAreWrittenWhole() throws {
+        var recipe = try Recipe(yaml: minimal, path: "recipe.yaml")
+        (recipe.name, recipe.optimizer.rate, recipe.optimizer.average) = ("1e5", 1.0 / 3, 0.1 + 0.2)
+        recipe.optimizer.epsilon = 1.2345678e-30
+        let again = try Recipe(yaml: recipe.yaml, path: "recipe.yaml")
+        #expect(again.name == "1e5" && again.optimizer == recipe.optimizer && again.digest == recipe.digest)
+        #expect(recipe.yaml.contains("beta1: 0.9\n") && recipe.yaml.contains("rate: 0.3333333333333333\n"))
     }
 
     @Test func whatIsNotSaidHasItsDefault() throws {
