@@ -237,6 +237,12 @@ import Training
         #expect(problem("PatchGAN", 22).contains("whose sides are 24 or more; 'data.crop' is 22"))
         #expect(problem("{architecture: PatchGAN, layers: 0}", 24).contains("recipe.yaml:5: PatchGAN's 'layers' is 0"))
         #expect(problem("{architecture: UNetDiscriminatorSN, features: 0}", 24).contains("must be at least 1"))
+        #expect(
+            problem("{architecture: PatchGAN, inputChannels: 1}", 24)
+                == "recipe.yaml:5: the discriminator works on 1 channel; pictures have 3")
+        #expect(
+            self.problem(minimal, "generator={architecture: RealtimeSR, channels: 4}").contains(
+                "the generator works on 4 channels; pictures have 3"))
     }
 
     /// One line: file, line, the wrong word, what was meant.

@@ -190,6 +190,13 @@ extension Recipe {
                 throw fail("data", "'data.\(name)' is \(side); with this network it must be a multiple of \(scale)")
             }
         }
+        for (key, channels) in [
+            ("generator", generator.inputChannels), ("generator", generator.outputChannels),
+            ("discriminator", discriminator?.inputChannels ?? 3),
+        ] where channels != 3 {
+            let noun = channels == 1 ? "channel" : "channels"
+            throw fail(key, "the \(key) works on \(channels) \(noun); pictures have 3")
+        }
         if data.batch < 1 { throw fail("data", "'data.batch' must be at least 1") }
         if data.threads < 1 || data.ahead < 1 {
             throw fail("data", "'data.threads' and 'data.ahead' must be at least 1")
