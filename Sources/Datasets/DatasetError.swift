@@ -87,6 +87,7 @@ extension DatasetError {
         case .truncated(_, let seconds, let reason), .corrupt(_, let seconds, _, let reason):
             let moment = seconds.map { " near second \(Int($0))" } ?? ""
             self = .unreadable(path: path, reason: (reason.isEmpty ? "damaged" : reason) + moment)
+        case .damagedPicture(_, let reason, _): self = .unreadable(path: path, reason: reason)
         case .noVideo: self = .unreadable(path: path, reason: "it holds no picture")
         case .noDecoder(_, let codec): self = .unreadable(path: path, reason: "no decoder for \(codec)")
         default: self = .unreadable(path: path, reason: error.description)

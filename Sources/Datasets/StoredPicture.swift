@@ -137,10 +137,7 @@ struct PictureFile: Sendable {
             options.deinterlace = .off
             let reader = try MediaReader(path: path, options: options)
             guard case .frame(let frame)? = try reader.next() else {
-                throw .corrupt(path: path, seconds: nil, packet: 1, reason: "no picture came")
-            }
-            guard !frame.isDamaged else {
-                throw .corrupt(path: path, seconds: nil, packet: 1, reason: "parts of it are damaged")
+                throw .damagedPicture(path: path, reason: "no picture came", isLost: true)
             }
             picture = try StoredPicture(frame, PixelConverter(decoding: reader.video), isDeep: isDeep)
         } catch {
@@ -148,31 +145,5 @@ struct PictureFile: Sendable {
         }
         guard picture.size == size else { throw .changed(path: path) }
         return picture
-    }
-}
-
-/// Whether a JPEG has its end: decoders fill what is missing with grey and call it a picture.
-enum JPEGEnd {
-    /// The end-of-image marker somewhere behind the beginning of the coded data (ITU-T T.81, annex B). A thumbnail in the
-    /// header has its own, which does not count; cameras write more behind the end.
-    static func isThere(_ bytes: [UInt8]) -> Bool {
-        var position = 2
-        while position + 4 <= bytes.count, bytes[position] == 0xFF {
-            let marker = bytes[position + 1]
-            if marker == 0xFF {
-                position += 1
-                continue
-            }
-            if marker == 0xDA {
-                var end = bytes.count - 2
-                while end > position {
-                    if bytes[end] == 0xFF, bytes[end + 1] == 0xD9 { return true }
-                    end -= 1
-                }
-                return false
-            }
-            position += 2 + (Int(bytes[position + 2]) << 8 | Int(bytes[position + 3]))
-        }
-        return false
     }
 }

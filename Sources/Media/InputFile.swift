@@ -187,6 +187,9 @@ internal final class InputFile {
         let format = AVPixelFormat(rawValue: parameters.format)
         guard parameters.width > 0, parameters.height > 0, let layout = PixelLayout(format) else {
             if avcodec_find_decoder(parameters.codec_id) == nil { throw .noDecoder(path: path, codec: codec) }
+            if isStillPicture {
+                throw .damagedPicture(path: path, reason: "its header shows neither size nor format", isLost: true)
+            }
             throw .corrupt(
                 path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
         }

@@ -19,6 +19,7 @@ private final class InventoryReader {
     /// Where the file is a folder or a sequence: its pictures, each of which is one frame.
     private let pictures: PictureList?
     private let decoder: VideoDecoder
+    private let isPicture: Bool
     private let videoIndex: Int
     private let timeBase: Rational
     private let frameTicks: Int64
@@ -33,7 +34,9 @@ private final class InventoryReader {
         videoIndex = try file.videoIndex()
         if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: nil) }
         let video = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
-        decoder = try VideoDecoder(file.stream(videoIndex), path: path, threads: video.isStillPicture ? 1 : 0)
+        isPicture = video.isStillPicture
+        decoder = try VideoDecoder(
+            file.stream(videoIndex), path: path, threads: isPicture ? 1 : 0, refusesDamage: isPicture)
         timeBase = video.timeBase
         let rate = video.averageFrameRate
         frameTicks =
@@ -91,7 +94,9 @@ private final class InventoryReader {
     /// A sequence has the frames of its files, one tick apart.
     private func readPictures(_ files: [String]) throws(MediaError) {
         for (index, path) in files.enumerated() {
-            let frame = try StillPicture.decode(path, interrupter: file.interrupter)
+            let decoded = try StillPicture.decode(path, toleratesDamage: true, interrupter: file.interrupter)
+            if decoded.damage != nil { inventory.streams[videoIndex].damagedPackets += 1 }
+            let frame = decoded.frame
             frame.pointee.best_effort_timestamp = Int64(index)
             uf_frame_set_duration(frame, 1)
             take(frame)
@@ -122,7 +127,11 @@ private final class InventoryReader {
                 inventory.streams.append(Self.describe(file.stream(inventory.streams.count)))
             }
             if index == videoIndex {
-                if decoder.send(packet) < 0 { inventory.streams[index].damagedPackets += 1 }
+                let isDamaged =
+                    isPicture
+                    ? StillPicture.send(packet, to: decoder, toleratesDamage: true, since: mark) != nil
+                    : decoder.send(packet) < 0
+                if isDamaged { inventory.streams[index].damagedPackets += 1 }
                 takeFrames()
             } else {
                 let codec = file.stream(index).pointee.codecpar.pointee.codec_id

@@ -11,6 +11,9 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case truncated(path: String, seconds: Double?, reason: String)
     /// The decoder refused a packet. Every frame before it was delivered.
     case corrupt(path: String, seconds: Double?, packet: Int, reason: String)
+    /// A picture is cut short, or the decoder says that parts of it are damaged. `isLost` where nothing of it could be
+    /// decoded though damage is tolerated.
+    case damagedPicture(path: String, reason: String, isLost: Bool)
     case readFailed(path: String, reason: String)
     /// `MediaReader.interrupt()` or `Interrupter.interrupt()` was called.
     case interrupted(path: String)
@@ -70,6 +73,9 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .corrupt(let path, let seconds, let packet, let reason):
             "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason));"
                 + " get a sound copy, or stop before it with --duration."
+        case .damagedPicture(let path, let reason, let isLost):
+            "\(path): is damaged or cut short\(Self.bracketed(reason)); get a sound copy of it"
+                + (isLost ? "." : ", or upscale what can be decoded with --keep-going.")
         case .readFailed(let path, let reason):
             "\(path): reading failed (\(reason)); check the disk or the connection."
         case .interrupted(let path):
@@ -133,6 +139,16 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "a frame of \(got) came where \(expected) was agreed upon; the source changes in mid-stream."
         case .unsupportedConversion(let pixelFormat, let reason):
             "cannot convert pixels of \(pixelFormat) (\(reason)); choose another --pixel-format."
+        }
+    }
+
+    /// What is wrong, without the thing's name and the remedy, where libav or the file's bytes say so.
+    internal var reason: String {
+        switch self {
+        case .unreadable(_, let reason), .notMedia(_, let reason), .readFailed(_, let reason),
+            .truncated(_, _, let reason), .corrupt(_, _, _, let reason), .damagedPicture(_, let reason, _):
+            reason
+        default: description
         }
     }
 

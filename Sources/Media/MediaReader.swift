@@ -5,9 +5,11 @@ internal import CFFmpeg
 public final class MediaReader {
     public private(set) var source: SourceDescription
     public let interrupter: Interrupter
-    /// Packets that could not be decoded and were passed over: those before the first key frame of a stream that was
-    /// joined in the middle, and, with `toleratesDamage`, any.
+    /// Packets that could not be decoded, or only in part: those before the first key frame of a stream that was joined in
+    /// the middle, and, with `toleratesDamage`, any.
     public private(set) var damagedPackets = 0
+    /// What `toleratesDamage` was needed for; nil while it was not.
+    public private(set) var toleratedDamage: ToleratedDamage?
     /// Frames delivered so far.
     public private(set) var deliveredFrames = 0
 
@@ -75,9 +77,10 @@ public final class MediaReader {
         self.options = options
         self.interrupter = interrupter
         pictures = try path == "-" || path.contains("://") ? nil : PictureList(path: path)
+        let demuxerOptions = try options.demuxerOptions(path: path)
         file = try InputFile(
-            path: pictures?.files[0] ?? path, format: options.demuxer, interrupter: interrupter,
-            options: options.demuxerOptions(path: path))
+            path: pictures?.first(toleratesDamage: options.toleratesDamage) ?? path, format: options.demuxer,
+            interrupter: interrupter, options: demuxerOptions)
         mark = Library.mark()
         let chosen = try options.selection.resolved(file.streamKinds, path: path)
         videoIndex = try file.videoIndex(among: chosen ?? [])
@@ -86,7 +89,8 @@ public final class MediaReader {
         timeBase = description.timeBase
         let threads = description.isStillPicture ? 1 : options.decoderThreads
         decoder = try VideoDecoder(
-            file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive))
+            file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive),
+            refusesDamage: description.isStillPicture)
 
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
@@ -106,10 +110,10 @@ public final class MediaReader {
             metadata: pictures == nil ? file.metadata : [:], chapters: trim.apply(to: file.chapters),
             startSeconds: Double(file.startTime) / Double(AV_TIME_BASE),
             videoTemplate: StreamTemplate(file.stream(videoIndex)), copiedTemplates: templates)
-        source.pictureNames = pictures?.files.map(FileSystem.name) ?? []
+        source.pictureNames = pictures?.files.dropFirst(Int(trim.shift(timeBase))).map(FileSystem.name) ?? []
         if options.deinterlace == .on { deinterlacer = Deinterlacer(path: path, all: true) }
         if let start = options.start, start > 0, !description.isStillPicture, pictures == nil, file.pipe == nil {
-            seek()
+            readAhead = file.seek(to: trim.startMicroseconds, video: videoIndex)
         }
         lookAhead()
     }
@@ -141,16 +145,17 @@ public final class MediaReader {
     public func restart(at seconds: Double) {
         precondition(!isLive && pictures == nil, "only files can be read from another place")
         for packet in readAhead { Self.free(packet) }
-        (readAhead, ready, arrivals) = ([], [], [])
+        (ready, arrivals) = ([], [])
         (lateError, lastSeconds, lastTimestamp, lastDuration, furthest) = (nil, nil, nil, 0, 0)
         (videoPackets, keylessPackets, damagedPackets, decodedFrames, hasSeenKey) = (0, 0, 0, 0, false)
+        toleratedDamage = nil
         mark = Library.mark()
         options.start = seconds
         trim = Trim(start: seconds, duration: options.duration, origin: file.startTime, copied: copied)
         deinterlacer = options.deinterlace == .on ? Deinterlacer(path: source.path, all: true) : nil
         state = .reading
         decoder.forget()
-        seek()
+        readAhead = file.seek(to: trim.startMicroseconds, video: videoIndex)
     }
 
     /// Makes blocking reads return, now and later, with `MediaError.interrupted`. Callable from any thread through
@@ -189,10 +194,14 @@ public final class MediaReader {
             }
             switch decoder.receive() {
             case .frame(let frame):
-                if let frame = accept(frame) { try pass(frame) }
+                guard let frame = accept(frame) else { continue }
+                if source.video.isStillPicture, frame.isDamaged, damagedPackets == 0 {
+                    try noteDamage(StillPicture.partlyDamaged)
+                }
+                try pass(frame)
                 continue
             case .failed(let code):
-                try noteDamage(code)
+                try noteDamage(Library.reason(code, since: mark))
                 continue
             case .ended:
                 try end()
@@ -219,27 +228,46 @@ public final class MediaReader {
     private func readPicture(_ list: PictureList) throws(MediaError) {
         guard nextPicture < list.files.count, !trim.isVideoDone else {
             state = .ended
-            return
+            return try checkAnythingCame()
         }
         let number = nextPicture
         nextPicture += 1
         let timestamp = Int64(number)
         guard !options.isTrimming || trim.acceptsFrame(at: timestamp, timeBase: timeBase) else { return }
+        let path = list.files[number]
         do throws(MediaError) {
-            let frame = try StillPicture.decode(list.files[number], interrupter: interrupter)
+            let decoded = try StillPicture.decode(
+                path, toleratesDamage: options.toleratesDamage, interrupter: interrupter)
             decodedFrames += 1
+            if let damage = decoded.damage { tolerate(path, damage) }
             ready.append(
                 .frame(
                     VideoFrame(
-                        owning: frame, timestamp: timestamp - trim.shift(timeBase), duration: 1, isKey: true,
+                        owning: decoded.frame, timestamp: timestamp - trim.shift(timeBase), duration: 1, isKey: true,
                         arrival: monotonicSeconds())))
         } catch {
-            damagedPackets += 1
             guard options.toleratesDamage, !interrupter.isInterrupted else {
+                damagedPackets += 1
                 state = .ended
                 throw error
             }
+            tolerate(path, error.reason)
         }
+    }
+
+    /// Goes on after damage, and remembers it.
+    private func tolerate(_ path: String, _ reason: String) {
+        damagedPackets += 1
+        if toleratedDamage == nil { toleratedDamage = ToleratedDamage(count: 0, path: path, reason: reason) }
+        toleratedDamage!.count += 1
+    }
+
+    /// Pictures of which nothing could be decoded are an error, whatever is tolerated.
+    private func checkAnythingCame() throws(MediaError) {
+        guard source.video.isStillPicture || pictures != nil, decodedFrames == 0, let damage = toleratedDamage else {
+            return
+        }
+        throw .damagedPicture(path: damage.path, reason: damage.reason, isLost: true)
     }
 
     /// Reads one packet: to the decoder, or out as an event.
@@ -261,14 +289,20 @@ public final class MediaReader {
             } else if !hasSeenKey {
                 keylessPackets += 1
             }
+            if source.video.isStillPicture {
+                let damage = StillPicture.send(
+                    packet, to: decoder, toleratesDamage: options.toleratesDamage, since: mark)
+                if let damage { try noteDamage(damage) }
+                return nil
+            }
             // A packet cut short by the end of the file is no picture; a transport stream marks lost pieces the same
             // way and has to be lived with.
-            if packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0, !isTransportStream {
+            if packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0, !file.isTransportStream {
                 drain(.truncated(path: source.path, seconds: lastSeconds, reason: "a packet is cut short"))
                 return nil
             }
             let code = decoder.send(packet)
-            if code < 0 { try noteDamage(code) }
+            if code < 0 { try noteDamage(Library.reason(code, since: mark)) }
             return nil
         }
         guard copied.contains(index), trim.accepts(packet, timeBase: file.stream(index).pointee.time_base) else {
@@ -342,8 +376,6 @@ public final class MediaReader {
         return uf_position(io) > packetEnd
     }
 
-    private var isTransportStream: Bool { file.formatName == "mpegts" }
-
     private func drain(_ error: MediaError?) {
         guard case .reading = state else { return }
         state = .draining(error)
@@ -355,6 +387,7 @@ public final class MediaReader {
         let last = state
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
+        try checkAnythingCame()
         guard case .draining(let error?) = last else { return }
         if ready.isEmpty { throw error }
         lateError = error
@@ -362,15 +395,19 @@ public final class MediaReader {
 
     /// A packet that the decoder refused ends the reading, unless it is one that nobody could decode: a stream that was
     /// joined in the middle begins with pictures whose references are not there.
-    private func noteDamage(_ code: Int32) throws(MediaError) {
+    private func noteDamage(_ reason: String) throws(MediaError) {
+        if decodedFrames == 0, damagedPackets < keylessPackets, !source.video.isStillPicture {
+            damagedPackets += 1
+            return
+        }
+        if options.toleratesDamage { return tolerate(source.path, reason) }
         damagedPackets += 1
-        if options.toleratesDamage { return }
-        if decodedFrames == 0, damagedPackets <= keylessPackets { return }
-        let reason = Library.reason(code, since: mark)
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
-        let error = MediaError.corrupt(
-            path: source.path, seconds: lastSeconds, packet: videoPackets, reason: reason)
+        let error: MediaError =
+            source.video.isStillPicture
+            ? .damagedPicture(path: source.path, reason: reason, isLost: false)
+            : .corrupt(path: source.path, seconds: lastSeconds, packet: videoPackets, reason: reason)
         if ready.isEmpty { throw error }
         lateError = error
     }
@@ -386,7 +423,7 @@ public final class MediaReader {
 
     private func noteArrival(of packet: UnsafeMutablePointer<AVPacket>) {
         let p = packet.pointee
-        let end = p.pos >= 0 && !isTransportStream ? p.pos + Int64(p.size) : nil
+        let end = p.pos >= 0 && !file.isTransportStream ? p.pos + Int64(p.size) : nil
         latestArrival = file.pipe?.arrival(of: end) ?? monotonicSeconds()
         if let io = file.context.pointee.pb { packetEnd = uf_position(io) }
         guard p.pts != Library.noTimestamp else { return }
@@ -440,46 +477,6 @@ public final class MediaReader {
         let rate = source.video.averageFrameRate
         guard rate.isKnown, timeBase.isKnown else { return 1 }
         return max(1, Int64((1 / (rate.value * timeBase.value)).rounded()))
-    }
-
-    /// Goes to a key frame at or before the start. Some containers seek only roughly, so what was found is looked at,
-    /// and the aim is moved back until it fits.
-    private func seek() {
-        let target = trim.startMicroseconds
-        for margin: Int64 in [0, 3_000_000, 20_000_000] {
-            let aim = target - margin
-            guard aim > file.startTime else { break }
-            guard avformat_seek_file(file.context, -1, .min, aim, aim, 0) >= 0 else { continue }
-            if readToKey(before: target) { return }
-            for packet in readAhead { Self.free(packet) }
-            readAhead = []
-        }
-        // From the beginning, then; a transport stream that is asked for its first time passes over its first key frame.
-        let code =
-            isTransportStream
-            ? av_seek_frame(file.context, -1, 0, AVSEEK_FLAG_BYTE)
-            : avformat_seek_file(file.context, -1, .min, file.startTime, file.startTime, 0)
-        // Neither seek worked: a pipe. Reading from where we are does too, it only takes longer.
-        if code >= 0 { _ = readToKey(before: target) }
-    }
-
-    /// Reads ahead to the first key packet of the video; tells whether it lies at or before the target.
-    private func readToKey(before target: Int64) -> Bool {
-        let base = file.stream(videoIndex).pointee.time_base
-        while readAhead.count < 10_000, let packet = av_packet_alloc() {
-            guard av_read_frame(file.context, packet) >= 0 else {
-                Self.free(packet)
-                return false
-            }
-            readAhead.append(packet)
-            guard Int(packet.pointee.stream_index) == videoIndex, packet.pointee.flags & AV_PKT_FLAG_KEY != 0 else {
-                continue
-            }
-            let time = packet.pointee.pts != Library.noTimestamp ? packet.pointee.pts : packet.pointee.dts
-            guard time != Library.noTimestamp else { return true }
-            return av_compare_ts(time, base, target, AVRational(num: 1, den: AV_TIME_BASE)) <= 0
-        }
-        return false
     }
 
     private static func free(_ packet: UnsafeMutablePointer<AVPacket>) {

@@ -402,7 +402,8 @@ public final class MediaWriter {
             if let sequence {
                 var pointer: UnsafeMutablePointer<AVPacket>? = packet
                 defer { av_packet_free(&pointer) }
-                try sequence.write(packet)
+                let number = av_rescale_q(ticket, encoder.timeBase, timeBase.av)
+                try sequence.write(packet, as: source.video.isPictureList ? Int(number) : nil)
                 continue
             }
             av_packet_rescale_ts(packet, encoder.timeBase, videoStream.pointee.time_base)

@@ -90,7 +90,11 @@ public enum PictureCodec {
             var other: UnsafeMutablePointer<AVPacket>? = packet
             av_packet_free(&other)
         }
+        guard isPNG || JPEGEnd.isThere(bytes) else {
+            throw .damagedPicture(path: name, reason: "the data end early", isLost: true)
+        }
         context.pointee.thread_count = 1
+        if !isPNG { context.pointee.err_recognition |= AV_EF_EXPLODE }
         let mark = Library.mark()
         var code = avcodec_open2(context, codec, nil)
         if code >= 0 { code = av_new_packet(packet, Int32(clamping: bytes.count)) }
@@ -103,7 +107,7 @@ public enum PictureCodec {
         code = avcodec_send_packet(context, packet)
         if code >= 0 { code = avcodec_receive_frame(context, decoded) }
         guard code >= 0, decoded.pointee.decode_error_flags == 0 else {
-            throw .corrupt(path: name, seconds: nil, packet: 0, reason: Library.reason(code, since: mark))
+            throw .damagedPicture(path: name, reason: Library.reason(code, since: mark), isLost: true)
         }
         guard let layout = PixelLayout(frame.format) else {
             throw .unsupportedConversion(pixelFormat: frame.pixelFormat, reason: "not known")

@@ -1,4 +1,3 @@
-internal import CFFmpeg
 internal import FoundationEssentials
 
 /// The pictures of a folder, or those that a pattern such as `frame_%05d.png` names: one frame each, in natural order
@@ -30,6 +29,18 @@ internal struct PictureList {
         }
         guard !found.isEmpty else { throw .missingFile(path: path) }
         files = found.sorted { $0.number < $1.number }.map(\.path)
+    }
+
+    /// The file that says what the pictures are: the first, or the first that can be looked into.
+    func first(toleratesDamage: Bool) -> String {
+        guard toleratesDamage else { return files[0] }
+        let sound = files.first { path in
+            guard let file = try? InputFile(path: path, format: nil, interrupter: Interrupter()),
+                let index = try? file.videoIndex()
+            else { return false }
+            return (try? file.describeVideo(index, pictures: files.count)) != nil
+        }
+        return sound ?? files[0]
     }
 
     private static func names(in folder: String) -> [String] {
@@ -89,49 +100,5 @@ internal struct NumberPattern {
             middle.count == max(digits, String(number).count)
         else { return nil }
         return number
-    }
-}
-
-/// Decodes one picture file to its one frame.
-internal enum StillPicture {
-    /// The caller owns the frame.
-    static func decode(_ path: String, interrupter: Interrupter) throws(MediaError) -> UnsafeMutablePointer<AVFrame> {
-        let file = try InputFile(path: path, format: nil, interrupter: interrupter, isLookedInto: false)
-        guard file.streamCount > 0 else { throw .notMedia(path: path, reason: "it holds no picture") }
-        let mark = Library.mark()
-        let decoder = try VideoDecoder(file.stream(0), path: path, threads: 1)
-        guard let packet = av_packet_alloc() else { fatalError("out of memory") }
-        defer {
-            var pointer: UnsafeMutablePointer<AVPacket>? = packet
-            av_packet_free(&pointer)
-        }
-        var isFlushed = false
-        while true {
-            switch decoder.receive() {
-            case .frame(let frame): return frame
-            case .failed(let code):
-                throw .corrupt(path: path, seconds: nil, packet: 1, reason: Library.reason(code, since: mark))
-            case .ended:
-                throw .corrupt(
-                    path: path, seconds: nil, packet: 1, reason: Library.lastLine(since: mark) ?? "no picture came")
-            case .needsPacket:
-                var code: Int32 = 0
-                repeat { code = av_read_frame(file.context, packet) } while code == uf_error_again()
-                if code >= 0 {
-                    let refusal = decoder.send(packet)
-                    av_packet_unref(packet)
-                    if refusal < 0 {
-                        throw .corrupt(
-                            path: path, seconds: nil, packet: 1, reason: Library.reason(refusal, since: mark))
-                    }
-                } else {
-                    guard !isFlushed else {
-                        throw .corrupt(path: path, seconds: nil, packet: 1, reason: "no picture came")
-                    }
-                    isFlushed = true
-                    decoder.flush()
-                }
-            }
-        }
     }
 }

@@ -89,8 +89,10 @@ internal final class PictureSequence {
     }
 
     /// Writes one picture: the encoder's packet is the file.
-    func write(_ packet: UnsafeMutablePointer<AVPacket>) throws(MediaError) {
-        let path = name(written.count)
+    ///
+    /// - Parameter picture: the number of the source's picture that it was made from, whose name it takes; nil for the next.
+    func write(_ packet: UnsafeMutablePointer<AVPacket>, as picture: Int?) throws(MediaError) {
+        let path = name(picture ?? written.count)
         if FileSystem.exists(path), !overwrite { throw .outputExists(path: path) }
         let folder = FileSystem.folder(of: path)
         let suffix = String(UInt64.random(in: .min ... .max), radix: 36)

@@ -14,8 +14,11 @@ internal final class VideoDecoder {
 
     /// - Parameter byFrames: several frames at once, each of which comes out that much later; otherwise the threads
     ///   share one frame where the codec can.
+    /// - Parameter refusesDamage: takes a damaged picture for a failure where the decoder would fill it up and say nothing:
+    ///   that of JPEG. Only for pictures: videos of cameras have their quirks.
     init(
-        _ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int, byFrames: Bool = true
+        _ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int, byFrames: Bool = true,
+        refusesDamage: Bool = false
     ) throws(MediaError) {
         let parameters = stream.pointee.codecpar
         let name = String(cString: avcodec_get_name(stream.pointee.codecpar.pointee.codec_id))
@@ -28,6 +31,7 @@ internal final class VideoDecoder {
         context.pointee.framerate = stream.pointee.avg_frame_rate
         context.pointee.thread_count = Int32(clamping: max(0, threads))
         context.pointee.thread_type = (byFrames ? FF_THREAD_FRAME : 0) | FF_THREAD_SLICE
+        if refusesDamage, codec.pointee.id == AV_CODEC_ID_MJPEG { context.pointee.err_recognition |= AV_EF_EXPLODE }
         let code = avcodec_open2(context, codec, nil)
         guard code >= 0 else {
             throw .noDecoder(path: path, codec: "\(name) (\(Library.reason(code, since: mark)))")
@@ -60,6 +64,11 @@ internal final class VideoDecoder {
         let code = avcodec_send_packet(context, packet)
         precondition(code != uf_error_again(), "send only when the decoder asked for a packet")
         return code == uf_error_eof() ? 0 : code
+    }
+
+    /// From now on does what it can with damaged pictures. For decoders with one thread.
+    func tolerateDamage() {
+        context.pointee.err_recognition &= ~AV_EF_EXPLODE
     }
 
     /// No more packets will come.

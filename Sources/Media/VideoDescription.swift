@@ -80,7 +80,7 @@ public struct SourceDescription: Sendable {
 
     internal let videoTemplate: StreamTemplate
     internal let copiedTemplates: [StreamTemplate]
-    /// The names of the pictures that the frames come from, in a folder or sequence.
+    /// The names of the pictures that the frames come from, in a folder or sequence, by the frames' timestamps.
     internal var pictureNames: [String] = []
     /// What the first frame said.
     internal var first = FirstFrame()

@@ -44,7 +44,9 @@ public final class VideoFrame: @unchecked Sendable {
     public var isInterlaced: Bool { uf_frame_is_interlaced(frame) != 0 }
 
     /// The decoder had to make up a part of the picture because its data were damaged.
-    public var isDamaged: Bool {
+    public var isDamaged: Bool { Self.isDamaged(frame) }
+
+    internal static func isDamaged(_ frame: UnsafeMutablePointer<AVFrame>) -> Bool {
         frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
     }
 

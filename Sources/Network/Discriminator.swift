@@ -11,6 +11,41 @@ public protocol Discriminator: Codable, Hashable, Sendable {
     func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement
 
     var inputChannels: Int { get }
+    /// Which pictures it can judge.
+    var sides: PictureSides { get }
+    /// What is wrong with these hyperparameters, or nil; asked before anything else when they come from a file.
+    var problem: String? { get }
+}
+
+/// Sides in pixels that pictures may have: multiples of a number within bounds. Height and width each by themselves.
+public struct PictureSides: Hashable, Sendable, CustomStringConvertible {
+    public let multiple: Int
+    public let smallest: Int
+    /// Nil for no bound.
+    public let largest: Int?
+
+    /// Multiples of `multiple`, from `smallest` up; both at least 1.
+    public init(multiplesOf multiple: Int = 1, from smallest: Int = 1) {
+        precondition(multiple >= 1 && smallest >= 1, "sides are multiples of \(multiple) from \(smallest) up")
+        (self.multiple, self.smallest, largest) = (multiple, smallest, nil)
+    }
+
+    /// One side and no other.
+    public init(only side: Int) {
+        precondition(side >= 1, "a side of \(side) pixels")
+        (multiple, smallest, largest) = (1, side, side)
+    }
+
+    public func contains(_ side: Int) -> Bool {
+        side % multiple == 0 && side >= smallest && side <= largest ?? .max
+    }
+
+    /// What follows "sides are": "multiples of 8", "24 or more", "exactly 128".
+    public var description: String {
+        if let largest { return "exactly \(largest)" }
+        if multiple == 1 { return "\(smallest) or more" }
+        return "multiples of \(multiple)" + (smallest > multiple ? " from \(smallest) up" : "")
+    }
 }
 
 /// Every discriminator that this package knows, with its usual hyperparameters.

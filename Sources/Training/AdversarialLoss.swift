@@ -93,6 +93,29 @@ extension GraphBuilder {
         return mean(square(apply(.affine(scale: 1, offset: -1), norms)))
     }
 
+    /// Path length regularisation (StyleGAN2, Karras et al. 2020, section 3.2 and appendix B): the mean over pictures of
+    /// (|J^T y| - a)², where J is the pictures' derivative by what they were made from. Small steps there shall change
+    /// pictures by the same amount everywhere.
+    ///
+    /// - Parameters:
+    ///   - pictures: `[N, H, W, C]`, computed in this graph, each from its part of `latents` alone.
+    ///   - latents: `[N, …]`, the value that the generator read.
+    ///   - noise: y, of the pictures' shape: standard normal numbers, which the paper's code divides by sqrt(H * W), so
+    ///     that lengths do not depend on the size.
+    ///   - target: a, `[1]`, 0 or more: the moving average of earlier lengths, which the caller keeps (the paper's code
+    ///     goes a hundredth of the way to `length` after each step).
+    /// - Returns: the penalty, and the mean of |J^T y|; both `[1]`.
+    public mutating func pathLengthPenalty(
+        pictures: Value, latents: Value, noise: Value, target: Value
+    ) -> (penalty: Value, length: Value) {
+        let product = total(apply(.multiply, pictures, noise))
+        let gradient = gradient(of: product, withRespectTo: [latents])[0]
+        let axes = Array(1..<shape(latents).rank)
+        let lengths = apply(.function(.squareRoot), sum(square(gradient), over: axes))
+        let narrow = reshaped(target, Shape([Int](repeating: 1, count: shape(lengths).rank)))
+        return (mean(square(difference(lengths, broadcast(narrow, to: shape(lengths))))), mean(lengths))
+    }
+
     /// `share * real + (1 - share) * fake` with one share in [0, 1) for each picture, `[N, 1, 1, 1]`.
     public mutating func interpolated(_ real: Value, _ fake: Value, share: Value) -> Value {
         let shares = broadcast(share, to: shape(real))

@@ -1,6 +1,4 @@
 internal import Catalogue
-internal import Crypto
-internal import FoundationEssentials
 internal import Network
 internal import Tensor
 internal import Training
@@ -49,21 +47,15 @@ struct StartingNetworks {
 }
 
 extension Recipe {
-    /// SHA-256 of the whole recipe, defaults included.
-    var digest: String {
-        SHA256.hash(data: Data(yaml.utf8)).map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }.joined()
-    }
-
     /// Target sides by step.
     var cropSchedule: CropSchedule {
         get throws {
             guard data.firstCrop > 0, data.firstCrop < data.crop, data.growUntil > 0 else {
                 return try CropSchedule(side: data.crop)
             }
-            let unit = discriminator == nil ? generator.scale : max(8, generator.scale)
+            // The least that is a multiple of both.
+            var unit = generator.scale
+            while let discriminator, unit % discriminator.sides.multiple != 0 { unit += generator.scale }
             return try CropSchedule(growingFrom: data.firstCrop, to: data.crop, over: data.growUntil, multiple: unit)
         }
     }

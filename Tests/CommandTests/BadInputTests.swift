@@ -66,6 +66,73 @@ import Testing
         try expectFailure([whole, folder("o.mp4"), "--model", model], naming: [name], in: folder)
     }
 
+    private func pictures(_ folder: Folder, _ names: [String]) throws {
+        for (index, name) in names.enumerated() {
+            try runChecked(
+                "ffmpeg",
+                [
+                    "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=1:duration=9", "-ss", "\(index)",
+                    "-frames:v", "1", folder(name),
+                ])
+        }
+    }
+
+    private func halve(_ path: String) throws {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        try data.prefix(data.count / 2).write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test(arguments: ["in.jpg", "in.png"]) func halfAPicture(_ name: String) throws {
+        let folder = try Folder()
+        let model = try tinyModel(folder)
+        try pictures(folder, [name])
+        #expect(try Command.run(folder(name), folder("whole.png"), "--model", model, "--quiet").status == 0)
+        try halve(folder(name))
+        let arguments = [folder(name), folder("o.png"), "--model", model]
+        let words = ["\(folder(name)): is damaged or cut short", "sound copy"]
+        // Of a JPEG there is something to go on with, of a PNG nothing.
+        try expectFailure(arguments, naming: words + (name == "in.jpg" ? ["--keep-going"] : []), in: folder)
+        guard name == "in.jpg" else {
+            return try expectFailure(arguments + ["--keep-going"], naming: words, in: folder)
+        }
+        let result = try Command.run(arguments + ["--keep-going"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("\(folder(name)): is damaged or cut short"), "\(result.errors)")
+        #expect(result.errors.contains("went on") && folder.contents.contains("o.png"))
+    }
+
+    @Test(arguments: ["jpg", "png"]) func halfAPictureOfMany(_ ending: String) throws {
+        let folder = try Folder()
+        let model = try tinyModel(folder)
+        try FileManager.default.createDirectory(atPath: folder("in"), withIntermediateDirectories: false)
+        let names = ["a", "b", "c"]
+        try pictures(folder, names.map { "in/\($0).\(ending)" })
+        try halve(folder("in/b.\(ending)"))
+        let arguments = [folder("in"), folder("out/"), "--model", model]
+        try expectFailure(arguments, naming: ["in/b.\(ending): is damaged or cut short", "--keep-going"], in: folder)
+        let result = try Command.run(arguments + ["--keep-going"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("in/b.\(ending): is damaged or cut short"), "\(result.errors)")
+        // The others keep their names.
+        let kept = ending == "jpg" ? names : ["a", "c"]
+        let found = try FileManager.default.contentsOfDirectory(atPath: folder("out"))
+        #expect(found.sorted() == kept.map { "\($0).png" })
+        // So do those that are left by a later start.
+        try expectSuccess([folder("in"), folder("late/"), "--model", model, "--start", "0.08"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder("late")) == ["c.png"])
+        // The first picture, which says what all are, may be lost too.
+        try halve(folder("in/a.\(ending)"))
+        try expectSuccess([folder("in"), folder("less/"), "--model", model, "--keep-going"])
+        let rest = ending == "jpg" ? names : ["c"]
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder("less"))
+        #expect(left.sorted() == rest.map { "\($0).png" })
+    }
+
+    private func expectSuccess(_ arguments: [String]) throws {
+        let result = try Command.run(arguments + ["--quiet"])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
     @Test func aFileWithoutVideo() throws {
         let folder = try Folder()
         let model = try tinyModel(folder)

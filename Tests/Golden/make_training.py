@@ -605,6 +605,18 @@ def losses():
         return ((((y - 0.5) * mask + 0.5) ** 2) * draw(shape, 17, -1, 1)).sum()
 
     measure("augmented", augmented, [draw(shape, 16)], 70)
+    # Path length (StyleGAN2): a small generator, the penalty, the mean length, and the gradient by the parameters.
+    shapes = [(2, 3, 4, 2), (4, 2, 3, 3), (4,), (12, 4, 3, 3), (2, 6, 8, 3), (1,)]
+    drawn = [draw(s, 30 + i, *((0.2, 0.4) if i == 5 else (-0.5, 0.5))) for i, s in enumerate(shapes)]
+    latents, first, bias, second = [x.requires_grad_() for x in drawn[:4]]
+    hidden = F.silu(F.conv2d(nchw(latents), first, bias, 1, 1))
+    made = nhwc(torch.tanh(F.pixel_shuffle(F.conv2d(hidden, second, None, 1, 1), 2)))
+    along, = torch.autograd.grad((made * drawn[4]).sum(), latents, create_graph=True)
+    lengths = along.square().sum((1, 2, 3)).sqrt()
+    penalty = (lengths - drawn[5]).square().mean()
+    by_parameters = torch.autograd.grad(penalty, [first, bias, second])
+    for index, value in enumerate([penalty.reshape(1), lengths.mean().reshape(1), *by_parameters]):
+        tensors[f"pathLength.{index}"] = value.detach().numpy()
     save("losses", {"kind": "losses"}, tensors)
 
 

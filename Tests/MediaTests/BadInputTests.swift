@@ -252,6 +252,48 @@ import Testing
         #expect(tolerant.damagedPackets == 1)
     }
 
+    /// A picture that is cut short, and one that lacks a piece in its middle: libav would fill up the JPEGs with grey.
+    @Test func damagedPictures() throws {
+        let folder = try TemporaryFolder()
+        for name in ["whole.jpg", "whole.png"] {
+            try runChecked(
+                "ffmpeg",
+                ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240", "-frames:v", "1", folder.file(name)])
+        }
+        let jpeg = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole.jpg")))
+        let png = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole.png")))
+        for (name, data, isLost) in [
+            ("half.jpg", jpeg.prefix(jpeg.count / 2), false), ("half.png", png.prefix(png.count / 2), true),
+            ("gap.jpg", jpeg.prefix(jpeg.count / 2) + jpeg.suffix(jpeg.count / 4), false),
+        ] as [(String, Data, Bool)] {
+            let path = folder.file(name)
+            try data.write(to: URL(fileURLWithPath: path))
+            let reader = try MediaReader(path: path)
+            let error = try Self.failure { _ = try reader.next() }
+            guard case .damagedPicture(path, let reason, false) = error else {
+                Issue.record("\(error)")
+                continue
+            }
+            #expect(!reason.isEmpty && error.description.contains("--keep-going"))
+            #expect(try reader.next() == nil)
+            let tolerant = try MediaReader(path: path, options: ReaderOptions(toleratesDamage: true))
+            if isLost {
+                let error = try Self.failure { _ = try tolerant.next() }
+                #expect(error == .damagedPicture(path: path, reason: reason, isLost: true))
+                #expect(!error.description.contains("--keep-going"))
+            } else {
+                #expect(try ColorTests.frames(tolerant).count == 1)
+            }
+            let damage = try #require(tolerant.toleratedDamage)
+            #expect(damage.count == 1 && damage.path == path && damage.reason == reason)
+            let bytes = [UInt8](data)
+            #expect(throws: MediaError.self) { _ = try PictureCodec.decode(bytes, name: name) }
+        }
+        // What stands behind the end is no damage.
+        try (jpeg + Data(repeating: 0x41, count: 99)).write(to: URL(fileURLWithPath: folder.file("tail.jpg")))
+        #expect(try ColorTests.frames(MediaReader(path: folder.file("tail.jpg"))).count == 1)
+    }
+
     @Test func interruption() throws {
         let folder = try TemporaryFolder()
         let input = try Self.clip(folder)

@@ -76,6 +76,26 @@ import Testing
         }
     }
 
+    /// From the least side on that a discriminator says it takes, it has something to say.
+    @Test func discriminatorsTakeTheirSides() {
+        let tested: [(any Discriminator, side: Int, logits: Shape)] = [
+            (UNetDiscriminatorSN(features: 2), 8, .nhwc(1, 8, 8, 1)),
+            (PatchGAN(features: 2), 24, .nhwc(1, 1, 1, 1)), (PatchGAN(features: 2, layers: 1), 6, .nhwc(1, 1, 1, 1)),
+            (VGGDiscriminator(features: 2, size: 64), 64, [1, 1]),
+        ]
+        for (discriminator, side, logits) in tested {
+            #expect(discriminator.problem == nil)
+            #expect((1...).first(where: discriminator.sides.contains) == side)
+            var b = GraphBuilder()
+            var buffers = NetworkBuffers(isTraining: true)
+            let judged = discriminator.build(&b, b.input("x", .nhwc(1, side, side, 3)), &buffers)
+            #expect(b.shape(judged) == logits)
+        }
+        #expect(PictureSides().contains(1) && !PictureSides().contains(0))
+        #expect((1...64).filter(PictureSides(multiplesOf: 12, from: 36).contains) == [36, 48, 60])
+        #expect((1...64).filter(PictureSides(only: 32).contains) == [32])
+    }
+
     @Test func aMistakeInAGraphSaysWhatAndWhy() {
         var b = GraphBuilder()
         let x = b.input("x", .nhwc(1, 4, 4, 3))

@@ -87,18 +87,25 @@ import Weights
     }
 
     /// Stopped in the middle and gone on with, the files are those of a run that was never stopped.
-    @Test(arguments: ["", "gan"]) func resumedIsBitIdentical(_ kind: String) throws {
+    @Test(arguments: ["", "restarts", "gan"]) func resumedIsBitIdentical(_ kind: String) throws {
         let (pictures, out) = (try TemporaryFolder(), try TemporaryFolder())
         try Self.makePictures(pictures)
-        let more =
-            kind.isEmpty
-            ? ""
-            : """
-            discriminator: {architecture: UNetDiscriminatorSN, features: 4}
-            adversarial: {loss: wasserstein, gradientPenalty: 10, weight: 0.1, augmentationTarget: 0.6}
-            degradation: {preset: real-esrgan}
-            """
-        let recipe = try recipe(pictures, more)
+        let recipe =
+            switch kind {
+            case "gan":
+                try recipe(
+                    pictures,
+                    """
+                    discriminator: {architecture: UNetDiscriminatorSN, features: 4}
+                    adversarial: {loss: wasserstein, gradientPenalty: 10, weight: 0.1, augmentationTarget: 0.6}
+                    degradation: {preset: real-esrgan}
+                    """)
+            case "restarts":
+                try recipe(
+                    pictures, "",
+                    "optimizer={rate: 1e-3, average: 0.9, warmUp: 2, decay: cosine, cycles: 3, cycleFactor: 0.5}")
+            default: try recipe(pictures)
+            }
         _ = try TrainingRun(recipe, executor: executor, folder: out.file("whole")).run()
         // Anywhere: between checkpoints too.
         let stop = Int.random(in: 1..<12)
@@ -114,6 +121,7 @@ import Weights
         }
         let logs = try ["whole", "parts"].map { try RunLog.read(path: out.file("\($0)/log.jsonl")) }
         #expect(logs[0].last?.validation == logs[1].last?.validation)
+        #expect(logs[0].last?.rate == logs[1].last?.rate)
         #expect(throws: TrainingRunError.self) {
             _ = try TrainingRun(recipe, executor: executor, folder: out.file("parts"), resume: true)
         }

@@ -21,6 +21,15 @@ public struct PatchGAN: Discriminator {
         (self.layers, self.normalisation) = (layers, normalisation)
     }
 
+    /// After the halvings two convolutions take a pixel each, and one is left.
+    public var sides: PictureSides { PictureSides(from: 3 << layers) }
+    public var problem: String? {
+        if min(inputChannels, features) < 1 {
+            return "\(Self.name)'s 'inputChannels' and 'features' must be at least 1"
+        }
+        return (1...8).contains(layers) ? nil : "\(Self.name)'s 'layers' is \(layers); it must be between 1 and 8"
+    }
+
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
         /// `model.index` with a 4x4 kernel; batch normalisation has a bias of its own.
         func convolution(_ x: Value, _ index: Int, to output: Int, stride: Int, bias: Bool) -> Value {

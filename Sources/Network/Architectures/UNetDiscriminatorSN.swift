@@ -2,7 +2,7 @@ internal import Tensor
 
 /// Real-ESRGAN's discriminator: a U-Net with spectral norm that judges every pixel.
 ///
-/// Pictures' sides must be multiples of 8. Logits `[N, H, W, 1]`.
+/// Logits `[N, H, W, 1]`.
 public struct UNetDiscriminatorSN: Discriminator {
     public static let name = "UNetDiscriminatorSN"
 
@@ -12,6 +12,12 @@ public struct UNetDiscriminatorSN: Discriminator {
 
     public init(inputChannels: Int = 3, features: Int = 64) {
         (self.inputChannels, self.features) = (inputChannels, features)
+    }
+
+    /// Three halvings come back to where they began.
+    public var sides: PictureSides { PictureSides(multiplesOf: 8) }
+    public var problem: String? {
+        min(inputChannels, features) < 1 ? "\(Self.name)'s 'inputChannels' and 'features' must be at least 1" : nil
     }
 
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {

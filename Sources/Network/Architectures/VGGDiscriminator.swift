@@ -13,9 +13,18 @@ public struct VGGDiscriminator: Discriminator {
         (self.inputChannels, self.features, self.size) = (inputChannels, features, size)
     }
 
+    /// The first linear layer's width depends on it.
+    public var sides: PictureSides { PictureSides(only: size) }
+    public var problem: String? {
+        if min(inputChannels, features) < 1 {
+            return "\(Self.name)'s 'inputChannels' and 'features' must be at least 1"
+        }
+        return size < 32 || size % 32 != 0 ? "\(Self.name)'s 'size' is \(size); it must be a multiple of 32" : nil
+    }
+
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {
         precondition(
-            size % 32 == 0 && b.shape(x).height == size && b.shape(x).width == size,
+            problem == nil && b.shape(x).height == size && b.shape(x).width == size,
             "pictures are \(b.shape(x)), the discriminator judges \(size)x\(size)")
         var found: [Value] = []
         func convolution(_ x: Value, _ name: String, to output: Int, kernel: Int) -> Value {

@@ -28,6 +28,7 @@ final class DecodeStage<Sink: FrameSink> {
             do { event = try read() } catch MediaError.interrupted { return }
             switch event {
             case nil:
+                noteDamage()
                 sink.output.finish()
                 return
             case .packet(let packet):
@@ -66,6 +67,13 @@ final class DecodeStage<Sink: FrameSink> {
                     + "\(frame.width)x\(frame.height) at \(decimal(frame)) s; it is scaled to the same output.")
         }
         size = (frame.width, frame.height)
+    }
+
+    /// What `toleratesDamage` let pass is said.
+    private func noteDamage() {
+        guard let damage = job.reader.toleratedDamage else { return }
+        let more = damage.count > 1 ? "; \(damage.count - 1) more such places in \(job.options.input)" : ""
+        note("\(damage.path): is damaged or cut short (\(damage.reason))\(more); went on with what could be decoded.")
     }
 
     private func decimal(_ frame: VideoFrame) -> String {

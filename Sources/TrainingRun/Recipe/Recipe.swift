@@ -146,14 +146,18 @@ public struct OptimizerSettings: Codable, Hashable, Sendable {
     public var beta2: Float = 0.99
     public var epsilon: Float = 1e-8
     public var weightDecay: Float = 0
-    /// The rate grows linearly over so many steps.
+    /// The rate grows linearly over so many steps, at the beginning of the run.
     public var warmUp = 0
     public var decay = Decay.constant
     /// For `multiStep`: the rate is multiplied by `factor` at each.
     public var milestones: [Int] = []
     public var factor = 0.5
-    /// For `cosine`: the last rate as a share of the first.
+    /// For `cosine`: the last rate as a share of the first, 0 to 1.
     public var floor = 0.0
+    /// For `cosine`: into how many equal parts the steps are divided, in each of which the rate falls to the floor anew.
+    public var cycles = 1
+    /// For `cosine`: the full rate of each cycle is this times the one before; more than 0, at most 1.
+    public var cycleFactor = 1.0
     /// Gradients of a larger norm are shortened; 0 for none. The generator's only.
     public var clipNorm: Float = 0
     /// The share of the old weights in the moving average; 0 for none. The generator's only.
@@ -163,15 +167,29 @@ public struct OptimizerSettings: Codable, Hashable, Sendable {
 
     public init(rate: Double = 2e-4) { self.rate = rate }
 
-    /// - Parameter steps: in which a cosine comes to its floor.
+    /// - Parameter steps: in which a cosine's last cycle comes to the floor.
     func schedule(steps: Int) -> Schedule {
         let shape: Schedule.Shape =
             switch decay {
             case .constant: .constant
             case .multiStep: .multiStep(milestones: milestones, factor: factor)
-            case .cosine: .cosine(steps: steps, floor: floor)
+            case .cosine: .cosine(steps: steps, floor: floor, cycles: cycles, cycleFactor: cycleFactor)
             }
         return Schedule(rate: rate, shape, warmUp: warmUp)
+    }
+
+    /// The key that has a bad value in a run of so many steps, and what is wrong with it; nil if all is well.
+    func problem(steps: Int) -> (key: String, words: String)? {
+        guard rate > 0 else { return ("rate", "must be more than 0") }
+        guard (0..<1).contains(average) else { return ("average", "is a share below 1, as 0.999") }
+        guard (0...1).contains(floor) else { return ("floor", "is \(floor); it must be between 0 and 1") }
+        guard cycles >= 1, cycles <= steps else {
+            return ("cycles", "is \(cycles); it must be between 1 and the number of steps, \(steps)")
+        }
+        guard cycleFactor > 0, cycleFactor <= 1 else {
+            return ("cycleFactor", "is \(cycleFactor); it must be more than 0 and at most 1")
+        }
+        return nil
     }
 
     var optimizer: Optimizer {

@@ -56,9 +56,11 @@ extension Recipe {
         generator = try Self.network(tree, node, "generator", among: standardArchitectures) { type(of: $0).name }
         if let problem = generator.problem { throw tree.problem(node, problem) }
         if let node = tree.node("discriminator") {
-            discriminator = try Self.network(tree, node, "discriminator", among: standardDiscriminators) {
+            let read = try Self.network(tree, node, "discriminator", among: standardDiscriminators) {
                 type(of: $0).name
             }
+            if let problem = read.problem { throw tree.problem(node, problem) }
+            discriminator = read
         }
         resolvePaths(folder: Self.folder(of: path))
         try check(tree)
@@ -188,6 +190,13 @@ extension Recipe {
                 throw fail("data", "'data.\(name)' is \(side); with this network it must be a multiple of \(scale)")
             }
         }
+        for (key, channels) in [
+            ("generator", generator.inputChannels), ("generator", generator.outputChannels),
+            ("discriminator", discriminator?.inputChannels ?? 3),
+        ] where channels != 3 {
+            let noun = channels == 1 ? "channel" : "channels"
+            throw fail(key, "the \(key) works on \(channels) \(noun); pictures have 3")
+        }
         if data.batch < 1 { throw fail("data", "'data.batch' must be at least 1") }
         if data.threads < 1 || data.ahead < 1 {
             throw fail("data", "'data.threads' and 'data.ahead' must be at least 1")
@@ -207,79 +216,28 @@ extension Recipe {
         if losses.msSSIM != 0, data.crop < 176 {
             throw fail("data", "'losses.msSSIM' needs crops of at least 176, 'data.crop' is \(data.crop)")
         }
-        if let discriminator, discriminator is UNetDiscriminatorSN, data.crop % 8 != 0 {
-            throw fail("data", "UNetDiscriminatorSN judges sides that are multiples of 8, 'data.crop' is \(data.crop)")
-        }
-        if discriminator is VGGDiscriminator, data.crop != 128 {
-            throw fail("data", "VGGDiscriminator judges pictures of 128x128, 'data.crop' is \(data.crop)")
-        }
+        if let problem = cropProblem { throw fail("data", problem) }
         if validation.side < scale || validation.side % scale != 0 {
             throw fail("validation", "'validation.side' must be a multiple of \(scale)")
         }
-        if optimizer.rate <= 0 { throw fail("optimizer", "'optimizer.rate' must be more than 0") }
-        if optimizer.average >= 1 || optimizer.average < 0 {
-            throw fail("optimizer", "'optimizer.average' is a share below 1, as 0.999")
+        for (key, settings) in [("optimizer", optimizer), ("discriminatorOptimizer", discriminatorOptimizer)] {
+            if let problem = settings.problem(steps: steps) {
+                throw fail(key, "'\(key).\(problem.key)' \(problem.words)")
+            }
         }
         if checkpoint.every < 1 || checkpoint.logEvery < 1 {
             throw fail("checkpoint", "'checkpoint.every' and 'checkpoint.logEvery' must be at least 1")
         }
     }
 
-    // MARK: Writing
-
-    /// The whole recipe as YAML, defaults included: reading it again gives the same run.
-    public var yaml: String {
-        var members: [(String, Yams.Node)] = []
-        func add(_ key: String, _ value: some Encodable) { members.append((key, Self.node(value))) }
-        func addNetwork(_ key: String, _ name: String, _ value: any Encodable) {
-            var mapping = Self.node(value).mapping ?? Yams.Node.Mapping([])
-            mapping = Yams.Node.Mapping(
-                [(Yams.Node("architecture"), Yams.Node(name))] + mapping.map { ($0.key, $0.value) })
-            members.append((key, .mapping(mapping)))
+    /// Which crop the discriminator cannot judge, or nil.
+    var cropProblem: String? {
+        guard let discriminator else { return nil }
+        let sides = discriminator.sides
+        let used = [("crop", data.crop)] + (data.firstCrop > 0 ? [("firstCrop", data.firstCrop)] : [])
+        for (key, side) in used where !sides.contains(side) {
+            return "\(type(of: discriminator).name) judges pictures whose sides are \(sides); 'data.\(key)' is \(side)"
         }
-        add("name", name)
-        add("seed", seed)
-        add("steps", steps)
-        addNetwork("generator", type(of: generator).name, generator)
-        if !startFrom.isEmpty { add("startFrom", startFrom) }
-        if let discriminator { addNetwork("discriminator", type(of: discriminator).name, discriminator) }
-        add("data", data)
-        add("degradation", degradation)
-        add("validationDegradation", validationDegradation)
-        add("losses", losses)
-        if perceptual.weight != 0 { add("perceptual", perceptual) }
-        add("optimizer", optimizer)
-        if discriminator != nil {
-            add("adversarial", adversarial)
-            add("discriminatorOptimizer", discriminatorOptimizer)
-        }
-        add("validation", validation)
-        add("checkpoint", checkpoint)
-        let root = Yams.Node.mapping(Yams.Node.Mapping(members.map { (Yams.Node($0.0), $0.1) }))
-        do { return try Yams.serialize(node: root, width: 120) } catch {
-            preconditionFailure("a recipe cannot be written: \(error)")
-        }
-    }
-
-    private static func node(_ value: some Encodable) -> Yams.Node {
-        do { return plain(try Yams.compose(yaml: YAMLEncoder().encode(value)) ?? Yams.Node("")) } catch {
-            preconditionFailure("a recipe cannot be written: \(error)")
-        }
-    }
-
-    /// Numbers as people write them: the encoder's "8.99999976158142e-1" is the single-precision 0.9.
-    private static func plain(_ node: Yams.Node) -> Yams.Node {
-        switch node {
-        case .mapping(let mapping): return .mapping(Yams.Node.Mapping(mapping.map { ($0.key, plain($0.value)) }))
-        case .sequence(let sequence): return .sequence(Yams.Node.Sequence(sequence.map(plain)))
-        default:
-            guard let text = node.string, text.contains("e") || text.contains("."), let number = Double(text),
-                number.isFinite
-            else { return node }
-            let single = Float(number)
-            // Close to a single-precision number means that it was one.
-            let isSingle = abs(Double(single) - number) <= abs(number) * 1e-13
-            return Yams.Node(isSingle ? "\(single)" : "\(number)")
-        }
+        return nil
     }
 }
