@@ -87,7 +87,8 @@ extension PlanCompiler {
         func place(_ row: Int, _ lane: Int) -> Int {
             if !narrow { return row * lanes + lane }
             let (chunk, rest) = (lane / 64 * 64, lane % 64)
-            let panel = min(widest, lanes - chunk)
+            let all = min(64, lanes - chunk)
+            let panel = all % widest == 0 ? widest : all
             return chunk * depth + rest / panel * panel * depth + row * panel + rest % panel
         }
         let packed = try memory.allocate(Float.self, count: depth * lanes)

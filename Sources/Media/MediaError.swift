@@ -69,7 +69,9 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noDecoder(let path, let codec):
             "\(path): this FFmpeg has no decoder for \(codec); install a fuller FFmpeg or convert the file first."
         case .truncated(let path, let seconds, let reason):
-            "\(path): the data end early\(Self.moment(seconds))\(Self.bracketed(reason)); get a complete copy of it."
+            "\(path): the data end early\(Self.moment(seconds))\(Self.bracketed(reason)); get a complete copy of it"
+                + (seconds == nil || path == "-" || path.contains("://")
+                    ? "." : ", or upscale what there is with --keep-going.")
         case .corrupt(let path, let seconds, let packet, let reason):
             "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason));"
                 + " get a sound copy, or stop before it with --duration."

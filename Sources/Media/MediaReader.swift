@@ -389,6 +389,10 @@ public final class MediaReader {
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
         try checkAnythingCame()
         guard case .draining(let error?) = last else { return }
+        // What is missing at the end of a file is damage as any other. A live source that broke off is told all the same.
+        if options.toleratesDamage, !isLive, decodedFrames > 0, case .truncated = error {
+            return tolerate(source.path, error.reason)
+        }
         if ready.isEmpty { throw error }
         lateError = error
     }

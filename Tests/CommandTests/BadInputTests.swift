@@ -128,6 +128,31 @@ import Testing
         #expect(left.sorted() == rest.map { "\($0).png" })
     }
 
+    @Test func halfAVideo() throws {
+        let folder = try Folder()
+        let model = try tinyModel(folder)
+        try runChecked(
+            "ffmpeg",
+            [
+                "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:duration=2:rate=25", "-c:v", "libx264", "-g",
+                "10", folder("in.mkv"),
+            ])
+        try halve(folder("in.mkv"))
+        let arguments = [folder("in.mkv"), folder("o.mkv"), "--model", model]
+        try expectFailure(arguments, naming: ["in.mkv: the data end early", "--keep-going"], in: folder)
+        let result = try Command.run(arguments + ["--keep-going"])
+        #expect(result.status == 0 && folder.contents.contains("o.mkv"), "\(result.errors)")
+        #expect(result.errors.contains("in.mkv: is damaged or cut short"), "\(result.errors)")
+        let frames = try runChecked(
+            "ffprobe",
+            [
+                "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0",
+                folder("o.mkv"),
+            ])
+        let count = try #require(Int(frames.output.filter(\.isNumber)))
+        #expect((10..<45).contains(count), "\(count) of 50 frames")
+    }
+
     private func expectSuccess(_ arguments: [String]) throws {
         let result = try Command.run(arguments + ["--quiet"])
         #expect(result.status == 0, "\(result.errors)")

@@ -21,7 +21,9 @@ import Training
         } catch { return error.description }
     }
 
-    @Test(arguments: ["psnr-x4", "real-esrgan-x4", "compact-realtime-x2", "finetune-paired", "video-web-x2"])
+    @Test(arguments: [
+            "psnr-x4", "real-esrgan-x4", "compact-realtime-x2", "finetune-paired", "video-web-x2", "realtime-gan-x2",
+        ])
     func shippedRecipesAreSound(_ name: String) throws {
         let recipe = try Recipe(path: "\(packageFolder)/samples/recipes/\(name).yaml")
         #expect(recipe.steps > 0 && !recipe.data.train.isEmpty)

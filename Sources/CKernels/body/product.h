@@ -7,7 +7,7 @@
 #if CK_WIDTH == 16
 // 32 registers: V 4 x R 6, 3 x 9, 2 x 14, 1 x 14.
 enum { CK_NAME(rows_1) = 14, CK_NAME(rows_2) = 14, CK_NAME(rows_3) = 9, CK_NAME(rows_4) = 6 };
-#define CK_PANEL_LANES 64
+#define CK_PANEL_LANES 32
 #else
 // 16 registers: V 2 x R 6.
 enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1, CK_NAME(rows_4) = 1 };
@@ -83,18 +83,15 @@ CK_PRODUCT(2)
 #if CK_WIDTH == 16
 CK_PRODUCT(1)
 CK_PRODUCT(3)
-CK_PRODUCT(4)
 #endif
 
 /// How many register tiles `product` makes of this size.
 CK_INLINE int64_t CK_NAME(product_tiles)(int64_t rows, int64_t lanes) {
 #if CK_WIDTH == 16
-    const int heights[4] = {CK_NAME(rows_1), CK_NAME(rows_2), CK_NAME(rows_3), CK_NAME(rows_4)};
-    int height = heights[lanes / 16 - 1];
-    return (rows + height - 1) / height;
-#else
-    return (rows + CK_NAME(rows_2) - 1) / CK_NAME(rows_2) * (lanes / CK_PANEL_LANES);
+    if (lanes == 16) return (rows + CK_NAME(rows_1) - 1) / CK_NAME(rows_1);
+    if (lanes == 48) return (rows + CK_NAME(rows_3) - 1) / CK_NAME(rows_3);
 #endif
+    return (rows + CK_NAME(rows_2) - 1) / CK_NAME(rows_2) * (lanes / CK_PANEL_LANES);
 }
 
 /// C[rows, lanes] = A[rows, depth] B, with B `[lanes / panel, depth, panel]`. With each register tile up to `lines` lines
@@ -103,18 +100,13 @@ static void CK_NAME(product)(
     CK_NAME(matrix) a, const float *b, float *c, int64_t c_stride, int64_t depth, int64_t rows, int64_t lanes,
     CK_NAME(fetch_list) *list, int64_t lines) {
 #if CK_WIDTH == 16
-    switch (lanes) {
-    case 16: CK_NAME(product_1)(a, b, c, c_stride, depth, rows, list, lines); break;
-    case 32: CK_NAME(product_2)(a, b, c, c_stride, depth, rows, list, lines); break;
-    case 48: CK_NAME(product_3)(a, b, c, c_stride, depth, rows, list, lines); break;
-    default: CK_NAME(product_4)(a, b, c, c_stride, depth, rows, list, lines); break;
-    }
-#else
+    if (lanes == 16) return CK_NAME(product_1)(a, b, c, c_stride, depth, rows, list, lines);
+    if (lanes == 48) return CK_NAME(product_3)(a, b, c, c_stride, depth, rows, list, lines);
+#endif
     for (int64_t lane = 0; lane < lanes; lane += CK_PANEL_LANES) {
         CK_NAME(product_2)(a, b, c + lane, c_stride, depth, rows, list, lines);
         b += depth * CK_PANEL_LANES;
     }
-#endif
 }
 
 /// A convolution of few channels in: im2col and the product kernel. Weights `[chunk][chunk / panel, depth, panel]` with

@@ -44,7 +44,7 @@ extension TensorCompiler {
         // Transformed weights.
         let packed = newBuffer(Int(ck_winograd_weights(&job)))
         let panelLanes = Int(kernels.pointee.panel_lanes)
-        let panels = chunks.reduce(0) { $0 + $1 / min($1, panelLanes) }
+        let panels = chunks.reduce(0) { $0 + ($1 % panelLanes == 0 ? $1 / panelLanes : 1) }
         let inputsPerBlock = 16
         append(
             "transform weights \(form)", tensorKernels.pointee.winograd_pack,
