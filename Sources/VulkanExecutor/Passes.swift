@@ -79,7 +79,7 @@ struct Pass {
         let nothing = Binding.fetching(constants, .float4)
         var first = Pass(
             kernel: kernel("winograd_in.texels", precision, group: group), bindings: whole.bindings,
-            pushConstants: push(1), groups: groups(inputs))
+            pushConstants: push(1), groups: groups(inputs % 2 == 0 ? inputs / 2 : inputs))
         first.bindings[1] = .writing(samples)
         first.bindings[4] = nothing
         let (lanes, blocks) = (tile.width, outputs / tile.quads)

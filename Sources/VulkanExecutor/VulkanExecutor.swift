@@ -102,7 +102,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
         do {
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
-            try chooseHalfSums()
+            chooseHalfSums()
         } catch ComputeError.refused where multiplication != .vectors {
             // The driver's cooperative matrices (or texel buffers) are wrong, or our use of them is: the plain kernels are
             // slower, but they may be right.
