@@ -39,3 +39,21 @@ void finish(uint pixel, uint quad, vec4 sum)
     }
     storeTarget(imageIndex, y, x, c, stages(v, imageIndex, y, x, c));
 }
+
+// The same for two neighbouring quads, written together where they lie side by side.
+void finishPair(uint pixel, uint quad, vec4 first, vec4 second)
+{
+    if (SHUFFLE > 1u || TARGET_QUADS % 2u != 0u) {
+        finish(pixel, quad, first);
+        finish(pixel, quad + 1u, second);
+        return;
+    }
+    uint y = tileOrigin.y + pixel / TILE_WIDTH;
+    uint x = tileOrigin.x + pixel % TILE_WIDTH;
+    uint c = blockQuad + quad;
+    if (y >= rowEnd || x >= target.width || c >= TARGET_QUADS) return;
+    first = stages(first + constant(c), imageIndex, y, x, c);
+    second = stages(second + constant(c + 1u), imageIndex, y, x, c + 1u);
+    storeTarget(imageIndex, y, x, c, first);
+    storeTarget(imageIndex, y, x, c + 1u, second);
+}

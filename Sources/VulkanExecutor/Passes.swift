@@ -94,7 +94,7 @@ struct Pass {
         product.bindings[4] = .fetching(memory.weights.slice(offset: packed.lowerBound, bytes: packed.count), .float4)
         var last = Pass(
             kernel: kernel("winograd_out.texels", precision, group: group), bindings: whole.bindings,
-            pushConstants: push(0), groups: groups(outputs))
+            pushConstants: push(0), groups: groups(outputs % 2 == 0 ? outputs / 2 : outputs))
         last.bindings[0] = .fetching(sums, .float4)
         last.bindings[4] = nothing
         return [first, product, last]
