@@ -5,12 +5,13 @@
 // allow; R * V independent sums hide the multiply-add's latency.
 
 #if CK_WIDTH == 16
-// 32 registers: V 4 x R 6, 3 x 9, 2 x 14, 1 x 14.
-enum { CK_NAME(rows_1) = 14, CK_NAME(rows_2) = 14, CK_NAME(rows_3) = 9, CK_NAME(rows_4) = 6 };
+// 32 registers: V 3 x R 9, 2 x 14, 1 x 14. Wider chunks are done two vectors at a time: a panel of B is then read twice from
+// the first-level cache, where 64 lanes of a deep layer would not fit.
+enum { CK_NAME(rows_1) = 14, CK_NAME(rows_2) = 14, CK_NAME(rows_3) = 9 };
 #define CK_PANEL_LANES 32
 #else
 // 16 registers: V 2 x R 6.
-enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1, CK_NAME(rows_4) = 1 };
+enum { CK_NAME(rows_1) = 6, CK_NAME(rows_2) = 6, CK_NAME(rows_3) = 1 };
 #define CK_PANEL_LANES (2 * CK_WIDTH)
 #endif
 
@@ -27,7 +28,7 @@ typedef struct {
 CK_INLINE void CK_NAME(product_tile)(
     CK_NAME(matrix) m, const float *b, float *c, int64_t c_stride, int64_t depth, CK_NAME(piece) fetch, const int R,
     const int V) {
-    vf sums[14][4];
+    vf sums[14][3];
     CK_UNROLL for (int r = 0; r < R; r++) {
         CK_UNROLL for (int v = 0; v < V; v++) sums[r][v] = vf_all(0);
     }
@@ -36,7 +37,7 @@ CK_INLINE void CK_NAME(product_tile)(
     for (int64_t done = 0; done < depth; done += 16, a += m.group) {
         const int64_t steps = depth - done < 16 ? depth - done : 16;
         for (int64_t k = 0; k < steps; k++, b += V * CK_WIDTH) {
-            vf row[4];
+            vf row[3];
             if (done + k < fetch.lines) __builtin_prefetch(fetch.start + (done + k) * fetch.stride, 0, 2);
             if (k < rows_ahead) __builtin_prefetch(a + m.ahead + k * 16, 0, 2);
             CK_UNROLL for (int v = 0; v < V; v++) row[v] = vf_load(b + v * CK_WIDTH);

@@ -119,7 +119,7 @@ typedef struct ck_im2col_job {
     int64_t result_height, result_width;
     int64_t pixels;
     /// `[depth, lanes]`; for the kernel `narrow` per chunk of 64 lanes, the last one smaller, `[chunk / panel, depth,
-    /// panel]`, where `panel` is the smaller of the chunk and `ck_kernels.panel_lanes`.
+    /// panel]`, where `panel` is `ck_kernels.panel_lanes` if they divide the chunk, else the chunk.
     const float *weights;
     const struct ck_kernels *kernels;
 } ck_im2col_job;
@@ -151,8 +151,8 @@ typedef struct ck_winograd_job {
     int64_t tiles_y, tiles_x, tiles_per_block;
     /// How many blocks further on this thread's next one probably is: the number of threads.
     int32_t ahead;
-    /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is the smaller of the
-    /// chunk and `ck_kernels.panel_lanes`.
+    /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
+    /// `ck_kernels.panel_lanes` if they divide the chunk, else the chunk.
     const float *weights;
     /// `depth` zeros.
     const float *zeros;
@@ -191,7 +191,7 @@ typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
 
 typedef struct ck_kernels {
     ck_isa isa;
-    /// How many lanes the inner product kernel works on at once; a chunk's lanes when that is fewer.
+    /// How many lanes the inner product kernel works on at once; a chunk's lanes where these do not divide them.
     int32_t panel_lanes;
     ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd, transform, narrow;
     /// Fills `matrix` with the rows of block `block`.
