@@ -213,7 +213,7 @@ def engine_openvino(model, picture, threads, precision="f32"):
     return request.infer, lambda: request.get_output_tensor().data[0].transpose(1, 2, 0)
 
 
-def engine_ncnn(model, picture, threads, bf16=False, gpu=False):
+def engine_ncnn(model, picture, threads, bf16=False, gpu=False, fp16=False):
     import ncnn
 
     stem = ncnn_files(model)
@@ -223,7 +223,7 @@ def engine_ncnn(model, picture, threads, bf16=False, gpu=False):
     net.opt.use_packing_layout = True
     net.opt.use_winograd_convolution = True
     net.opt.use_sgemm_convolution = True
-    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = gpu
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = fp16
     net.opt.use_bf16_storage = bf16
     assert net.load_param(stem + ".param") == 0 and net.load_model(stem + ".bin") == 0
     planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
@@ -247,15 +247,15 @@ def has_cuda():
     return torch.cuda.is_available()
 
 
-def has_vulkan_gpu():
+def has_vulkan():
     import ncnn
 
-    # Types 0 and 1 are discrete and integrated; the others are virtual and software.
-    return any(ncnn.get_gpu_info(index).type() in (0, 1) for index in range(ncnn.get_gpu_count()))
+    # A software driver too: where there is nothing better, Upframe runs on it if it is named.
+    return ncnn.get_gpu_count() > 0
 
 
 # What takes part beside Upframe on a GPU, and on the processor.
-GPU_ENGINES = ["torch-cuda-fp32", "torch-cuda", "ncnn-vulkan"]
+GPU_ENGINES = ["torch-cuda-fp32", "torch-cuda", "ncnn-vulkan", "ncnn-vulkan-fp32"]
 
 # Name: (label, function, whether it is there, whether it computes in fp32).
 ENGINES = {
@@ -267,7 +267,8 @@ ENGINES = {
     "ncnn-bf16": ("ncnn, bf16 storage", lambda *a: engine_ncnn(*a, bf16=True), None, False),
     "torch-cuda-fp32": ("PyTorch fp32 channels_last, CUDA", lambda *a: engine_torch_cuda(*a, half=False), has_cuda, True),
     "torch-cuda": ("PyTorch fp16 channels_last compiled, CUDA", engine_torch_cuda, has_cuda, False),
-    "ncnn-vulkan": ("ncnn fp16, Vulkan", lambda *a: engine_ncnn(*a, gpu=True), has_vulkan_gpu, False),
+    "ncnn-vulkan": ("ncnn fp16, Vulkan", lambda *a: engine_ncnn(*a, gpu=True, fp16=True), has_vulkan, False),
+    "ncnn-vulkan-fp32": ("ncnn fp32, Vulkan", lambda *a: engine_ncnn(*a, gpu=True), has_vulkan, True),
 }
 
 
@@ -363,6 +364,8 @@ def main():
         bench += ["--threads", str(options.threads)]
     engines = [Engine("upframe", "Upframe", bench, fp32=options.device == "cpu", ours=True)]
     on_gpu = options.device != "cpu"
+    if on_gpu:
+        engines.append(Engine("upframe-fp32", "Upframe, fp32", bench + ["--precision", "fp32"], ours=True))
     for name in options.engine or [name for name in ENGINES if (name in GPU_ENGINES) == on_gpu]:
         command = [sys.executable, os.path.abspath(__file__), "--worker", name, str(options.threads)]
         engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3])

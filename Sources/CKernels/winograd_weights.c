@@ -55,7 +55,7 @@ void ck_winograd_pack(
         int64_t lane = lane_of[o], chunk_start = 0;
         int chunk = 0;
         while (lane >= chunk_start + job->chunk_lanes[chunk]) chunk_start += job->chunk_lanes[chunk++];
-        const int64_t lanes = job->chunk_lanes[chunk], panel = lanes % panel_lanes == 0 ? panel_lanes : lanes;
+        const int64_t lanes = job->chunk_lanes[chunk], panel = ck_panel(job->chunk_lanes[chunk], panel_lanes);
         float *first = packed + chunk_start * size * size * depth + (lane - chunk_start) / panel * panel * depth
             + (lane - chunk_start) % panel;
         for (int64_t i = 0; i < inputs; i++) {

@@ -83,12 +83,11 @@ extension PlanCompiler {
         let lanes = Int(output.lanes)
 
         // [O, I, tap] to [tap, physical channel, lane], for the own kernel in panels of lanes.
-        let widest = Int(kernels.pointee.panel_lanes)
+        let widest = kernels.pointee.panel_lanes
         func place(_ row: Int, _ lane: Int) -> Int {
             if !narrow { return row * lanes + lane }
             let (chunk, rest) = (lane / 64 * 64, lane % 64)
-            let all = min(64, lanes - chunk)
-            let panel = all % widest == 0 ? widest : all
+            let panel = Int(ck_panel(Int32(min(64, lanes - chunk)), widest))
             return chunk * depth + rest / panel * panel * depth + row * panel + rest % panel
         }
         let packed = try memory.allocate(Float.self, count: depth * lanes)

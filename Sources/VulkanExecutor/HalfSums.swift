@@ -20,7 +20,7 @@ struct HalfSums: Sendable {
         case never
         /// Where a layer's weights bear it.
         case whereExact
-        /// Everywhere; for tests.
+        /// Everywhere; for the self-test, and for tests.
         case always
     }
 

@@ -19,6 +19,17 @@ import Testing
             cacheDirectory: directory, bindingLimit: .max, measuresTiles: measures)
     }
 
+    /// One that emulates cooperative matrices; nil, which is said, where it cannot.
+    private func emulatingExecutor(_ tested: String) throws -> VulkanExecutor? {
+        let executor = try executor(.fp16)
+        guard executor.hasSubgroupsOfEight else {
+            print("\(tested) were NOT tested: \(executor.name) lacks subgroups of 8")
+            return nil
+        }
+        executor.multiplication = .emulatedMatrices
+        return executor
+    }
+
     /// Layers of every width of block, with all that is fused into them, at sizes that no tile divides.
     private let tests: [(name: String, graph: Graph)] = {
         func build(_ name: String, _ shape: Shape, _ body: (inout GraphBuilder, Value) -> Value) -> (String, Graph) {
@@ -84,12 +95,7 @@ import Testing
     }
 
     @Test func everyTileOfMatrices() throws {
-        let executor = try executor(.fp16)
-        guard executor.hasSubgroupsOfEight else {
-            print("tiles of emulated matrices were NOT tested: \(executor.name) lacks subgroups of 8")
-            return
-        }
-        executor.multiplication = .emulatedMatrices
+        guard let executor = try emulatingExecutor("tiles of emulated matrices") else { return }
         #expect(try check(executor, ["64 outputs", "a picture in and out"], tolerance: 0.02) > 15)
         executor.halfSums = HalfSums(use: .always)
         #expect(try check(executor, ["64 outputs"], tolerance: 0.02) > 10)
@@ -97,12 +103,7 @@ import Testing
 
     /// Sums in half floats are what the emulation and the estimate say: rounded, but hardly more than storage rounds.
     @Test func sumsInHalfFloats() throws {
-        let executor = try executor(.fp16)
-        guard executor.hasSubgroupsOfEight else {
-            print("sums in half floats were NOT tested: \(executor.name) lacks subgroups of 8")
-            return
-        }
-        executor.multiplication = .emulatedMatrices
+        guard let executor = try emulatingExecutor("sums in half floats") else { return }
         var b = GraphBuilder()
         let x = b.input("x", .nhwc(1, 12, 16, 64))
         let graph = b.finish([b.convolution(x, "c", to: 32)])

@@ -250,7 +250,7 @@ static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_
     int chunk = 0, panel_lanes = 0;
     for (;; chunk++) {
         const int lanes = job->chunk_lanes[chunk];
-        panel_lanes = lanes % job->panel_lanes == 0 ? job->panel_lanes : lanes;
+        panel_lanes = ck_panel(lanes, job->panel_lanes);
         if (panel < lanes / panel_lanes) break;
         panel -= lanes / panel_lanes;
         first_lane += lanes;

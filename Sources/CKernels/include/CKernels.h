@@ -119,7 +119,7 @@ typedef struct ck_im2col_job {
     int64_t result_height, result_width;
     int64_t pixels;
     /// `[depth, lanes]`; for the kernel `narrow` per chunk of 64 lanes, the last one smaller, `[chunk / panel, depth,
-    /// panel]`, where `panel` is `ck_kernels.panel_lanes` if they divide the chunk, else the chunk.
+    /// panel]`, where `panel` is `ck_panel` of the chunk.
     const float *weights;
     const struct ck_kernels *kernels;
 } ck_im2col_job;
@@ -132,6 +132,12 @@ typedef struct ck_grouped_job {
 } ck_grouped_job;
 
 enum { ck_maximum_chunks = 64 };
+
+/// How the products take a chunk of `lanes`: in panels of `panel_lanes` (`ck_kernels.panel_lanes`) if they divide it, else
+/// whole.
+static inline int32_t ck_panel(int32_t lanes, int32_t panel_lanes) {
+    return lanes % panel_lanes == 0 ? panel_lanes : lanes;
+}
 
 /// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
 /// on points 0, ±√½, ±√2, both with infinity. One block is `tiles_per_block` tiles.
@@ -152,7 +158,7 @@ typedef struct ck_winograd_job {
     /// How many blocks further on this thread's next one probably is: the number of threads.
     int32_t ahead;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
-    /// `ck_kernels.panel_lanes` if they divide the chunk, else the chunk.
+    /// `ck_panel` of the chunk.
     const float *weights;
     /// `depth` zeros.
     const float *zeros;
@@ -191,7 +197,7 @@ typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
 
 typedef struct ck_kernels {
     ck_isa isa;
-    /// How many lanes the inner product kernel works on at once; a chunk's lanes where these do not divide them.
+    /// How many lanes the inner product kernel works on at once; see `ck_panel`.
     int32_t panel_lanes;
     ck_kernel map, gather, resize, shuffle, unshuffle, upload, download, grouped, winograd, transform, narrow;
     /// Fills `matrix` with the rows of block `block`.

@@ -43,8 +43,8 @@ extension TensorCompiler {
 
         // Transformed weights.
         let packed = newBuffer(Int(ck_winograd_weights(&job)))
-        let panelLanes = Int(kernels.pointee.panel_lanes)
-        let panels = chunks.reduce(0) { $0 + ($1 % panelLanes == 0 ? $1 / panelLanes : 1) }
+        let panelLanes = kernels.pointee.panel_lanes
+        let panels = chunks.reduce(0) { $0 + $1 / Int(ck_panel(Int32($1), panelLanes)) }
         let inputsPerBlock = 16
         append(
             "transform weights \(form)", tensorKernels.pointee.winograd_pack,
@@ -52,7 +52,7 @@ extension TensorCompiler {
         ) { (resolve) throws(ExecutionError) in
             var pack = ct_winograd_pack_job()
             (pack.weights, pack.packed) = (UnsafePointer(resolve(weight)), resolve(packed))
-            (pack.tile, pack.panel_lanes, pack.chunks) = (Int32(tile), Int32(panelLanes), Int32(chunks.count))
+            (pack.tile, pack.panel_lanes, pack.chunks) = (Int32(tile), panelLanes, Int32(chunks.count))
             fill32(&pack.chunk_lanes, chunks)
             (pack.inputs, pack.inputs_per_block) = (Int64(inputs), Int64(inputsPerBlock))
             pack.output_stride = Int64(isAdjoint ? 9 : inputs * 9)
