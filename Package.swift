@@ -125,8 +125,8 @@ let package = Package(
         tests(
             "ExecutorTests",
             [
-                "CAllocationCounter", "Measure", "Network", "Planning", "Reference", "CPUExecutor", "VulkanExecutor",
-                "Compute",
+                "CAllocationCounter", "CKernels", "Measure", "Network", "Planning", "Reference", "CPUExecutor",
+                "VulkanExecutor", "Compute",
             ]),
         tests("ComputeTests", ["Compute"]),
         tests("AutodiffTests", ["Autodiff", "Reference", "Network", "Weights", "CPUExecutor", "VulkanExecutor"]),

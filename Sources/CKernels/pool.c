@@ -1,7 +1,18 @@
-// Persistent threads, one atomic block counter a step, one barrier a step.
+// Persistent threads that run a list of steps, each cut into blocks.
 //
-// A waiting thread spins for some tens of microseconds, which is longer than the gap between two steps, and then sleeps,
-// so that a program that is idle between frames costs nothing.
+// A step's blocks are shared out in runs, one a thread, and in every step the same run goes to the same thread: what a
+// thread reads it has mostly written itself, so that pixels stay in the caches of its own cores. (Measured on an EPYC whose
+// two cores share no third-level cache at times: any thread taking any block made whole networks half as slow again, all
+// of it in waiting for the ownership of lines.) A thread that has done its own takes what others have not begun.
+//
+// There is no barrier between steps. A block waits for those blocks of the step before that it reads or overwrites, and for
+// nothing of earlier steps, since only two steps may be under way: a thread that is held up costs the others nothing as long as
+// it is less than a step behind. Threads of even number go through their runs upwards, those of odd number downwards:
+// what lies between two neighbours is then done by both late in the step, or by both early, and wanted as late or as
+// early in the next.
+//
+// A waiting thread spins for some tens of microseconds, which is longer than it mostly waits, and then sleeps, so that a
+// program that is idle between frames costs nothing.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,8 +23,20 @@
 
 /// A counter on a cache line of its own.
 typedef struct {
-    _Alignas(64) atomic_llong next;
+    _Alignas(64) atomic_llong value;
 } counter;
+
+/// A run's state: `progress`, then per step what is left of it and how much of each thread's run has been taken; then for
+/// every block whether it is done.
+typedef struct {
+    /// So many steps from the first on are complete.
+    counter *complete;
+    /// Per step: blocks that are not done, then per thread blocks of its run that are taken.
+    counter *steps;
+    /// Per step where its blocks start in `done`.
+    int64_t *first;
+    atomic_uchar *done;
+} run_state;
 
 struct ck_pool {
     int32_t threads;
@@ -29,10 +52,13 @@ struct ck_pool {
     _Alignas(64) atomic_int arrived;
     atomic_bool stopping;
 
+    // How many threads sleep until a block is done.
+    _Alignas(64) atomic_int waiting;
+
     const ck_step *steps;
     int64_t count;
     void *const *scratch;
-    counter *counters;
+    run_state state;
     double *seconds;
 };
 
@@ -83,29 +109,100 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+// MARK: Blocks
+
+static run_state state_in(void *memory, int64_t count, int32_t threads) {
+    run_state state;
+    state.complete = memory;
+    state.steps = state.complete + 1;
+    state.first = (int64_t *)(state.steps + count * (threads + 1));
+    state.done = (atomic_uchar *)(state.first + count);
+    return state;
+}
+
+static counter *left(const ck_pool *pool, int64_t step) { return &pool->state.steps[step * (pool->threads + 1)]; }
+
+static counter *taken(const ck_pool *pool, int64_t step, int32_t thread) { return left(pool, step) + 1 + thread; }
+
+/// Whether a block may begin.
+static bool is_ready(ck_pool *pool, int64_t step, int64_t block) {
+    if (step == 0) return true;
+    const ck_range *needs = pool->steps[step].needs;
+    const int64_t complete = atomic_load_explicit(&pool->state.complete->value, memory_order_acquire);
+    if (complete >= step) return true;
+    if (!needs || complete < step - 1) return false;
+    const atomic_uchar *done = pool->state.done + pool->state.first[step - 1];
+    for (int32_t before = needs[block].first; before <= needs[block].last; before++) {
+        if (!atomic_load_explicit(&done[before], memory_order_acquire)) return false;
+    }
+    return true;
+}
+
+static void await(ck_pool *pool, int64_t step, int64_t block) {
+    for (int spin = 0; spin < 2000; spin++) {
+        if (is_ready(pool, step, block)) return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->waiting, 1);
+    // Whoever ends a block either sees this thread waiting or has ended it before this thread looks once more.
+    atomic_thread_fence(memory_order_seq_cst);
+    while (!is_ready(pool, step, block)) pthread_cond_wait(&pool->woken, &pool->mutex);
+    atomic_fetch_sub(&pool->waiting, 1);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void end_block(ck_pool *pool, int64_t step, int64_t block) {
+    atomic_store_explicit(&pool->state.done[pool->state.first[step] + block], 1, memory_order_release);
+    if (atomic_fetch_sub(&left(pool, step)->value, 1) == 1) {
+        // Steps may end in another order than they began; whoever closes a gap goes on past it.
+        atomic_llong *complete = &pool->state.complete->value;
+        long long steps = atomic_load(complete);
+        while (steps < pool->count && atomic_load(&left(pool, steps)->value) == 0) {
+            if (atomic_compare_exchange_strong(complete, &steps, steps + 1)) steps++;
+        }
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&pool->waiting, memory_order_relaxed) > 0) {
+        pthread_mutex_lock(&pool->mutex);
+        pthread_cond_broadcast(&pool->woken);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
+/// Does what is left of the run of blocks that is `owner`'s.
+static void work_run(ck_pool *pool, int64_t step, int32_t owner, void *scratch) {
+    const ck_step *s = &pool->steps[step];
+    const int64_t first = s->blocks * owner / pool->threads, last = s->blocks * (owner + 1) / pool->threads;
+    atomic_llong *counter = &taken(pool, step, owner)->value;
+    while (atomic_load_explicit(counter, memory_order_relaxed) < last - first) {
+        const int64_t n = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+        if (n >= last - first) return;
+        const int64_t block = owner % 2 ? last - 1 - n : first + n;
+        const int64_t next = n + 1 == last - first ? -1 : owner % 2 ? block - 1 : block + 1;
+        await(pool, step, block);
+        s->run(s->job, scratch, block, next);
+        end_block(pool, step, block);
+    }
+}
+
 /// One thread's part of all steps.
 static void work(ck_pool *pool, int32_t index) {
-    // Copies, because after the last barrier the next caller may set the fields anew.
-    const ck_step *steps = pool->steps;
-    const int64_t count = pool->count;
-    counter *counters = pool->counters;
-    void *scratch = pool->scratch[index];
     double *seconds = index == 0 ? pool->seconds : NULL;
-
     double start = seconds ? now() : 0;
-    for (int64_t step = 0; step < count; step++) {
-        for (;;) {
-            int64_t block = atomic_fetch_add_explicit(&counters[step].next, 1, memory_order_relaxed);
-            if (block >= steps[step].blocks) break;
-            steps[step].run(steps[step].job, scratch, block);
+    for (int64_t step = 0; step < pool->count; step++) {
+        for (int32_t turn = 0; turn < pool->threads; turn++) {
+            work_run(pool, step, (index + turn) % pool->threads, pool->scratch[index]);
         }
-        if (pool->threads > 1) barrier(pool);
         if (seconds) {
             double end = now();
             seconds[step] = end - start;
             start = end;
         }
     }
+    // The next caller may set the pool's fields anew only when nobody reads them any more.
+    if (pool->threads > 1) barrier(pool);
+    if (seconds) seconds[pool->count - 1] += now() - start;
 }
 
 static void *worker(void *argument) {
@@ -157,21 +254,31 @@ void ck_pool_destroy(ck_pool *pool) {
     free(pool);
 }
 
-int64_t ck_pool_counter_bytes(int64_t steps) { return steps * (int64_t)sizeof(counter); }
+int64_t ck_pool_state_bytes(const ck_pool *pool, const ck_step *steps, int64_t count) {
+    int64_t blocks = 0;
+    for (int64_t step = 0; step < count; step++) blocks += steps[step].blocks;
+    return (1 + count * (pool->threads + 1)) * (int64_t)sizeof(counter) + count * (int64_t)sizeof(int64_t) + blocks;
+}
 
 void ck_pool_lock(ck_pool *pool) { pthread_mutex_lock(&pool->run_lock); }
 
 void ck_pool_unlock(ck_pool *pool) { pthread_mutex_unlock(&pool->run_lock); }
 
 void ck_pool_run(
-    ck_pool *pool, const ck_step *steps, int64_t count, void *const *scratch, void *counters, double *seconds) {
+    ck_pool *pool, const ck_step *steps, int64_t count, void *const *scratch, void *memory, double *seconds) {
     if (count == 0) return;
     pool->steps = steps;
     pool->count = count;
     pool->scratch = scratch;
-    pool->counters = counters;
     pool->seconds = seconds;
-    for (int64_t step = 0; step < count; step++) atomic_init(&pool->counters[step].next, 0);
+    memset(memory, 0, (size_t)ck_pool_state_bytes(pool, steps, count));
+    pool->state = state_in(memory, count, pool->threads);
+    int64_t blocks = 0;
+    for (int64_t step = 0; step < count; step++) {
+        atomic_init(&left(pool, step)->value, steps[step].blocks);
+        pool->state.first[step] = blocks;
+        blocks += steps[step].blocks;
+    }
     if (pool->threads > 1) change(pool, &pool->generation);
     work(pool, 0);
 }

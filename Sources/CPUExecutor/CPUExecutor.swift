@@ -1,7 +1,8 @@
 // CPUExecutor: graphs on the processor's cores, for machines without a GPU and for everything that must be checked.
 //
-// A plan is a list of steps, each cut into blocks that any thread can do; the threads take blocks from a counter and meet
-// once per step. Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
+// A plan is a list of steps, each cut into blocks that any thread can do; every thread has its own part of the picture in
+// all steps, helps where others are late, and waits only for the neighbouring blocks of the step before (`BlockNeeds`).
+// Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
 // few kernels, chosen when the plan is compiled: Winograd for 3x3, with tiles of 6x6 or 4x4 (`WinogradChoice`), a matrix
 // product of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of
 // the convolution's own reading and writing.
@@ -127,11 +128,16 @@ final class ThreadPool: @unchecked Sendable {
         return try body()
     }
 
+    /// Bytes that a run of `steps` needs for its own state, aligned to 64.
+    func stateBytes(_ steps: UnsafeBufferPointer<ck_step>) -> Int {
+        Int(ck_pool_state_bytes(pool, steps.baseAddress, Int64(steps.count)))
+    }
+
     func run(
         _ steps: UnsafeBufferPointer<ck_step>, scratch: UnsafePointer<UnsafeMutableRawPointer?>,
-        counters: UnsafeMutableRawPointer, seconds: UnsafeMutablePointer<Double>? = nil
+        state: UnsafeMutableRawPointer, seconds: UnsafeMutablePointer<Double>? = nil
     ) {
         guard let base = steps.baseAddress else { return }
-        ck_pool_run(pool, base, Int64(steps.count), scratch, counters, seconds)
+        ck_pool_run(pool, base, Int64(steps.count), scratch, state, seconds)
     }
 }

@@ -13,7 +13,7 @@ public final class CPUPlan: ProfilingPlan {
     private let memory: PlanMemory
     private let steps: UnsafeBufferPointer<ck_step>
     private let scratch: UnsafePointer<UnsafeMutableRawPointer?>
-    private let counters: UnsafeMutableRawPointer
+    private let state: UnsafeMutableRawPointer
     private let seconds: UnsafeMutablePointer<Double>
     /// Where profiled runs write; made by the first.
     private var profiled: [HostTensor] = []
@@ -27,10 +27,10 @@ public final class CPUPlan: ProfilingPlan {
         let count = compiled.steps.count
         steps = UnsafeBufferPointer(start: try memory.store(compiled.steps.map(\.step)), count: count)
         seconds = try memory.allocate(Double.self, count: count)
-        // Transfers use the same counters, one job a segment.
-        let largest = ([count] + (compiled.inputs + compiled.outputs).map(\.jobs.count)).max()!
-        counters = UnsafeMutableRawPointer(
-            try memory.allocate(UInt8.self, count: Int(ck_pool_counter_bytes(Int64(largest)))))
+        // Transfers use the same memory.
+        let lists = [steps] + (compiled.inputs + compiled.outputs).map { UnsafeBufferPointer($0.steps) }
+        state = UnsafeMutableRawPointer(
+            try memory.allocate(UInt8.self, count: lists.map { pool.stateBytes($0) }.max()!))
         var perThread: [UnsafeMutableRawPointer?] = []
         for _ in 0..<pool.threads {
             perThread.append(UnsafeMutableRawPointer(try memory.allocate(UInt8.self, count: compiled.scratchBytes)))
@@ -40,6 +40,16 @@ public final class CPUPlan: ProfilingPlan {
     }
 
     public func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws {
+        run(inputs, into: &outputs) { steps, scratch in
+            pool.run(steps, scratch: scratch, state: state, seconds: seconds)
+        }
+    }
+
+    /// As `run`, where `compute` does the steps, with scratch memory per thread; for tests of their order.
+    func run(
+        _ inputs: [HostTensor], into outputs: inout [HostTensor],
+        compute: (UnsafeBufferPointer<ck_step>, UnsafePointer<UnsafeMutableRawPointer?>) -> Void
+    ) {
         checkShapes(inputs, outputs)
         pool.exclusively {
             for (index, transfer) in compiled.inputs.enumerated() {
@@ -48,7 +58,7 @@ public final class CPUPlan: ProfilingPlan {
                     self.transfer(transfer, UnsafeMutablePointer(mutating: values.baseAddress))
                 }
             }
-            pool.run(steps, scratch: scratch, counters: counters, seconds: seconds)
+            compute(steps, scratch)
             for (index, transfer) in compiled.outputs.enumerated() {
                 outputs[index].withUnsafeMutableValues { self.transfer(transfer, $0.baseAddress) }
             }
@@ -58,7 +68,7 @@ public final class CPUPlan: ProfilingPlan {
     private func transfer(_ transfer: Transfer, _ values: UnsafeMutablePointer<Float>?) {
         guard let values else { return }
         for (index, start) in transfer.starts.enumerated() { transfer.jobs[index].dense = values + start }
-        pool.run(UnsafeBufferPointer(transfer.steps), scratch: scratch, counters: counters)
+        pool.run(UnsafeBufferPointer(transfer.steps), scratch: scratch, state: state)
     }
 
     /// The steps of the latest run, in order.

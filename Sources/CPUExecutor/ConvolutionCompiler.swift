@@ -111,7 +111,8 @@ extension PlanCompiler {
         job.weights = UnsafePointer(packed)
         try append(
             title(step, narrow ? "narrow" : "product"), narrow ? kernels.pointee.narrow : productKernel, job,
-            blocks: blocks(total, pixels), multiplyAdds: step.multiplyAdds)
+            blocks: blocks(total, pixels), multiplyAdds: step.multiplyAdds,
+            access: .gathering(job, blocks: blocks(total, pixels)))
     }
 
     private mutating func compileGrouped(_ step: ConvolutionStep) throws(ExecutionError) {
@@ -145,7 +146,7 @@ extension PlanCompiler {
 }
 
 /// One block of a convolution as a matrix product: [pixels, depth] x [depth, lanes].
-private let productKernel: ck_kernel = { job, scratch, block in
+private let productKernel: ck_kernel = { job, scratch, block, _ in
     let pointer = job!.assumingMemoryBound(to: ck_im2col_job.self)
     let job = pointer.pointee
     let total = job.input.batch * job.result_height * job.result_width

@@ -9,9 +9,9 @@ extension CPUExecutor: PeakMeasuringExecutor {
         let blocks = threads * 16
         var job = ck_peak_job(iterations: 1 << 14, factor: 0.5)
         let stored = try memory.store([job])
-        let step = try memory.store([ck_step(run: kernels.peak, job: stored, blocks: Int64(blocks))])
-        let counters = UnsafeMutableRawPointer(
-            try memory.allocate(UInt8.self, count: Int(ck_pool_counter_bytes(1))))
+        let step = try memory.store([ck_step(run: kernels.peak, job: stored, blocks: Int64(blocks), needs: nil)])
+        let steps = UnsafeBufferPointer(start: step, count: 1)
+        let state = UnsafeMutableRawPointer(try memory.allocate(UInt8.self, count: pool.stateBytes(steps)))
         var vectors: [UnsafeMutableRawPointer?] = []
         for _ in 0..<threads { vectors.append(UnsafeMutableRawPointer(try memory.allocate(Float.self, count: 64))) }
         let scratch = UnsafePointer(try memory.store(vectors))
@@ -21,8 +21,7 @@ extension CPUExecutor: PeakMeasuringExecutor {
         var spent = 0.0
         pool.exclusively {
             while spent < 0.5 {
-                pool.run(
-                    UnsafeBufferPointer(start: step, count: 1), scratch: scratch, counters: counters, seconds: seconds)
+                pool.run(steps, scratch: scratch, state: state, seconds: seconds)
                 spent += seconds[0]
                 best = max(best, kernels.peak_flops * Double(job.iterations) * Double(blocks) / seconds[0])
                 // Long enough that starting threads weighs nothing.

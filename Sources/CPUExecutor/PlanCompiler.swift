@@ -12,6 +12,8 @@ struct PlanCompiler {
     let threads: Int
     let options: ConvolutionOptions
     private let arena: UnsafeMutablePointer<Float>
+    /// What the latest step's blocks touch, if that is known.
+    private var latestAccess: BlockAccess?
     var steps: [CompiledStep] = []
     var scratchBytes = 0
     /// Weights that F(6x6) is not precise enough for.
@@ -55,10 +57,14 @@ struct PlanCompiler {
     // MARK: Jobs
 
     mutating func append<Job: BitwiseCopyable>(
-        _ name: String, _ kernel: ck_kernel?, _ job: Job, blocks: Int, multiplyAdds: Int = 0
+        _ name: String, _ kernel: ck_kernel?, _ job: Job, blocks: Int, multiplyAdds: Int = 0,
+        access: BlockAccess? = nil
     ) throws(ExecutionError) {
         let stored = try memory.store([job])
-        let step = ck_step(run: kernel, job: stored, blocks: Int64(blocks))
+        let needs = access.flatMap { current in latestAccess.flatMap { current.needs(of: $0) } }
+        latestAccess = access
+        var step = ck_step(run: kernel, job: stored, blocks: Int64(blocks), needs: nil)
+        if let needs { step.needs = UnsafePointer(try memory.store(needs)) }
         steps.append(CompiledStep(name: name, step: step, multiplyAdds: multiplyAdds))
     }
 
@@ -140,7 +146,8 @@ struct PlanCompiler {
         for index in jobs.indices {
             steps.append(
                 ck_step(
-                    run: kernel, job: storedJobs + index, blocks: Int64(blocks(view.batch * view.height, rows))))
+                    run: kernel, job: storedJobs + index, blocks: Int64(blocks(view.batch * view.height, rows)),
+                    needs: nil))
         }
         return Transfer(
             shape: view.shape, jobs: UnsafeMutableBufferPointer(start: storedJobs, count: jobs.count),
@@ -223,8 +230,14 @@ struct PlanCompiler {
         let (output, _) = try output(step.output, stages: step.stages)
         let count = step.output.batch * step.output.height
         let rows = rowsPerBlock(count, elements: step.output.width * Int(output.lanes))
+        var access = BlockAccess(blocks: blocks(count, rows))
+        for block in 0..<blocks(count, rows) {
+            let done = block * rows..<min((block + 1) * rows, count)
+            access.reads(input, rows: done, in: block)
+            access.ends(output, rows: done, in: block)
+        }
         try append(
             "map \(step.output.channels) \(step.output.width)x\(step.output.height)", kernels.pointee.map,
-            ck_map_job(input: input, output: output, rows: Int64(rows)), blocks: blocks(count, rows))
+            ck_map_job(input: input, output: output, rows: Int64(rows)), blocks: blocks(count, rows), access: access)
     }
 }

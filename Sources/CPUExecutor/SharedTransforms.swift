@@ -133,7 +133,8 @@ extension PlanCompiler {
             transform.transformed += run.lowerBound * groupFloats
             try append(
                 "winograd transform \(transform.depth) \(step.input.width)x\(step.input.height)",
-                kernels.pointee.transform, transform, blocks: blocks)
+                kernels.pointee.transform, transform, blocks: blocks,
+                access: .winograd(transform, blocks: blocks, transforming: true))
             let moved = step.input.pixels + Int(job.tiles_y * job.tiles_x) * step.input.batch * 64
             steps[steps.count - 1].bytes = moved * Int(transform.depth) * MemoryLayout<Float>.size
         }

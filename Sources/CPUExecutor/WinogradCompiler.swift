@@ -34,7 +34,6 @@ extension PlanCompiler {
         let perBlock =
             sharing?.tilesPerBlock ?? tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
         job.tiles_per_block = Int64(perBlock)
-        job.ahead = Int32(threads)
         job.zeros = UnsafePointer(try memory.allocate(Float.self, count: Int(input.extent)))
         if let sharing {
             (job.transformed, job.transformed_depth) = (sharing.memory, Int64(sharing.channels))
@@ -51,7 +50,7 @@ extension PlanCompiler {
         scratchBytes = max(scratchBytes, Int(ck_winograd_scratch(&job)) * MemoryLayout<Float>.stride)
         try append(
             title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks(total, perBlock),
-            multiplyAdds: step.multiplyAdds)
+            multiplyAdds: step.multiplyAdds, access: .winograd(job, blocks: blocks(total, perBlock)))
     }
 
     /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.

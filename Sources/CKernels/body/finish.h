@@ -197,6 +197,68 @@ CK_INLINE void CK_NAME(finish)(
     CK_NAME(write)(&place, lane, v, n);
 }
 
+/// The ends that most convolutions have: bias, one activation without an exponential, up to two residuals, and the write to
+/// pixels of the results' own grid. Taken apart once a block, because `finish` weighs as much as the arithmetic before it.
+typedef struct {
+    const ck_output *output;
+    int is_plain;
+    /// One number for all lanes, or one a lane; neither for no activation.
+    int has_slope;
+    float slope;
+    const float *slopes;
+    int residuals;
+    struct {
+        /// Of what is added to.
+        float scale;
+        const ck_view *operand;
+    } residual[2];
+} CK_NAME(plain);
+
+static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
+    CK_NAME(plain) p = {.output = o};
+    if (o->shuffle != 1 || o->group % CK_WIDTH != 0) return p;
+    int index = 0;
+    if (index < o->stage_count && o->stages[index].kind == CK_LEAKY_RELU) {
+        p.has_slope = 1;
+        p.slope = o->stages[index++].a;
+    } else if (index < o->stage_count && o->stages[index].kind == CK_PRELU) {
+        p.slopes = o->stages[index++].vector;
+    }
+    while (index < o->stage_count && p.residuals < 2) {
+        float scale = 1;
+        if (o->stages[index].kind == CK_AFFINE && o->stages[index].b == 0) scale = o->stages[index++].a;
+        if (index == o->stage_count || o->stages[index].kind != CK_ADD || o->stages[index].upsampling != 1) return p;
+        p.residual[p.residuals].scale = scale;
+        p.residual[p.residuals++].operand = &o->stages[index++].operand;
+    }
+    p.is_plain = index == o->stage_count;
+    return p;
+}
+
+/// `finish` for plain ends.
+CK_INLINE void CK_NAME(finish_plain)(
+    const CK_NAME(plain) *p, vf *v, int n, int64_t image, int64_t y, int64_t x, int lane) {
+    const ck_output *o = p->output;
+    if (lane >= o->group) return;
+    const int64_t pixel = (image * o->view.height + y) * o->view.width + x;
+    if (o->bias) {
+        vf bias = vf_load(o->bias + lane);
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] += bias;
+    }
+    if (p->has_slope || p->slopes) {
+        vf slope = p->slopes ? vf_load(p->slopes + lane) : vf_all(p->slope);
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] < 0 ? v[i] * slope : v[i];
+    }
+    for (int r = 0; r < p->residuals; r++) {
+        const ck_view *operand = p->residual[r].operand;
+        const float *from = operand->data + pixel * operand->pitch + lane;
+        vf scale = vf_all(p->residual[r].scale);
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * scale + vf_load(from + i * operand->pitch);
+    }
+    float *to = o->view.data + pixel * o->view.pitch + lane;
+    CK_UNROLL for (int i = 0; i < n; i++) vf_store(to + i * o->view.pitch, v[i]);
+}
+
 /// Ends a row of results that lie in memory, `stride` floats a pixel.
 CK_INLINE void CK_NAME(finish_row)(
     const ck_output *o, const float *results, int64_t stride, int64_t image, int64_t y, int64_t x, int64_t count) {

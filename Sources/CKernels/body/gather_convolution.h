@@ -57,7 +57,7 @@ static void CK_NAME(finish_block)(const ck_im2col_job *job, const float *results
     }
 }
 
-static void CK_NAME(grouped)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(grouped)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_grouped_job *job = argument;
     const ck_im2col_job *base = &job->base;
     const int64_t plane = base->result_height * base->result_width, total = plane * base->input.batch;

@@ -19,9 +19,9 @@ CK_INLINE void CK_NAME(copy_pixel)(float *to, const float *from, int64_t count) 
     for (; c < count; c += 4) v4_store(to + c, v4_load(from + c));
 }
 
-static void CK_NAME(map)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(map)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_map_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *in = &job->input;
     CK_FOR_ROWS(block, job->rows, *in) {
         int64_t image = flat / in->height, y = flat % in->height;
@@ -29,9 +29,9 @@ static void CK_NAME(map)(const void *argument, void *scratch, int64_t block) {
     }
 }
 
-static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_gather_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *in = &job->input, *out = &job->output;
     CK_FOR_ROWS(block, job->rows, *out) {
         int64_t image = flat / out->height, y = flat % out->height;
@@ -49,7 +49,7 @@ static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block) 
     }
 }
 
-static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_resize_job *job = argument;
     const ck_view *in = &job->input, *out = &job->output;
     const int taps = job->taps;
@@ -87,9 +87,9 @@ static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block) 
     }
 }
 
-static void CK_NAME(shuffle)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(shuffle)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_shuffle_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *in = &job->input, *out = &job->output;
     const int32_t r = job->factor;
     CK_FOR_ROWS(block, job->rows, *out) {
@@ -104,9 +104,9 @@ static void CK_NAME(shuffle)(const void *argument, void *scratch, int64_t block)
     }
 }
 
-static void CK_NAME(unshuffle)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(unshuffle)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_shuffle_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *in = &job->input, *out = &job->output;
     const int32_t r = job->factor;
     CK_FOR_ROWS(block, job->rows, *out) {
@@ -128,9 +128,9 @@ static void CK_NAME(unshuffle)(const void *argument, void *scratch, int64_t bloc
 
 // MARK: The caller's tensors
 
-static void CK_NAME(upload)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(upload)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_transfer_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *view = &job->view;
     const int32_t channels = view->channels;
     CK_FOR_ROWS(block, job->rows, *view) {
@@ -153,9 +153,9 @@ static void CK_NAME(upload)(const void *argument, void *scratch, int64_t block) 
     }
 }
 
-static void CK_NAME(download)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(download)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_transfer_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     const ck_view *view = &job->view;
     CK_FOR_ROWS(block, job->rows, *view) {
         float *to = job->dense + flat * view->width * job->dense_channels;

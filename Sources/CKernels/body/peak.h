@@ -6,9 +6,9 @@ enum { CK_NAME(peak_sums) = 24 };
 enum { CK_NAME(peak_sums) = 12 };
 #endif
 
-static void CK_NAME(peak)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(peak)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_peak_job *job = argument;
-    (void)block;
+    (void)block, (void)next;
     // Numbers that the compiler cannot know; the sums tend to 1, far from overflow and from denormal numbers.
     vf factor = vf_all(job->factor), addend = vf_all(1.0f - job->factor);
     vf sums[CK_NAME(peak_sums)];

@@ -112,7 +112,7 @@ static void CK_NAME(product)(
 
 /// A convolution of few channels in: im2col and the product kernel. Weights `[chunk][chunk / panel, depth, panel]` with
 /// chunks of 64 lanes, the last one smaller.
-static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_im2col_job *job = argument;
     const int64_t total = job->input.batch * job->result_height * job->result_width, first = block * job->pixels;
     const int64_t pixels = total - first < job->pixels ? total - first : job->pixels;

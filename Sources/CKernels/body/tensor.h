@@ -84,7 +84,7 @@ static void CK_NAME(ct_load)(const ct_operand *operand, int64_t first, int64_t c
     }
 }
 
-static void CK_NAME(ct_pointwise)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_pointwise)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_pointwise_job *job = untyped;
     enum { lanes = ct_lane_block, most_slots = 256 };
     float *slots[most_slots];
@@ -125,7 +125,7 @@ static void CK_NAME(ct_pointwise)(const void *untyped, void *scratch, int64_t bl
     }
 }
 
-static void CK_NAME(ct_sum)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_sum)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_sum_job *job = untyped;
     const int64_t inner = job->inner, total = job->outer * job->parts;
     const int64_t end = (block + 1) * job->per_block < total ? (block + 1) * job->per_block : total;
@@ -158,7 +158,7 @@ static void CK_NAME(ct_sum)(const void *untyped, void *scratch, int64_t block) {
     }
 }
 
-static void CK_NAME(ct_fold)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_fold)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_fold_job *job = untyped;
     const int64_t total = job->outer * job->inner;
     const int64_t end = (block + 1) * job->per_block < total ? (block + 1) * job->per_block : total;
@@ -177,7 +177,7 @@ static void CK_NAME(ct_fold)(const void *untyped, void *scratch, int64_t block) 
     }
 }
 
-static void CK_NAME(ct_copy)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_copy)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_copy_job *job = untyped;
     const int rank = job->rank;
     const int64_t rows = job->extents[rank - 2], columns = job->extents[rank - 1];
@@ -208,7 +208,7 @@ static void CK_NAME(ct_copy)(const void *untyped, void *scratch, int64_t block) 
     }
 }
 
-static void CK_NAME(ct_resample)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_resample)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_resample_job *job = untyped;
     const int64_t channels = job->channels, row_size = job->source_width * channels, total = job->batch * job->height;
     const int64_t end = (block + 1) * job->per_block < total ? (block + 1) * job->per_block : total;
@@ -234,7 +234,7 @@ static void CK_NAME(ct_resample)(const void *untyped, void *scratch, int64_t blo
     }
 }
 
-static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_winograd_pack_job *job = untyped;
     enum { widest = 64 };
     const int size = job->tile + 2;

@@ -23,7 +23,7 @@ CK_INLINE void CK_NAME(ct_both_sides)(
 }
 
 /// A block is a run of tiles: their samples to `[36, tiles, channels]`.
-static void CK_NAME(ct_winograd_samples)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_winograd_samples)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_winograd_samples_job *job = untyped;
     // The tile of x reaches a pixel further on each side; that of g does not.
     const int count = job->is_gradient ? CT_TILE : CT_SIZE, border = job->is_gradient ? 0 : 1;
@@ -53,7 +53,7 @@ static void CK_NAME(ct_winograd_samples)(const void *untyped, void *scratch, int
 }
 
 /// A block is one input channel: `[parts, 36, inputs, outputs]` summed over parts and transformed to `[outputs, inputs, 3, 3]`.
-static void CK_NAME(ct_winograd_gradient)(const void *untyped, void *scratch, int64_t block) {
+static void CK_NAME(ct_winograd_gradient)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_winograd_gradient_job *job = untyped;
     const int64_t outputs = job->outputs, plane = job->inputs * outputs;
     for (int64_t output = 0; output < outputs; output += CK_WIDTH) {

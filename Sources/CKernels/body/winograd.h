@@ -7,76 +7,99 @@
 // Each transform is done along rows, then along columns, on vectors of channels.
 
 // MARK: One-dimensional transforms
+//
+// Results are computed in groups that share intermediate sums; a group's results along one side and the vectors that they are
+// transformed from along the other fit the registers of AVX-512. Sums are arranged so that additions and multiply-adds,
+// which have units of their own, are about as many.
 
-/// Eight samples to eight products' operands: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity.
-///
-/// Sums are arranged so that additions and multiply-adds, which have units of their own, are about as many.
-CK_INLINE void CK_NAME(forward_6)(const vf *d, vf *t) {
-    t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
-    vf even = (d[6] + d[2]) - 4.25f * d[4], odd = (d[5] + d[1]) - 4.25f * d[3];
-    t[1] = even + odd;
-    t[2] = even - odd;
-    // Odd parts are multiplied by their point here.
-    vf middle = 2.5f * d[3];
-    even = (d[6] - 1.25f * d[4]) + 0.25f * d[2];
-    odd = 2.0f * d[5] + (0.5f * d[1] - middle);
-    t[3] = even + odd;
-    t[4] = even - odd;
-    even = (d[6] - 5.0f * d[4]) + 4.0f * d[2];
-    odd = 2.0f * d[1] + (0.5f * d[5] - middle);
-    t[5] = even + odd;
-    t[6] = even - odd;
-    t[7] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
-}
-
-/// Eight products to six results.
-CK_INLINE void CK_NAME(inverse_6)(const vf *m, vf *y) {
-    vf s1 = m[1] + m[2], d1 = m[1] - m[2];
-    vf s2 = m[3] + m[4], d2 = m[3] - m[4];
-    vf s3 = m[5] + m[6], d3 = m[5] - m[6];
-    y[0] = (m[0] + s1) + (s2 + s3);
-    y[1] = (d1 + 2.0f * d2) + 0.5f * d3;
-    y[2] = (s1 + 4.0f * s2) + 0.25f * s3;
-    y[3] = (d1 + 8.0f * d2) + 0.125f * d3;
-    y[4] = (s1 + 16.0f * s2) + 0.0625f * s3;
-    y[5] = (d1 + m[7]) + 32.0f * d2 + 0.03125f * d3;
-}
-
-/// Six samples: points 0, √½, -√½, √2, -√2, infinity.
-CK_INLINE void CK_NAME(forward_4)(const vf *d, vf *t) {
-    t[0] = (d[4] + d[0]) - 2.5f * d[2];
-    vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
-    t[1] = even + 0.70710678f * odd;
-    t[2] = even - 0.70710678f * odd;
-    even = d[4] - 0.5f * d[2];
-    odd = d[3] - 0.5f * d[1];
-    t[3] = even + 1.41421356f * odd;
-    t[4] = even - 1.41421356f * odd;
-    t[5] = (d[5] + d[1]) - 2.5f * d[3];
-}
-
-CK_INLINE void CK_NAME(inverse_4)(const vf *m, vf *y) {
-    vf s1 = m[1] + m[2], d1 = m[1] - m[2];
-    vf s2 = m[3] + m[4], d2 = m[3] - m[4];
-    y[0] = m[0] + (s1 + s2);
-    y[1] = 0.70710678f * d1 + 1.41421356f * d2;
-    y[2] = 0.5f * s1 + 2.0f * s2;
-    y[3] = (m[5] + 0.35355339f * d1) + 2.82842712f * d2;
-}
-
-CK_INLINE void CK_NAME(forward)(const vf *d, vf *t, const int tile) {
-    if (tile == 6) {
-        CK_NAME(forward_6)(d, t);
+/// Eight samples to products' operands: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity. Group 0 is results 0, 1, 2; group 1
+/// is 3, 4, 7; group 2 is 5, 6.
+CK_INLINE void CK_NAME(forward_6)(const vf *d, vf *t, const int group) {
+    if (group == 0) {
+        t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
+        vf even = (d[6] + d[2]) - 4.25f * d[4], odd = (d[5] + d[1]) - 4.25f * d[3];
+        t[1] = even + odd;
+        t[2] = even - odd;
+    } else if (group == 1) {
+        // Odd parts are multiplied by their point here.
+        vf even = (d[6] - 1.25f * d[4]) + 0.25f * d[2];
+        vf odd = 2.0f * d[5] + (0.5f * d[1] - 2.5f * d[3]);
+        t[0] = even + odd;
+        t[1] = even - odd;
+        t[2] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
     } else {
-        CK_NAME(forward_4)(d, t);
+        vf even = (d[6] - 5.0f * d[4]) + 4.0f * d[2];
+        vf odd = 2.0f * d[1] + (0.5f * d[5] - 2.5f * d[3]);
+        t[0] = even + odd;
+        t[1] = even - odd;
     }
 }
 
-CK_INLINE void CK_NAME(inverse)(const vf *m, vf *y, const int tile) {
-    if (tile == 6) {
-        CK_NAME(inverse_6)(m, y);
+/// Eight products to results 0, 2, 4 (group 0) or 1, 3, 5 (group 1) of six.
+CK_INLINE void CK_NAME(inverse_6)(const vf *m, vf *y, const int group) {
+    if (group == 0) {
+        vf s1 = m[1] + m[2], s2 = m[3] + m[4], s3 = m[5] + m[6];
+        y[0] = (m[0] + s1) + (s2 + s3);
+        y[1] = (s1 + 4.0f * s2) + 0.25f * s3;
+        y[2] = (s1 + 16.0f * s2) + 0.0625f * s3;
     } else {
-        CK_NAME(inverse_4)(m, y);
+        vf d1 = m[1] - m[2], d2 = m[3] - m[4], d3 = m[5] - m[6];
+        y[0] = (d1 + 2.0f * d2) + 0.5f * d3;
+        y[1] = (d1 + 8.0f * d2) + 0.125f * d3;
+        y[2] = (d1 + m[7]) + 32.0f * d2 + 0.03125f * d3;
+    }
+}
+
+/// Six samples: points 0, √½, -√½, √2, -√2, infinity. Group 0 is results 0, 1, 2; group 1 is 3, 4, 5.
+CK_INLINE void CK_NAME(forward_4)(const vf *d, vf *t, const int group) {
+    if (group == 0) {
+        vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
+        t[0] = (d[4] + d[0]) - 2.5f * d[2];
+        t[1] = even + 0.70710678f * odd;
+        t[2] = even - 0.70710678f * odd;
+    } else {
+        vf even = d[4] - 0.5f * d[2], odd = d[3] - 0.5f * d[1];
+        t[0] = even + 1.41421356f * odd;
+        t[1] = even - 1.41421356f * odd;
+        t[2] = (d[5] + d[1]) - 2.5f * d[3];
+    }
+}
+
+/// Six products to results 0, 2 (group 0) or 1, 3 (group 1) of four.
+CK_INLINE void CK_NAME(inverse_4)(const vf *m, vf *y, const int group) {
+    if (group == 0) {
+        vf s1 = m[1] + m[2], s2 = m[3] + m[4];
+        y[0] = m[0] + (s1 + s2);
+        y[1] = 0.5f * s1 + 2.0f * s2;
+    } else {
+        vf d1 = m[1] - m[2], d2 = m[3] - m[4];
+        y[0] = 0.70710678f * d1 + 1.41421356f * d2;
+        y[1] = (m[5] + 0.35355339f * d1) + 2.82842712f * d2;
+    }
+}
+
+// Which results each group is.
+enum { CK_NAME(forward_groups_6) = 3, CK_NAME(forward_groups_4) = 2, CK_NAME(inverse_groups) = 2 };
+
+CK_INLINE int CK_NAME(forward_result)(const int tile, const int group, const int i) {
+    return tile == 4 ? group * 3 + i : group == 0 ? i : group == 2 ? 5 + i : i == 2 ? 7 : 3 + i;
+}
+
+CK_INLINE int CK_NAME(forward_count)(const int tile, const int group) { return tile == 6 && group == 2 ? 2 : 3; }
+
+CK_INLINE void CK_NAME(forward)(const vf *d, vf *t, const int tile, const int group) {
+    if (tile == 6) {
+        CK_NAME(forward_6)(d, t, group);
+    } else {
+        CK_NAME(forward_4)(d, t, group);
+    }
+}
+
+CK_INLINE void CK_NAME(inverse)(const vf *m, vf *y, const int tile, const int group) {
+    if (tile == 6) {
+        CK_NAME(inverse_6)(m, y, group);
+    } else {
+        CK_NAME(inverse_4)(m, y, group);
     }
 }
 
@@ -92,6 +115,31 @@ CK_INLINE CK_NAME(tile) CK_NAME(tile_at)(const ck_winograd_job *job, int64_t ind
     return (CK_NAME(tile)){row / job->tiles_y, row % job->tiles_y * tile, column * tile};
 }
 
+/// One group of a tile's transform: down the columns, then along the rows that come of it.
+CK_INLINE void CK_NAME(transform_group)(
+    const float *from, int64_t row, int64_t column, float *to, int64_t xi_stride, const int tile, const int group) {
+    const int size = tile + 2, count = CK_NAME(forward_count)(tile, group);
+    const int groups = tile == 6 ? CK_NAME(forward_groups_6) : CK_NAME(forward_groups_4);
+    vf half[3][8];
+    CK_UNROLL for (int j = 0; j < size; j++, from += column) {
+        vf d[8], t[3];
+        // The compiler drops what the group does not need.
+        CK_UNROLL for (int i = 0; i < size; i++) d[i] = vf_load(from + i * row);
+        CK_NAME(forward)(d, t, tile, group);
+        CK_UNROLL for (int i = 0; i < count; i++) half[i][j] = t[i];
+    }
+    CK_UNROLL for (int i = 0; i < count; i++) {
+        float *start = to + CK_NAME(forward_result)(tile, group, i) * size * xi_stride;
+        CK_UNROLL for (int across = 0; across < groups; across++) {
+            vf t[3];
+            CK_NAME(forward)(half[i], t, tile, across);
+            CK_UNROLL for (int k = 0; k < CK_NAME(forward_count)(tile, across); k++) {
+                vf_store(start + CK_NAME(forward_result)(tile, across, k) * xi_stride, t[k]);
+            }
+        }
+    }
+}
+
 /// Transforms one tile's samples into `to[xi * xi_stride + channel / 16 * group + channel % 16]`.
 CK_INLINE void CK_NAME(transform_tile)(
     const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, int64_t group, const int tile) {
@@ -100,7 +148,6 @@ CK_INLINE void CK_NAME(transform_tile)(
     const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
     const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
     const float *corner = in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch;
-    const int64_t row_stride = in->width * in->pitch;
 
     // Samples outside the picture are zeros, samples of an upsampling repeat: then every sample has its address.
     const float *samples[64];
@@ -121,59 +168,76 @@ CK_INLINE void CK_NAME(transform_tile)(
     }
 
     for (int64_t c = 0; c < job->depth; c += CK_WIDTH) {
-        // Loops, not straight code: the strides are variables, and 64 addresses at once would not fit the registers.
-        vf rows[8][8];
-        if (inside) {
-            const float *from = corner + c;
-            CK_ROLLED for (int i = 0; i < size; i++, from += row_stride) {
-                vf d[8];
-                CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(from + j * in->pitch);
-                CK_NAME(forward)(d, rows[i], tile);
-            }
-        } else {
-            CK_ROLLED for (int i = 0; i < size; i++) {
-                vf d[8];
-                CK_UNROLL for (int j = 0; j < size; j++) d[j] = vf_load(samples[i * size + j] + c);
-                CK_NAME(forward)(d, rows[i], tile);
-            }
+        float gathered[64 * CK_WIDTH];
+        const float *from = corner + c;
+        int64_t row = in->width * in->pitch, column = in->pitch;
+        if (!inside) {
+            for (int i = 0; i < size * size; i++) vf_store(gathered + i * CK_WIDTH, vf_load(samples[i] + c));
+            from = gathered;
+            row = size * CK_WIDTH;
+            column = CK_WIDTH;
         }
-        float *column = to + c / 16 * group + c % 16;
-        CK_ROLLED for (int j = 0; j < size; j++, column += xi_stride) {
-            vf d[8], t[8];
-            CK_UNROLL for (int i = 0; i < size; i++) d[i] = rows[i][j];
-            CK_NAME(forward)(d, t, tile);
-            CK_UNROLL for (int i = 0; i < size; i++) vf_store(column + i * size * xi_stride, t[i]);
+        float *start = to + c / 16 * group + c % 16;
+        CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 0);
+        CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 1);
+        if (tile == 6) CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 2);
+    }
+}
+
+/// One group of a tile's inverse transform: down the columns, then along the rows that come of it. Row i of the group is
+/// row 2 * i + group of the tile.
+CK_INLINE void CK_NAME(restore_group)(
+    const float *from, int64_t xi_stride, vf rows[3][CK_RUN], const int tile, const int group) {
+    const int size = tile + 2, count = tile / 2;
+    vf half[3][8];
+    CK_UNROLL for (int j = 0; j < size; j++, from += xi_stride) {
+        vf m[8], y[3];
+        CK_UNROLL for (int i = 0; i < size; i++) m[i] = vf_load(from + i * size * xi_stride);
+        CK_NAME(inverse)(m, y, tile, group);
+        CK_UNROLL for (int i = 0; i < count; i++) half[i][j] = y[i];
+    }
+    CK_UNROLL for (int i = 0; i < count; i++) {
+        CK_UNROLL for (int across = 0; across < 2; across++) {
+            vf y[3];
+            CK_NAME(inverse)(half[i], y, tile, across);
+            CK_UNROLL for (int k = 0; k < count; k++) rows[i][2 * k + across] = y[k];
         }
     }
 }
 
 /// Transforms one tile's products back and ends its pixels.
 CK_INLINE void CK_NAME(restore_tile)(
-    const ck_winograd_job *job, CK_NAME(tile) at, const float *from, int64_t xi_stride, int first_lane, int lanes,
-    const int tile) {
-    const int size = tile + 2;
+    const ck_winograd_job *job, const CK_NAME(plain) *plain, CK_NAME(tile) at, const float *from, int64_t xi_stride,
+    int first_lane, int lanes, const int tile) {
     const int64_t height = job->input.height * job->upsampling, width = job->input.width * job->upsampling;
     const int rows = height - at.y < tile ? (int)(height - at.y) : tile;
     const int columns = width - at.x < tile ? (int)(width - at.x) : tile;
     for (int c = 0; c < lanes; c += CK_WIDTH) {
-        vf half[6][8];
-        const float *column = from + c;
-        CK_ROLLED for (int j = 0; j < size; j++, column += xi_stride) {
-            vf m[8], y[6];
-            CK_UNROLL for (int i = 0; i < size; i++) m[i] = vf_load(column + i * size * xi_stride);
-            CK_NAME(inverse)(m, y, tile);
-            CK_UNROLL for (int i = 0; i < tile; i++) half[i][j] = y[i];
+        if (plain->is_plain && rows == tile && columns == tile) {
+            CK_UNROLL for (int group = 0; group < 2; group++) {
+                vf v[3][CK_RUN];
+                CK_NAME(restore_group)(from + c, xi_stride, v, tile, group);
+                CK_UNROLL for (int i = 0; i < tile / 2; i++) {
+                    CK_NAME(finish_plain)(plain, v[i], tile, at.image, at.y + 2 * i + group, at.x, first_lane + c);
+                }
+            }
+            continue;
+        }
+        vf v[6][CK_RUN];
+        CK_UNROLL for (int group = 0; group < 2; group++) {
+            vf half[3][CK_RUN];
+            CK_NAME(restore_group)(from + c, xi_stride, half, tile, group);
+            CK_UNROLL for (int i = 0; i < tile / 2; i++) {
+                CK_UNROLL for (int k = 0; k < tile; k++) v[2 * i + group][k] = half[i][k];
+            }
         }
         CK_ROLLED for (int i = 0; i < rows; i++) {
-            vf v[CK_RUN];
-            CK_NAME(inverse)(half[i], v, tile);
-            if (columns == tile) {
-                CK_NAME(finish)(&job->output, v, tile, at.image, at.y + i, at.x, first_lane + c);
+            if (plain->is_plain) {
+                CK_NAME(finish_plain)(plain, v[i], columns, at.image, at.y + i, at.x, first_lane + c);
+            } else if (columns == tile) {
+                CK_NAME(finish)(&job->output, v[i], tile, at.image, at.y + i, at.x, first_lane + c);
             } else {
-                // A copy, so that `v` stays in registers on the other branch.
-                vf w[CK_RUN];
-                CK_UNROLL for (int k = 0; k < tile; k++) w[k] = v[k];
-                CK_NAME(finish)(&job->output, w, columns, at.image, at.y + i, at.x, first_lane + c);
+                CK_NAME(finish)(&job->output, v[i], columns, at.image, at.y + i, at.x, first_lane + c);
             }
         }
     }
@@ -232,9 +296,9 @@ CK_INLINE void CK_NAME(transform_block)(const ck_winograd_job *job, int64_t bloc
 }
 
 /// Only the transforms, into `job->transformed`.
-static void CK_NAME(transform)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(transform)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_winograd_job *job = argument;
-    (void)scratch;
+    (void)scratch, (void)next;
     if (job->tile == 6) {
         CK_NAME(transform_block)(job, block, 6);
     } else {
@@ -242,7 +306,8 @@ static void CK_NAME(transform)(const void *argument, void *scratch, int64_t bloc
     }
 }
 
-CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratch, int64_t block, const int tile) {
+CK_INLINE void CK_NAME(winograd_block)(
+    const ck_winograd_job *job, float *scratch, int64_t block, int64_t next, const int tile) {
     const int products = (tile + 2) * (tile + 2);
     const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
     const int64_t first = block * job->tiles_per_block;
@@ -262,15 +327,16 @@ CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratc
     CK_NAME(fetch_list) fetches;
     CK_NAME(fetch_clear)(&fetches);
     const float *weights = job->weights;
+    const CK_NAME(plain) plain = CK_NAME(plain_of)(&job->output);
     int lane = 0;
     for (int chunk = 0; chunk < job->chunks; chunk++) {
         const int lanes = job->chunk_lanes[chunk];
         const int64_t result_stride = job->tiles_per_block * lanes + 16;
         CK_NAME(fetch_tiles)(job, &fetches, first, tiles, 0, lane, lanes);
-        const int64_t next = first + job->ahead * job->tiles_per_block;
-        if (chunk == job->chunks - 1 && next < total && !shared) {
-            int64_t count = total - next < job->tiles_per_block ? total - next : job->tiles_per_block;
-            CK_NAME(fetch_tiles)(job, &fetches, next, count, 1, 0, 0);
+        if (chunk == job->chunks - 1 && next >= 0 && !shared) {
+            const int64_t start = next * job->tiles_per_block;
+            int64_t count = total - start < job->tiles_per_block ? total - start : job->tiles_per_block;
+            CK_NAME(fetch_tiles)(job, &fetches, start, count, 1, 0, 0);
         }
         const int64_t steps = products * CK_NAME(product_tiles)(tiles, lanes);
         const int64_t lines = fetches.lines / steps + 1;
@@ -284,17 +350,17 @@ CK_INLINE void CK_NAME(winograd_block)(const ck_winograd_job *job, float *scratc
         CK_NAME(fetch_clear)(&fetches);
         for (int64_t t = 0; t < tiles; t++) {
             CK_NAME(restore_tile)(
-                job, CK_NAME(tile_at)(job, first + t, tile), results + t * lanes, result_stride, lane, lanes, tile);
+                job, &plain, CK_NAME(tile_at)(job, first + t, tile), results + t * lanes, result_stride, lane, lanes, tile);
         }
         lane += lanes;
     }
 }
 
-static void CK_NAME(winograd)(const void *argument, void *scratch, int64_t block) {
+static void CK_NAME(winograd)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_winograd_job *job = argument;
     if (job->tile == 6) {
-        CK_NAME(winograd_block)(job, scratch, block, 6);
+        CK_NAME(winograd_block)(job, scratch, block, next, 6);
     } else {
-        CK_NAME(winograd_block)(job, scratch, block, 4);
+        CK_NAME(winograd_block)(job, scratch, block, next, 4);
     }
 }

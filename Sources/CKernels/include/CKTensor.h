@@ -146,14 +146,14 @@ typedef struct ct_winograd_gradient_job {
 
 /// The kernels of one instruction set. (Those for convolutions only copy: they have no variants.)
 typedef struct ct_kernels {
-    void (*pointwise)(const void *job, void *scratch, int64_t block);
-    void (*sum)(const void *job, void *scratch, int64_t block);
-    void (*fold)(const void *job, void *scratch, int64_t block);
-    void (*copy)(const void *job, void *scratch, int64_t block);
-    void (*resample)(const void *job, void *scratch, int64_t block);
-    void (*winograd_pack)(const void *job, void *scratch, int64_t block);
-    void (*winograd_samples)(const void *job, void *scratch, int64_t block);
-    void (*winograd_gradient)(const void *job, void *scratch, int64_t block);
+    void (*pointwise)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*sum)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*fold)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*copy)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*resample)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*winograd_pack)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*winograd_samples)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*winograd_gradient)(const void *job, void *scratch, int64_t block, int64_t next);
 } ct_kernels;
 
 /// - isa: a `ck_isa` that this machine supports.

@@ -155,8 +155,6 @@ typedef struct ck_winograd_job {
     int32_t chunks;
     int32_t chunk_lanes[ck_maximum_chunks];
     int64_t tiles_y, tiles_x, tiles_per_block;
-    /// How many blocks further on this thread's next one probably is: the number of threads.
-    int32_t ahead;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
     /// `ck_panel` of the chunk.
     const float *weights;
@@ -190,8 +188,9 @@ typedef struct ck_peak_job {
 
 // MARK: Kernels of one instruction set
 
-/// Does block `block` of a job. `scratch` is this thread's own.
-typedef void (*ck_kernel)(const void *job, void *scratch, int64_t block);
+/// Does block `block` of a job. `scratch` is this thread's own. `next` is the block that this thread will probably do
+/// next, whose memory may be fetched meanwhile; -1 if there is none.
+typedef void (*ck_kernel)(const void *job, void *scratch, int64_t block, int64_t next);
 
 typedef enum ck_isa { CK_PORTABLE, CK_AVX2, CK_AVX512 } ck_isa;
 
@@ -216,11 +215,19 @@ const ck_kernels *ck_kernels_for(ck_isa isa);
 
 // MARK: Threads
 
+/// Blocks `first ... last`; none where `last` is smaller.
+typedef struct ck_range {
+    int32_t first, last;
+} ck_range;
+
 /// A step of a program: blocks `0 ..< blocks`, in any order, on all threads.
 typedef struct ck_step {
     ck_kernel run;
     const void *job;
     int64_t blocks;
+    /// Per block those of the step before that must be done first, because this one reads what they write or writes what
+    /// they read or write; NULL: all of them. Steps before that one are always complete.
+    const ck_range *needs;
 } ck_step;
 
 typedef struct ck_pool ck_pool;
@@ -229,20 +236,20 @@ typedef struct ck_pool ck_pool;
 ck_pool *ck_pool_create(int32_t threads);
 /// Ends and joins the threads.
 void ck_pool_destroy(ck_pool *pool);
-/// Bytes of a counter array for `steps` steps.
-int64_t ck_pool_counter_bytes(int64_t steps);
+/// Bytes of memory that `ck_pool_run` needs for these steps.
+int64_t ck_pool_state_bytes(const ck_pool *pool, const ck_step *steps, int64_t count);
 /// Keeps other callers of `ck_pool_run` out until `ck_pool_unlock`.
 void ck_pool_lock(ck_pool *pool);
 void ck_pool_unlock(ck_pool *pool);
-/// Runs steps one after the other; every step ends before the next begins.
+/// Runs steps one after the other, as far as their blocks' needs go.
 ///
 /// - scratch: one pointer per thread.
-/// - counters: memory of `ck_pool_counter_bytes(count)` that nobody else uses meanwhile.
-/// - seconds: receives the time of every step; may be NULL.
+/// - memory: `ck_pool_state_bytes` that nobody else uses meanwhile, aligned to 64 bytes.
+/// - seconds: receives for every step how long the caller's own thread was at it; together the whole time. May be NULL.
 ///
 /// The pool must be locked by the caller.
 void ck_pool_run(
-    ck_pool *pool, const ck_step *steps, int64_t count, void *const *scratch, void *counters, double *seconds);
+    ck_pool *pool, const ck_step *steps, int64_t count, void *const *scratch, void *memory, double *seconds);
 
 // MARK: Memory
 

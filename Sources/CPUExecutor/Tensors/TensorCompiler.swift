@@ -155,7 +155,7 @@ struct TensorCompiler {
             let (kernel, job, blocks) = try step.make(resolve)
             steps.append(
                 CompiledStep(
-                    name: step.name, step: ck_step(run: kernel, job: job, blocks: Int64(blocks)),
+                    name: step.name, step: ck_step(run: kernel, job: job, blocks: Int64(blocks), needs: nil),
                     multiplyAdds: step.multiplyAdds))
         }
         return CompiledTensors(

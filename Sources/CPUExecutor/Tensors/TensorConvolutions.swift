@@ -244,7 +244,7 @@ private struct GatheredProductJob {
     var pixels: Int
 }
 
-private let gatheredProductKernel: ck_kernel = { job, scratch, block in
+private let gatheredProductKernel: ck_kernel = { job, scratch, block, _ in
     let pointer = job!.assumingMemoryBound(to: GatheredProductJob.self)
     let (job, lanes, depth) = (pointer.pointee, pointer.pointee.lanes, pointer.pointee.depth)
     let (height, width) = (Int(job.gathering.height), Int(job.gathering.width))
@@ -288,7 +288,7 @@ private struct WeightGradientJob {
     var perProduct: Int
 }
 
-private let weightGradientKernel: ck_kernel = { job, scratch, block in
+private let weightGradientKernel: ck_kernel = { job, scratch, block, _ in
     let job = job!.assumingMemoryBound(to: WeightGradientJob.self).pointee
     let depth = Int(job.gathering.taps_y * job.gathering.taps_x * job.gathering.channels)
     let matrix = scratch!.assumingMemoryBound(to: Float.self)
@@ -320,7 +320,7 @@ private struct MatrixProductJob {
     var perBlock: Int
 }
 
-private let matrixProductKernel: ck_kernel = { job, _, block in
+private let matrixProductKernel: ck_kernel = { job, _, block, _ in
     let job = job!.assumingMemoryBound(to: MatrixProductJob.self).pointee
     let perMatrix = (job.rows + job.perBlock - 1) / job.perBlock
     let (matrix, first) = (Int(block) / perMatrix, Int(block) % perMatrix * job.perBlock)

@@ -52,7 +52,7 @@ final class TensorPlan: TimedPlan {
     private let memory: PlanMemory
     private let steps: UnsafeBufferPointer<ck_step>
     private let scratch: UnsafePointer<UnsafeMutableRawPointer?>
-    private let counters: UnsafeMutableRawPointer
+    private let progress: UnsafeMutableRawPointer
     private let seconds: UnsafeMutablePointer<Double>
 
     init(
@@ -64,8 +64,7 @@ final class TensorPlan: TimedPlan {
         let count = compiled.steps.count
         steps = UnsafeBufferPointer(start: try memory.store(compiled.steps.map(\.step)), count: count)
         seconds = try memory.allocate(Double.self, count: count)
-        counters = UnsafeMutableRawPointer(
-            try memory.allocate(UInt8.self, count: Int(ck_pool_counter_bytes(Int64(count)))))
+        progress = UnsafeMutableRawPointer(try memory.allocate(UInt8.self, count: pool.stateBytes(steps)))
         var perThread: [UnsafeMutableRawPointer?] = []
         for _ in 0..<pool.threads {
             perThread.append(UnsafeMutableRawPointer(try memory.allocate(UInt8.self, count: compiled.scratchBytes)))
@@ -83,11 +82,11 @@ final class TensorPlan: TimedPlan {
             }
             let computing = compiled.computingSteps
             pool.run(
-                UnsafeBufferPointer(rebasing: steps[..<computing]), scratch: scratch, counters: counters,
+                UnsafeBufferPointer(rebasing: steps[..<computing]), scratch: scratch, state: progress,
                 seconds: seconds)
             if compiled.guards.allSatisfy({ $0.allSatisfy(\.isFinite) }) {
                 pool.run(
-                    UnsafeBufferPointer(rebasing: steps[computing...]), scratch: scratch, counters: counters,
+                    UnsafeBufferPointer(rebasing: steps[computing...]), scratch: scratch, state: progress,
                     seconds: seconds + computing)
             }
             for (index, place) in compiled.outputs.enumerated() {

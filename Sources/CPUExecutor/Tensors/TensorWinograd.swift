@@ -32,7 +32,7 @@ extension TensorCompiler {
         let chunks = winogradChunks(outputs)
 
         var job = ck_winograd_job()
-        (job.tile, job.upsampling, job.depth, job.ahead) = (Int32(tile), 1, Int32(inputs), Int32(threads))
+        (job.tile, job.upsampling, job.depth) = (Int32(tile), 1, Int32(inputs))
         (job.tiles_y, job.tiles_x) = (Int64(tilesY), Int64(tilesX))
         job.chunks = Int32(chunks.count)
         fill32(&job.chunk_lanes, chunks)

@@ -131,7 +131,7 @@ private struct TileProductJob {
     var outputs: Int
 }
 
-private let tileProductKernel: ck_kernel = { job, _, block in
+private let tileProductKernel: ck_kernel = { job, _, block, _ in
     let job = job!.assumingMemoryBound(to: TileProductJob.self).pointee
     let (part, place) = (Int(block) / 36, Int(block) % 36)
     let first = part * job.perPart

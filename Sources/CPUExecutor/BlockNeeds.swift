@@ -1,0 +1,172 @@
+internal import CKernels
+
+/// The memory that each block of a step reads and writes, so that the next step's blocks need not wait for all of it.
+///
+/// Per view one range of addresses a block: from the first pixel of its first row to the end of its last, all channels, even
+/// where a step has only some of them. So two blocks may seem to touch the same memory that do not, but never the other way.
+struct BlockAccess {
+    private let blocks: Int
+    /// By the view's address, so that several calls for one view make one list.
+    private var read: [[Range<Int>]] = []
+    private var written: [[Range<Int>]] = []
+    /// How many lists of `read` and `written` the block in hand has added to.
+    private var (readLists, writtenLists) = (0, 0)
+    private var current = 0
+
+    /// - Parameter blocks: every one of them is told of in order, each with the same views in the same order.
+    init(blocks: Int) { self.blocks = blocks }
+
+    private mutating func begin(_ block: Int) {
+        guard block != current else { return }
+        precondition(block == current + 1, "blocks come in order")
+        current = block
+        (readLists, writtenLists) = (0, 0)
+    }
+
+    private static func add(_ range: Range<Int>, to lists: inout [[Range<Int>]], at index: Int, blocks: Int) {
+        if lists.count == index {
+            lists.append([])
+            lists[index].reserveCapacity(blocks)
+        }
+        lists[index].append(range)
+    }
+
+    /// `block` reads memory.
+    mutating func reads(_ range: Range<Int>, in block: Int) {
+        begin(block)
+        Self.add(range, to: &read, at: readLists, blocks: blocks)
+        readLists += 1
+    }
+
+    /// `block` writes memory.
+    mutating func writes(_ range: Range<Int>, in block: Int) {
+        begin(block)
+        Self.add(range, to: &written, at: writtenLists, blocks: blocks)
+        writtenLists += 1
+    }
+
+    /// `block` reads rows of the flattened `[batch * height]`.
+    mutating func reads(_ view: ck_view, rows: Range<Int>, in block: Int) {
+        reads(Self.addresses(view, rows), in: block)
+    }
+
+    /// `block` ends these rows of results, counted before any pixel shuffle: writes them, and reads the stages' operands.
+    mutating func ends(_ output: ck_output, rows: Range<Int>, in block: Int) {
+        let r = Int(output.shuffle)
+        let shuffled = rows.lowerBound * r..<rows.upperBound * r
+        writes(Self.addresses(output.view, shuffled), in: block)
+        withUnsafeBytes(of: output.stages) { bytes in
+            for stage in bytes.bindMemory(to: ck_stage.self).prefix(Int(output.stage_count))
+            where stage.kind == CK_ADD || stage.kind == CK_MULTIPLY {
+                // Heights are whole multiples, so flattened rows divide like those of one image.
+                let u = Int(stage.upsampling)
+                let coarse = shuffled.lowerBound / u..<(shuffled.upperBound + u - 1) / u
+                reads(Self.addresses(stage.operand, coarse), in: block)
+            }
+        }
+    }
+
+    private static func addresses(_ view: ck_view, _ rows: Range<Int>) -> Range<Int> {
+        let rowBytes = Int(view.width * view.pitch) * MemoryLayout<Float>.stride
+        let start = Int(bitPattern: view.data)
+        return start + rows.lowerBound * rowBytes..<start + rows.upperBound * rowBytes
+    }
+
+    /// Per block of this step which blocks of the step before, `previous`, must be done first; nil for all of them.
+    func needs(of previous: BlockAccess) -> [ck_range]? {
+        var result = [ck_range](repeating: ck_range(first: .max, last: -1), count: blocks)
+        func include(_ mine: [Range<Int>], _ theirs: [Range<Int>]) -> Bool {
+            guard mine.count == blocks, theirs.count == previous.blocks else { return false }
+            let mineEnds = (mine.map(\.lowerBound).min() ?? 0, mine.map(\.upperBound).max() ?? 0)
+            let theirEnds = (theirs.map(\.lowerBound).min() ?? 0, theirs.map(\.upperBound).max() ?? 0)
+            if mineEnds.0 >= theirEnds.1 || theirEnds.0 >= mineEnds.1 { return true }
+            // Blocks go through memory upwards, so that those which meet a range are neighbours.
+            for (a, b) in zip(theirs, theirs.dropFirst())
+            where a.lowerBound > b.lowerBound || a.upperBound > b.upperBound { return false }
+            for (block, range) in mine.enumerated() {
+                let first = theirs.partition { $0.upperBound > range.lowerBound }
+                let end = theirs.partition { $0.lowerBound >= range.upperBound }
+                guard first < end else { continue }
+                result[block].first = min(result[block].first, Int32(first))
+                result[block].last = max(result[block].last, Int32(end - 1))
+            }
+            return true
+        }
+        for mine in read {
+            for theirs in previous.written where !include(mine, theirs) { return nil }
+        }
+        for mine in written {
+            for theirs in previous.written + previous.read where !include(mine, theirs) { return nil }
+        }
+        return result
+    }
+}
+
+extension [Range<Int>] {
+    /// The first index from which on all ranges fulfil `condition`, given that they do so from some index on.
+    fileprivate func partition(_ condition: (Range<Int>) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if condition(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
+
+extension BlockAccess {
+    /// What Winograd's kernels touch; `transforming` is true for the one that makes shared transforms.
+    static func winograd(_ job: ck_winograd_job, blocks: Int, transforming: Bool = false) -> BlockAccess {
+        var access = BlockAccess(blocks: blocks)
+        let (tile, upsampling) = (Int(job.tile), Int(job.upsampling))
+        let (tilesX, tilesY, perBlock) = (Int(job.tiles_x), Int(job.tiles_y), Int(job.tiles_per_block))
+        let inputHeight = Int(job.input.height)
+        let height = inputHeight * upsampling
+        let total = Int(job.input.batch) * tilesX * tilesY
+        var copy = job
+        let transformedBytes = Int(ck_winograd_transformed(&copy)) / blocks * MemoryLayout<Float>.stride
+        for block in 0..<blocks {
+            let first = block * perBlock / tilesX
+            let last = (min((block + 1) * perBlock, total) - 1) / tilesX
+            if let transformed = job.transformed {
+                // From a channel on, which lies a little after the block's start.
+                let start = Int(bitPattern: transformed) + block * transformedBytes
+                let range = start..<start + transformedBytes
+                if transforming { access.writes(range, in: block) } else { access.reads(range, in: block) }
+            }
+            if transforming || job.transformed == nil {
+                let from = first / tilesY * inputHeight + max(0, first % tilesY * tile - 1) / upsampling
+                let to = last / tilesY * inputHeight + min(inputHeight, (last % tilesY * tile + tile) / upsampling + 1)
+                access.reads(job.input, rows: from..<to, in: block)
+            }
+            if !transforming {
+                let from = first / tilesY * height + first % tilesY * tile
+                let to = last / tilesY * height + min(height, last % tilesY * tile + tile)
+                access.ends(job.output, rows: from..<to, in: block)
+            }
+        }
+        return access
+    }
+
+    /// What kernels touch that gather a block of pixels' inputs tap by tap.
+    static func gathering(_ job: ck_im2col_job, blocks: Int) -> BlockAccess {
+        var access = BlockAccess(blocks: blocks)
+        let (width, height) = (Int(job.result_width), Int(job.result_height))
+        let inputHeight = Int(job.input.height)
+        let (stride, padding, taps) = (Int(job.stride), Int(job.padding), Int(job.kernel_height))
+        let total = Int(job.input.batch) * width * height
+        for block in 0..<blocks {
+            let first = block * Int(job.pixels) / width
+            let last = (min((block + 1) * Int(job.pixels), total) - 1) / width
+            let from = first % height * stride - padding
+            let to = last % height * stride - padding + taps - 1
+            let firstRow = min(max(0, from) / Int(job.upsampling), inputHeight - 1)
+            let lastRow = min(max(0, to) / Int(job.upsampling), inputHeight - 1)
+            access.reads(
+                job.input, rows: first / height * inputHeight + firstRow..<last / height * inputHeight + lastRow + 1,
+                in: block)
+            access.ends(job.output, rows: first..<last + 1, in: block)
+        }
+        return access
+    }
+}
