@@ -64,7 +64,6 @@ extension PlanCompiler {
         job.tiles_y = Int64(blocks(side, tile))
         job.tiles_x = job.tiles_y
         job.tiles_per_block = job.tiles_y * job.tiles_x
-        job.zeros = UnsafePointer(try scratch.allocate(Float.self, count: depth))
         let packed = try scratch.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
         let few = chosen.flatMap { weight.values[$0 * inputs * 9..<($0 + 1) * inputs * 9] }
         ck_winograd_pack(

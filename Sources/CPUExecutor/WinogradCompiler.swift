@@ -34,7 +34,6 @@ extension PlanCompiler {
         let perBlock =
             sharing?.tilesPerBlock ?? tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
         job.tiles_per_block = Int64(perBlock)
-        job.zeros = UnsafePointer(try memory.allocate(Float.self, count: Int(input.extent)))
         if let sharing {
             (job.transformed, job.transformed_depth) = (sharing.memory, Int64(sharing.channels))
             try appendTransforms(step, &job, blocks: blocks(total, perBlock))
@@ -87,11 +86,16 @@ extension PlanCompiler {
 
     /// The second-level cache's size, within reason.
     private static let cacheBytes: Int = {
-        #if os(Linux)
-            let size = Int(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
-        #else
-            let size = 0
-        #endif
+        let size = cacheSize(level: 2)
         return size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
     }()
+
+    /// Bytes of one of the caches of level 2 or 3; 0 where the system does not say.
+    static func cacheSize(level: Int) -> Int {
+        #if os(Linux)
+            return max(0, sysconf(Int32(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE)))
+        #else
+            return 0
+        #endif
+    }
 }

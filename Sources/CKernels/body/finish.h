@@ -261,18 +261,27 @@ CK_INLINE void CK_NAME(finish_plain)(
 
 /// Ends a row of results that lie in memory, `stride` floats a pixel.
 CK_INLINE void CK_NAME(finish_row)(
-    const ck_output *o, const float *results, int64_t stride, int64_t image, int64_t y, int64_t x, int64_t count) {
+    const CK_NAME(plain) *plain, const float *results, int64_t stride, int64_t image, int64_t y, int64_t x,
+    int64_t count) {
+    const ck_output *o = plain->output;
     for (int64_t done = 0; done < count; done += CK_RUN) {
         int n = count - done < CK_RUN ? (int)(count - done) : CK_RUN;
         for (int lane = 0; lane < o->lanes; lane += CK_WIDTH) {
             vf v[CK_RUN];
             const float *from = results + done * stride + lane;
-            if (n == CK_RUN) {
+            if (n == CK_RUN && plain->is_plain) {
+                CK_UNROLL for (int i = 0; i < CK_RUN; i++) v[i] = vf_load(from + i * stride);
+                CK_NAME(finish_plain)(plain, v, CK_RUN, image, y, x + done, lane);
+            } else if (n == CK_RUN) {
                 CK_UNROLL for (int i = 0; i < CK_RUN; i++) v[i] = vf_load(from + i * stride);
                 CK_NAME(finish)(o, v, CK_RUN, image, y, x + done, lane);
             } else {
                 for (int i = 0; i < n; i++) v[i] = vf_load(from + i * stride);
-                CK_NAME(finish)(o, v, n, image, y, x + done, lane);
+                if (plain->is_plain) {
+                    CK_NAME(finish_plain)(plain, v, n, image, y, x + done, lane);
+                } else {
+                    CK_NAME(finish)(o, v, n, image, y, x + done, lane);
+                }
             }
         }
     }

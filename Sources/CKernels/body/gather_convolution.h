@@ -47,11 +47,12 @@ static void CK_NAME(im2col)(const ck_im2col_job *job, float *matrix, int64_t blo
 static void CK_NAME(finish_block)(const ck_im2col_job *job, const float *results, int64_t block) {
     const int64_t width = job->result_width, height = job->result_height, total = width * height * job->input.batch;
     const int64_t lanes = job->output.lanes;
+    const CK_NAME(plain) plain = CK_NAME(plain_of)(&job->output);
     int64_t pixel = block * job->pixels, end = pixel + job->pixels < total ? pixel + job->pixels : total;
     while (pixel < end) {
         int64_t row = pixel / width, x = pixel % width;
         int64_t count = end - pixel < width - x ? end - pixel : width - x;
-        CK_NAME(finish_row)(&job->output, results, lanes, row / height, row % height, x, count);
+        CK_NAME(finish_row)(&plain, results, lanes, row / height, row % height, x, count);
         results += count * lanes;
         pixel += count;
     }

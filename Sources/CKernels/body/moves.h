@@ -23,9 +23,10 @@ static void CK_NAME(map)(const void *argument, void *scratch, int64_t block, int
     const ck_map_job *job = argument;
     (void)scratch, (void)next;
     const ck_view *in = &job->input;
+    const CK_NAME(plain) plain = CK_NAME(plain_of)(&job->output);
     CK_FOR_ROWS(block, job->rows, *in) {
         int64_t image = flat / in->height, y = flat % in->height;
-        CK_NAME(finish_row)(&job->output, CK_NAME(row_of)(in, image, y), in->pitch, image, y, 0, in->width);
+        CK_NAME(finish_row)(&plain, CK_NAME(row_of)(in, image, y), in->pitch, image, y, 0, in->width);
     }
 }
 

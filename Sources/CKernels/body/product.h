@@ -116,16 +116,25 @@ static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block, 
     const ck_im2col_job *job = argument;
     const int64_t total = job->input.batch * job->result_height * job->result_width, first = block * job->pixels;
     const int64_t pixels = total - first < job->pixels ? total - first : job->pixels;
-    const int64_t depth = (int64_t)job->kernel_height * job->kernel_width * job->channels, lanes = job->output.lanes;
+    const int64_t depth = (int64_t)job->kernel_height * job->kernel_width * job->channels;
+    const int64_t lanes = job->output.lanes;
     float *matrix = scratch, *results = matrix + job->pixels * depth;
-    CK_NAME(fetch_list) nothing;
-    CK_NAME(fetch_clear)(&nothing);
+    // While the products are computed: the memory of their results, if that is one piece.
+    CK_NAME(fetch_list) fetches;
+    CK_NAME(fetch_clear)(&fetches);
+    const ck_view *out = &job->output.view;
+    if (job->output.shuffle == 1) CK_NAME(fetch_piece)(&fetches, out->data + first * out->pitch, 64, pixels * out->pitch / 16);
+    int64_t steps = 0;
+    for (int64_t lane = 0; lane < lanes; lane += 64) {
+        steps += CK_NAME(product_tiles)(pixels, lanes - lane < 64 ? lanes - lane : 64);
+    }
     CK_NAME(im2col)(job, matrix, block);
     const CK_NAME(matrix) rows = {matrix, depth, 16, 0};
     for (int64_t lane = 0; lane < lanes; lane += 64) {
         int64_t chunk = lanes - lane < 64 ? lanes - lane : 64;
         CK_NAME(product)(
-            rows, job->weights + lane * depth, results + lane, lanes, depth, pixels, chunk, &nothing, 0);
+            rows, job->weights + lane * depth, results + lane, lanes, depth, pixels, chunk, &fetches,
+            fetches.lines / steps + 1);
     }
     CK_NAME(finish_block)(job, results, block);
 }

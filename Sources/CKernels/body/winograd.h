@@ -149,21 +149,16 @@ CK_INLINE void CK_NAME(transform_tile)(
     const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
     const float *corner = in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch;
 
-    // Samples outside the picture are zeros, samples of an upsampling repeat: then every sample has its address.
-    const float *samples[64];
+    // Samples outside the picture are zeros, samples of an upsampling repeat: such tiles are gathered first.
+    const float *rows[8];
+    int64_t columns[8];
     if (!inside) {
         for (int i = 0; i < size; i++) {
-            int64_t y = at.y - 1 + i;
-            for (int j = 0; j < size; j++) {
-                int64_t x = at.x - 1 + j;
-                if (y < 0 || x < 0 || y >= height || x >= width) {
-                    samples[i * size + j] = job->zeros;
-                } else {
-                    int64_t sy = job->upsampling == 1 ? y : (int32_t)y / job->upsampling;
-                    int64_t sx = job->upsampling == 1 ? x : (int32_t)x / job->upsampling;
-                    samples[i * size + j] = in->data + ((at.image * in->height + sy) * in->width + sx) * in->pitch;
-                }
-            }
+            const int64_t y = at.y - 1 + i, x = at.x - 1 + i;
+            const int64_t sy = job->upsampling == 1 ? y : (int32_t)y / job->upsampling;
+            const int64_t sx = job->upsampling == 1 ? x : (int32_t)x / job->upsampling;
+            rows[i] = y < 0 || y >= height ? NULL : in->data + (at.image * in->height + sy) * in->width * in->pitch;
+            columns[i] = x < 0 || x >= width ? -1 : sx * in->pitch;
         }
     }
 
@@ -172,7 +167,12 @@ CK_INLINE void CK_NAME(transform_tile)(
         const float *from = corner + c;
         int64_t row = in->width * in->pitch, column = in->pitch;
         if (!inside) {
-            for (int i = 0; i < size * size; i++) vf_store(gathered + i * CK_WIDTH, vf_load(samples[i] + c));
+            CK_ROLLED for (int i = 0; i < size; i++) {
+                CK_ROLLED for (int j = 0; j < size; j++) {
+                    vf sample = rows[i] && columns[j] >= 0 ? vf_load(rows[i] + columns[j] + c) : vf_all(0);
+                    vf_store(gathered + (i * size + j) * CK_WIDTH, sample);
+                }
+            }
             from = gathered;
             row = size * CK_WIDTH;
             column = CK_WIDTH;

@@ -158,8 +158,6 @@ typedef struct ck_winograd_job {
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
     /// `ck_panel` of the chunk.
     const float *weights;
-    /// `depth` zeros.
-    const float *zeros;
     /// For transforms that several convolutions share, else NULL: memory of `ck_winograd_transformed` floats, per block
     /// `[(tile + 2)², transformed_depth / 16, tiles_per_block, 16]`, from the first channel of `input` on. The kernel
     /// `transform` fills `depth` channels of it, the kernel `winograd` reads them.

@@ -79,7 +79,6 @@ extension TensorCompiler {
             (job.output.shuffle, job.output.group) = (1, Int32(outputs))
             job.output.bias = bias.map { UnsafePointer(resolve($0)) }
             job.weights = UnsafePointer(resolve(packed))
-            job.zeros = UnsafePointer(try resolve.memory.allocate(Float.self, count: inputs))
             return job
         }
     }
