@@ -3,6 +3,9 @@
 Every engine is a process of its own that loads a case, tells its output, and then runs when it is told to: so one runs
 at a time, none disturbs another's threads, and rounds alternate. An engine is timed from its own native input to its own
 native output; Upframe from a picture in host memory to a picture in host memory.
+
+Machines change their pace by themselves, often for seconds (in a virtual machine whenever its cores are moved). So engines
+are compared within each round, which is short, and the ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -382,7 +385,7 @@ def main():
             continue
         source = os.path.join(WORK, "input.f32")
         picture(width, height).tofile(source)
-        outputs, times = {}, {}
+        outputs, times, rounds = {}, {}, {}
         for engine in list(engines):
             target = os.path.join(WORK, engine.name + ".f32")
             try:
@@ -393,31 +396,37 @@ def main():
                 engines.remove(engine)
                 lines += [f"{engine.label} crashed while it loaded {model} and is left out.", ""]
                 continue
-            outputs[engine.name], times[engine.name] = np.fromfile(target, np.float32), []
+            outputs[engine.name] = np.fromfile(target, np.float32)
+            times[engine.name], rounds[engine.name] = [], []
             time.sleep(0.4)
         for turn in range(options.rounds):
             # Who goes first changes from round to round.
             order = engines[turn % len(engines):] + engines[:turn % len(engines)]
             for engine in order:
-                times[engine.name] += engine.run(options.seconds)
+                values = engine.run(options.seconds)
+                times[engine.name] += values
+                rounds[engine.name].append(statistics.median(values))
         medians = {name: statistics.median(values) for name, values in times.items()}
+        ratios = {name: [theirs / own for theirs, own in zip(values, rounds["upframe"])]
+                  for name, values in rounds.items()}
+        ratio = {name: statistics.median(values) for name, values in ratios.items()}
         fp32 = [engine.name for engine in engines if engine.fp32 and not engine.ours]
         # What is right: the fp32 peer that the others are closest to is not known, so PyTorch where it takes part.
         judges = [name for name in ("torch", "torch-cuda-fp32") if name in medians] + fp32 + ["upframe"]
         judge = judges[0]
-        ours = medians["upframe"]
         lines += [f"{model}, {size}", "",
-                  "| engine | ms a frame, median | min | runs | times Upframe's | largest difference from "
+                  "| engine | ms a frame, median | min | runs | times Upframe's (rounds) | largest difference from "
                   f"{ENGINES[judge][0] if judge in ENGINES else 'Upframe'} |",
                   "| --- | --- | --- | --- | --- | --- |"]
         for engine in engines:
             values = times[engine.name]
             difference = float(np.abs(outputs[engine.name] - outputs[judge]).max())
             lines.append(f"| {engine.label} | {medians[engine.name]:.1f} | {min(values):.1f} | {len(values)} | "
-                         f"{medians[engine.name] / ours:.2f} | {difference:.1e} |")
+                         f"{ratio[engine.name]:.2f} ({min(ratios[engine.name]):.2f} to {max(ratios[engine.name]):.2f}) | "
+                         f"{difference:.1e} |")
         if fp32:
-            best = min(fp32, key=medians.get)
-            lines += ["", f"Fastest peer in fp32: {ENGINES[best][0]}, {medians[best] / ours:.2f} times Upframe's time."]
+            best = min(fp32, key=ratio.get)
+            lines += ["", f"Fastest peer in fp32: {ENGINES[best][0]}, {ratio[best]:.2f} times Upframe's time."]
         lines.append("")
         print("\n".join(lines), flush=True)
         if options.markdown:
