@@ -13,9 +13,8 @@ int64_t ck_winograd_scratch(const ck_winograd_job *job) {
 }
 
 int64_t ck_winograd_transformed(const ck_winograd_job *job) {
-    int64_t products = (int64_t)(job->tile + 2) * (job->tile + 2), tiles = job->input.batch * job->tiles_y * job->tiles_x;
-    int64_t blocks = (tiles + job->tiles_per_block - 1) / job->tiles_per_block;
-    return blocks * products * (job->tiles_per_block * job->transformed_depth + 16);
+    int64_t products = (int64_t)(job->tile + 2) * (job->tile + 2);
+    return job->blocks * products * (job->tiles_per_block * job->transformed_depth + 16);
 }
 
 int64_t ck_winograd_weights(const ck_winograd_job *job) {

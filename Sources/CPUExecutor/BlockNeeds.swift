@@ -119,15 +119,14 @@ extension BlockAccess {
     static func winograd(_ job: ck_winograd_job, blocks: Int, transforming: Bool = false) -> BlockAccess {
         var access = BlockAccess(blocks: blocks)
         let (tile, upsampling) = (Int(job.tile), Int(job.upsampling))
-        let (tilesX, tilesY, perBlock) = (Int(job.tiles_x), Int(job.tiles_y), Int(job.tiles_per_block))
+        let (tilesX, tilesY) = (Int(job.tiles_x), Int(job.tiles_y))
         let inputHeight = Int(job.input.height)
         let height = inputHeight * upsampling
-        let total = Int(job.input.batch) * tilesX * tilesY
         var copy = job
         let transformedBytes = Int(ck_winograd_transformed(&copy)) / blocks * MemoryLayout<Float>.stride
         for block in 0..<blocks {
-            let first = block * perBlock / tilesX
-            let last = (min((block + 1) * perBlock, total) - 1) / tilesX
+            let first = Int(ck_winograd_first(&copy, Int64(block))) / tilesX
+            let last = (Int(ck_winograd_first(&copy, Int64(block + 1))) - 1) / tilesX
             if let transformed = job.transformed {
                 // From a channel on, which lies a little after the block's start.
                 let start = Int(bitPattern: transformed) + block * transformedBytes

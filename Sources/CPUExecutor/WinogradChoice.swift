@@ -63,7 +63,7 @@ extension PlanCompiler {
         job.chunk_lanes.0 = 16
         job.tiles_y = Int64(blocks(side, tile))
         job.tiles_x = job.tiles_y
-        job.tiles_per_block = job.tiles_y * job.tiles_x
+        (job.blocks, job.tiles_per_block) = (1, job.tiles_y * job.tiles_x)
         let packed = try scratch.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
         let few = chosen.flatMap { weight.values[$0 * inputs * 9..<($0 + 1) * inputs * 9] }
         ck_winograd_pack(

@@ -31,12 +31,11 @@ extension PlanCompiler {
         }
         let total = step.output.batch * tilesY * tilesX
         let sharing = shared[step.input.buffer]
-        let perBlock =
-            sharing?.tilesPerBlock ?? tilesPerBlock(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
-        job.tiles_per_block = Int64(perBlock)
+        let blocks = sharing?.blocks ?? tileBlocks(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
+        (job.blocks, job.tiles_per_block) = (Int64(blocks.count), Int64(blocks.largest))
         if let sharing {
             (job.transformed, job.transformed_depth) = (sharing.memory, Int64(sharing.channels))
-            try appendTransforms(step, &job, blocks: blocks(total, perBlock))
+            try appendTransforms(step, &job, blocks: blocks.count)
         }
 
         let packed = try memory.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
@@ -48,8 +47,8 @@ extension PlanCompiler {
         job.weights = UnsafePointer(packed)
         scratchBytes = max(scratchBytes, Int(ck_winograd_scratch(&job)) * MemoryLayout<Float>.stride)
         try append(
-            title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks(total, perBlock),
-            multiplyAdds: step.multiplyAdds, access: .winograd(job, blocks: blocks(total, perBlock)))
+            title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks.count,
+            multiplyAdds: step.multiplyAdds, access: .winograd(job, blocks: blocks.count))
     }
 
     /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
@@ -59,43 +58,37 @@ extension PlanCompiler {
         return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
     }
 
-    /// As many tiles as half of the second-level cache holds, transformed and multiplied, and so many blocks that the
-    /// threads end together.
-    private func tilesPerBlock(_ total: Int, tile: Int, depth: Int, lanes: Int) -> Int {
+    /// Blocks of as many tiles as half of the second-level cache holds, transformed and multiplied.
+    private func tileBlocks(_ total: Int, tile: Int, depth: Int, lanes: Int) -> TileBlocks {
         let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
-        let fitting = max(6, Self.cacheBytes / 2 / bytes)
-        return balanced(total, fitting / 2...fitting)
+        return TileBlocks(total, atMost: max(6, cacheBytes() / 2 / bytes), threads: threads)
     }
+}
 
-    /// So many of `total` tiles a block that the threads end soonest.
-    func balanced(_ total: Int, _ range: ClosedRange<Int>) -> Int {
-        // Many blocks are balanced anyway.
-        if total > 64 * threads * range.upperBound { return range.upperBound }
-        var best = (cost: Int.max, tiles: range.upperBound)
-        for tiles in range.reversed() {
-            var loads = [Int](repeating: 0, count: threads)
-            for start in stride(from: 0, to: total, by: tiles) {
-                let first = loads.indices.min { loads[$0] < loads[$1] }!
-                // A block's weights have to come from afar however few tiles it has.
-                loads[first] += max(min(tiles, total - start), 6) + 1
-            }
-            if loads.max()! < best.cost { best = (loads.max()!, tiles) }
-        }
-        return best.tiles
+/// How many blocks tiles are shared out to, and how many tiles the largest has.
+struct TileBlocks {
+    let count: Int
+    let largest: Int
+
+    /// As many blocks for every thread, nearly all of one size, so that the threads end together.
+    init(_ tiles: Int, atMost most: Int, threads: Int) {
+        let perThread = (tiles + most * threads - 1) / (most * threads)
+        count = min(tiles, perThread * threads)
+        largest = (tiles + count - 1) / count
     }
+}
 
-    /// The second-level cache's size, within reason.
-    private static let cacheBytes: Int = {
-        let size = cacheSize(level: 2)
-        return size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
-    }()
+/// The second-level cache's size, within reason.
+func cacheBytes() -> Int {
+    let size = cacheSize(level: 2)
+    return size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
+}
 
-    /// Bytes of one of the caches of level 2 or 3; 0 where the system does not say.
-    static func cacheSize(level: Int) -> Int {
-        #if os(Linux)
-            return max(0, sysconf(Int32(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE)))
-        #else
-            return 0
-        #endif
-    }
+/// Bytes of one of the caches of level 2 or 3; 0 where the system does not say.
+func cacheSize(level: Int) -> Int {
+    #if os(Linux)
+        return max(0, sysconf(Int32(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE)))
+    #else
+        return 0
+    #endif
 }

@@ -285,9 +285,7 @@ CK_INLINE int64_t CK_NAME(xi_stride)(const ck_winograd_job *job) {
 }
 
 CK_INLINE void CK_NAME(transform_block)(const ck_winograd_job *job, int64_t block, const int tile) {
-    const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
-    const int64_t first = block * job->tiles_per_block;
-    const int64_t tiles = total - first < job->tiles_per_block ? total - first : job->tiles_per_block;
+    const int64_t first = ck_winograd_first(job, block), tiles = ck_winograd_first(job, block + 1) - first;
     const int64_t xi_stride = CK_NAME(xi_stride)(job), group = job->tiles_per_block * 16;
     float *to = job->transformed + block * (tile + 2) * (tile + 2) * xi_stride;
     for (int64_t t = 0; t < tiles; t++) {
@@ -309,9 +307,7 @@ static void CK_NAME(transform)(const void *argument, void *scratch, int64_t bloc
 CK_INLINE void CK_NAME(winograd_block)(
     const ck_winograd_job *job, float *scratch, int64_t block, int64_t next, const int tile) {
     const int products = (tile + 2) * (tile + 2);
-    const int64_t total = job->input.batch * job->tiles_y * job->tiles_x;
-    const int64_t first = block * job->tiles_per_block;
-    const int64_t tiles = total - first < job->tiles_per_block ? total - first : job->tiles_per_block;
+    const int64_t first = ck_winograd_first(job, block), tiles = ck_winograd_first(job, block + 1) - first;
     const int64_t depth = job->depth;
     const int shared = job->transformed != NULL;
     const int64_t group = job->tiles_per_block * 16;
@@ -334,9 +330,8 @@ CK_INLINE void CK_NAME(winograd_block)(
         const int64_t result_stride = job->tiles_per_block * lanes + 16;
         CK_NAME(fetch_tiles)(job, &fetches, first, tiles, 0, lane, lanes);
         if (chunk == job->chunks - 1 && next >= 0 && !shared) {
-            const int64_t start = next * job->tiles_per_block;
-            int64_t count = total - start < job->tiles_per_block ? total - start : job->tiles_per_block;
-            CK_NAME(fetch_tiles)(job, &fetches, start, count, 1, 0, 0);
+            const int64_t start = ck_winograd_first(job, next), end = ck_winograd_first(job, next + 1);
+            CK_NAME(fetch_tiles)(job, &fetches, start, end - start, 1, 0, 0);
         }
         const int64_t steps = products * CK_NAME(product_tiles)(tiles, lanes);
         const int64_t lines = fetches.lines / steps + 1;

@@ -140,7 +140,8 @@ static inline int32_t ck_panel(int32_t lanes, int32_t panel_lanes) {
 }
 
 /// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
-/// on points 0, ±√½, ±√2, both with infinity. One block is `tiles_per_block` tiles.
+/// on points 0, ±√½, ±√2, both with infinity. A block is `tiles_per_block` tiles or
+/// a few less.
 ///
 /// Scratch: `ck_winograd_scratch` floats.
 typedef struct ck_winograd_job {
@@ -154,7 +155,10 @@ typedef struct ck_winograd_job {
     /// The lanes are done in chunks of at most 64: chunk i is `chunk_lanes[i]` of them, a multiple of 16.
     int32_t chunks;
     int32_t chunk_lanes[ck_maximum_chunks];
-    int64_t tiles_y, tiles_x, tiles_per_block;
+    int64_t tiles_y, tiles_x;
+    /// The tiles are shared out evenly: block b is those from `ck_winograd_first(b)` to `ck_winograd_first(b + 1)`, at most
+    /// `tiles_per_block` of them.
+    int64_t blocks, tiles_per_block;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
     /// `ck_panel` of the chunk.
     const float *weights;
@@ -164,6 +168,11 @@ typedef struct ck_winograd_job {
     float *transformed;
     int64_t transformed_depth;
 } ck_winograd_job;
+
+/// The first tile of a block.
+static inline int64_t ck_winograd_first(const ck_winograd_job *job, int64_t block) {
+    return job->input.batch * job->tiles_y * job->tiles_x * block / job->blocks;
+}
 
 /// Floats of scratch for one block.
 int64_t ck_winograd_scratch(const ck_winograd_job *job);

@@ -3,12 +3,6 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 // 3x3 convolutions of stride 1 and their adjoints in x by Winograd's method: the adjoint is a convolution with the weight
 // turned by half a turn and its channels exchanged. Weights are transformed in every run, by all threads.
 
@@ -38,8 +32,10 @@ extension TensorCompiler {
         fill32(&job.chunk_lanes, chunks)
         job.output.lanes = Int32(outputs)
         let total = batch * tilesY * tilesX
-        let perBlock = tilesPerBlock(total, tile: tile, depth: inputs, lanes: chunks.max()!)
-        job.tiles_per_block = Int64(perBlock)
+        // As many tiles as half of the second-level cache holds, transformed and multiplied.
+        let bytes = (tile + 2) * (tile + 2) * (inputs + chunks.max()!) * MemoryLayout<Float>.stride
+        let tiles = TileBlocks(total, atMost: max(6, cacheBytes() / 2 / bytes), threads: threads)
+        (job.blocks, job.tiles_per_block) = (Int64(tiles.count), Int64(tiles.largest))
 
         // Transformed weights.
         let packed = newBuffer(Int(ck_winograd_weights(&job)))
@@ -65,7 +61,7 @@ extension TensorCompiler {
         let shape = job
         append(
             "\(isAdjoint ? "transposed " : "")convolution \(form) winograd", kernels.pointee.winograd,
-            blocks: blocks(total, perBlock), places: [source, packed, target] + (bias.map { [$0] } ?? []),
+            blocks: tiles.count, places: [source, packed, target] + (bias.map { [$0] } ?? []),
             scratchFloats: scratch, multiplyAdds: batch * height * width * inputs * outputs * 9
         ) { (resolve) throws(ExecutionError) in
             var job = shape
@@ -88,17 +84,6 @@ extension TensorCompiler {
         let vectors = lanes / 16
         let count = (vectors + 3) / 4
         return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
-    }
-
-    /// As many tiles as half of the second-level cache holds, transformed and multiplied, and so many blocks that the
-    /// threads end together.
-    private func tilesPerBlock(_ total: Int, tile: Int, depth: Int, lanes: Int) -> Int {
-        let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
-        let size = Int(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)))
-        let cache = size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
-        var count = blocks(total, max(6, cache / 2 / bytes))
-        if count < 8 * threads { count = blocks(count, threads) * threads }
-        return max(1, blocks(total, count))
     }
 }
 
