@@ -197,11 +197,14 @@ CK_INLINE void CK_NAME(finish)(
     CK_NAME(write)(&place, lane, v, n);
 }
 
-/// The ends that most convolutions have: bias, one activation without an exponential, up to two residuals, and the write to
-/// pixels of the results' own grid. Taken apart once a block, because `finish` weighs as much as the arithmetic before it.
+/// The ends that most convolutions have: bias, one activation without an exponential, up to two residuals, and the write
+/// to pixels of the results' own grid, or by a pixel shuffle to pictures whose sub-pixels of one row fill vectors. Taken apart
+/// once a block, because `finish` weighs as much as the arithmetic before it.
 typedef struct {
     const ck_output *output;
     int is_plain;
+    /// Lane l goes to the sub-pixels' row `l >> shift`, `l & mask` floats from its start.
+    int shift, mask;
     /// One number for all lanes, or one a lane; neither for no activation.
     int has_slope;
     float slope;
@@ -210,13 +213,23 @@ typedef struct {
     struct {
         /// Of what is added to.
         float scale;
+        /// Every pixel of the operand is for all sub-pixels of a result.
+        int is_coarse;
         const ck_view *operand;
     } residual[2];
 } CK_NAME(plain);
 
 static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
-    CK_NAME(plain) p = {.output = o};
-    if (o->shuffle != 1 || o->group % CK_WIDTH != 0) return p;
+    CK_NAME(plain) p = {.output = o, .shift = 31, .mask = -1};
+    const int shuffle = o->shuffle;
+    if (shuffle > 1) {
+        const int lanes = shuffle * 4;
+        if (o->group != 4 || o->view.pitch != 4 || lanes % CK_WIDTH != 0 || (lanes & (lanes - 1)) != 0) return p;
+        p.shift = __builtin_ctz((unsigned)lanes);
+        p.mask = lanes - 1;
+    } else if (o->group % CK_WIDTH != 0) {
+        return p;
+    }
     int index = 0;
     if (index < o->stage_count && o->stages[index].kind == CK_LEAKY_RELU) {
         p.has_slope = 1;
@@ -227,9 +240,14 @@ static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
     while (index < o->stage_count && p.residuals < 2) {
         float scale = 1;
         if (o->stages[index].kind == CK_AFFINE && o->stages[index].b == 0) scale = o->stages[index++].a;
-        if (index == o->stage_count || o->stages[index].kind != CK_ADD || o->stages[index].upsampling != 1) return p;
+        if (index == o->stage_count || o->stages[index].kind != CK_ADD) return p;
+        const ck_stage *add = &o->stages[index++];
+        const int is_coarse = shuffle > 1 && add->upsampling == shuffle;
+        if (!is_coarse && add->upsampling != 1) return p;
+        if (shuffle > 1 && add->operand.pitch != 4) return p;
         p.residual[p.residuals].scale = scale;
-        p.residual[p.residuals++].operand = &o->stages[index++].operand;
+        p.residual[p.residuals].is_coarse = is_coarse;
+        p.residual[p.residuals++].operand = &add->operand;
     }
     p.is_plain = index == o->stage_count;
     return p;
@@ -239,8 +257,10 @@ static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
 CK_INLINE void CK_NAME(finish_plain)(
     const CK_NAME(plain) *p, vf *v, int n, int64_t image, int64_t y, int64_t x, int lane) {
     const ck_output *o = p->output;
-    if (lane >= o->group) return;
-    const int64_t pixel = (image * o->view.height + y) * o->view.width + x;
+    const int shuffle = o->shuffle, row = lane >> p->shift, within = lane & p->mask;
+    if (shuffle == 1 ? lane >= o->group : row >= shuffle) return;
+    // The pixel of the output, whose pitch a result's pixels lie `shuffle` times apart.
+    const int64_t pixel = ((image * o->view.height + y * shuffle + row) * o->view.width) + x * shuffle;
     if (o->bias) {
         vf bias = vf_load(o->bias + lane);
         CK_UNROLL for (int i = 0; i < n; i++) v[i] += bias;
@@ -251,12 +271,19 @@ CK_INLINE void CK_NAME(finish_plain)(
     }
     for (int r = 0; r < p->residuals; r++) {
         const ck_view *operand = p->residual[r].operand;
-        const float *from = operand->data + pixel * operand->pitch + lane;
-        vf scale = vf_all(p->residual[r].scale);
-        CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * scale + vf_load(from + i * operand->pitch);
+        const vf scale = vf_all(p->residual[r].scale);
+        if (p->residual[r].is_coarse) {
+            const float *from = operand->data + ((image * operand->height + y) * operand->width + x) * 4;
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * scale + vf_repeat(v4_load(from + i * 4));
+        } else {
+            const float *from = operand->data + pixel * operand->pitch + within;
+            const int64_t stride = shuffle * operand->pitch;
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * scale + vf_load(from + i * stride);
+        }
     }
-    float *to = o->view.data + pixel * o->view.pitch + lane;
-    CK_UNROLL for (int i = 0; i < n; i++) vf_store(to + i * o->view.pitch, v[i]);
+    float *to = o->view.data + pixel * o->view.pitch + within;
+    const int64_t stride = shuffle * o->view.pitch;
+    CK_UNROLL for (int i = 0; i < n; i++) vf_store(to + i * stride, v[i]);
 }
 
 /// Ends a row of results that lie in memory, `stride` floats a pixel.
