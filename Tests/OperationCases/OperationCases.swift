@@ -150,6 +150,11 @@ private let arrangementCases: [OperationCase] = {
             add("pixelUnshuffle \(factor)", .nhwc(2, height * factor, width * factor, 3)) { b, x in
                 [b.apply(.pixelUnshuffle(factor: factor), x)]
             }
+            for channels in [1, 2, 4] {
+                add("pixelUnshuffle \(factor)", .nhwc(1, height * factor, width * factor, channels)) { b, x in
+                    [b.apply(.pixelUnshuffle(factor: factor), x)]
+                }
+            }
         }
     }
     add("concatenate twice the same", .nhwc(1, 5, 7, 20)) { b, x in [b.concatenate([x, x])] }

@@ -50,6 +50,18 @@ static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block, 
     }
 }
 
+/// The columns of one row of a picture, whose pixels are one vector of four.
+CK_INLINE void CK_NAME(resize_row)(const ck_resize_job *job, const float *mixed, float *to, const int taps) {
+    const int32_t *columns = job->column_index;
+    const float *weights = job->column_weight;
+    const int64_t from = job->input.pitch, pitch = job->output.pitch;
+    for (int64_t x = 0; x < job->output.width; x++, to += pitch, columns += taps, weights += taps) {
+        v4 sum = v4_load(mixed + columns[0] * from) * weights[0];
+        CK_UNROLL for (int t = 1; t < taps; t++) sum += v4_load(mixed + columns[t] * from) * weights[t];
+        v4_store(to, sum);
+    }
+}
+
 static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_resize_job *job = argument;
     const ck_view *in = &job->input, *out = &job->output;
@@ -76,13 +88,19 @@ static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block, 
             }
         }
         float *to = CK_NAME(row_of)(out, image, y);
-        for (int64_t x = 0; x < out->width; x++, to += out->pitch) {
-            const int32_t *columns = job->column_index + x * taps;
-            const float *weights = job->column_weight + x * taps;
-            for (int64_t c = 0; c < out->extent; c += 4) {
-                v4 sum = (v4)0.0f;
-                for (int t = 0; t < taps; t++) sum += v4_load(mixed + columns[t] * in->pitch + c) * weights[t];
-                v4_store(to + c, sum);
+        if (out->extent == 4 && taps == 2) {
+            CK_NAME(resize_row)(job, mixed, to, 2);
+        } else if (out->extent == 4) {
+            CK_NAME(resize_row)(job, mixed, to, 4);
+        } else {
+            for (int64_t x = 0; x < out->width; x++, to += out->pitch) {
+                const int32_t *columns = job->column_index + x * taps;
+                const float *weights = job->column_weight + x * taps;
+                for (int64_t c = 0; c < out->extent; c += 4) {
+                    v4 sum = (v4)0.0f;
+                    for (int t = 0; t < taps; t++) sum += v4_load(mixed + columns[t] * in->pitch + c) * weights[t];
+                    v4_store(to + c, sum);
+                }
             }
         }
     }
@@ -105,6 +123,18 @@ static void CK_NAME(shuffle)(const void *argument, void *scratch, int64_t block,
     }
 }
 
+/// Two by two pixels of a picture of up to four channels: what were pixels become channels.
+CK_INLINE void CK_NAME(unshuffle_pixel)(const float *upper, const float *lower, int32_t channels, float *to) {
+    v4 a = v4_load(upper), b = v4_load(upper + 4), c = v4_load(lower), d = v4_load(lower + 4);
+    v4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    v4_store(to, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+    if (channels > 1) v4_store(to + 4, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    if (channels > 2) v4_store(to + 8, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+    if (channels > 3) v4_store(to + 12, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+}
+
 static void CK_NAME(unshuffle)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_shuffle_job *job = argument;
     (void)scratch, (void)next;
@@ -113,8 +143,13 @@ static void CK_NAME(unshuffle)(const void *argument, void *scratch, int64_t bloc
     CK_FOR_ROWS(block, job->rows, *out) {
         int64_t image = flat / out->height, y = flat % out->height;
         float *to = CK_NAME(row_of)(out, image, y);
+        const int is_picture = r == 2 && in->pitch == 4;
         for (int64_t x = 0; x < out->width; x++, to += out->pitch) {
-            for (int32_t dy = 0; dy < r; dy++) {
+            if (is_picture) {
+                const float *from = CK_NAME(row_of)(in, image, y * 2) + x * 8;
+                CK_NAME(unshuffle_pixel)(from, from + in->width * 4, in->channels, to);
+            }
+            for (int32_t dy = 0; dy < r && !is_picture; dy++) {
                 const float *from = CK_NAME(row_of)(in, image, y * r + dy) + x * r * in->pitch;
                 for (int32_t dx = 0; dx < r; dx++) {
                     for (int32_t c = 0; c < in->channels; c++) {
