@@ -1,18 +1,19 @@
 // Persistent threads that run a list of steps, each cut into blocks.
 //
 // A step's blocks are shared out in runs, one a thread, and in every step the same run goes to the same thread: what a
-// thread reads it has mostly written itself, so that pixels stay in the caches of its own cores. (Measured on an EPYC whose
-// two cores share no third-level cache at times: any thread taking any block made whole networks half as slow again, all
-// of it in waiting for the ownership of lines.) A thread that has done its own takes what others have not begun.
+// thread reads it has mostly written itself, so that pixels stay in the caches of its own core. (Measured on an EPYC
+// whose two cores share no third-level cache at times: any thread taking any block made whole networks half as slow
+// again, all of it in waiting for the ownership of lines.) A thread that has done its own takes what others have not
+// begun.
 //
-// There is no barrier between steps. A block waits for those blocks of the step before that it reads or overwrites, and for
-// nothing of earlier steps, since only two steps may be under way: a thread that is held up costs the others nothing as long as
-// it is less than a step behind. Threads of even number go through their runs upwards, those of odd number downwards:
-// what lies between two neighbours is then done by both late in the step, or by both early, and wanted as late or as
-// early in the next.
+// There is no barrier between steps. A block waits for those blocks of the step before that it reads or overwrites, and
+// for nothing of earlier steps, since only two steps may be under way: a thread that is held up costs the others nothing
+// as long as it is less than a step behind. Threads of even number go through their runs upwards, those of odd number
+// downwards: what lies between two neighbours is then done by both late in the step, or by both early, and wanted as late
+// or as early in the next.
 //
-// A waiting thread spins for some tens of microseconds, which is longer than it mostly waits, and then sleeps, so that a
-// program that is idle between frames costs nothing.
+// A waiting thread first spins, for longer than it mostly waits, and then sleeps, so that a program that is idle between
+// frames costs nothing.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,15 +27,15 @@ typedef struct {
     _Alignas(64) atomic_llong value;
 } counter;
 
-/// A run's state: `progress`, then per step what is left of it and how much of each thread's run has been taken; then for
-/// every block whether it is done.
+/// The state of a list of steps that is being run.
 typedef struct {
     /// So many steps from the first on are complete.
     counter *complete;
     /// Per step: blocks that are not done, then per thread blocks of its run that are taken.
     counter *steps;
-    /// Per step where its blocks start in `done`.
+    /// Per step where its blocks start in `done`: at a cache line, so that steps share none.
     int64_t *first;
+    /// Per block whether it is done.
     atomic_uchar *done;
 } run_state;
 
@@ -53,9 +54,10 @@ struct ck_pool {
     atomic_bool stopping;
 
     // How many threads sleep until a block is done.
-    _Alignas(64) atomic_int waiting;
+    _Alignas(64) atomic_int asleep;
 
-    const ck_step *steps;
+    // What all read all the time.
+    _Alignas(64) const ck_step *steps;
     int64_t count;
     void *const *scratch;
     run_state state;
@@ -111,12 +113,15 @@ static double now(void) {
 
 // MARK: Blocks
 
+/// Bytes rounded up to cache lines.
+static int64_t lines(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 static run_state state_in(void *memory, int64_t count, int32_t threads) {
     run_state state;
     state.complete = memory;
     state.steps = state.complete + 1;
     state.first = (int64_t *)(state.steps + count * (threads + 1));
-    state.done = (atomic_uchar *)(state.first + count);
+    state.done = (atomic_uchar *)(state.first + lines(count * (int64_t)sizeof(int64_t)) / (int64_t)sizeof(int64_t));
     return state;
 }
 
@@ -144,11 +149,11 @@ static void await(ck_pool *pool, int64_t step, int64_t block) {
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->waiting, 1);
-    // Whoever ends a block either sees this thread waiting or has ended it before this thread looks once more.
+    atomic_fetch_add(&pool->asleep, 1);
+    // Whoever ends a block either sees this thread asleep or has ended it before this thread looks once more.
     atomic_thread_fence(memory_order_seq_cst);
     while (!is_ready(pool, step, block)) pthread_cond_wait(&pool->woken, &pool->mutex);
-    atomic_fetch_sub(&pool->waiting, 1);
+    atomic_fetch_sub(&pool->asleep, 1);
     pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -163,25 +168,26 @@ static void end_block(ck_pool *pool, int64_t step, int64_t block) {
         }
     }
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&pool->waiting, memory_order_relaxed) > 0) {
+    if (atomic_load_explicit(&pool->asleep, memory_order_relaxed) > 0) {
         pthread_mutex_lock(&pool->mutex);
         pthread_cond_broadcast(&pool->woken);
         pthread_mutex_unlock(&pool->mutex);
     }
 }
 
-/// Does what is left of the run of blocks that is `owner`'s.
-static void work_run(ck_pool *pool, int64_t step, int32_t owner, void *scratch) {
+/// Does, as thread `index`, what is left of the run of blocks that is `owner`'s.
+static void work_run(ck_pool *pool, int64_t step, int32_t owner, int32_t index) {
     const ck_step *s = &pool->steps[step];
     const int64_t first = s->blocks * owner / pool->threads, last = s->blocks * (owner + 1) / pool->threads;
-    atomic_llong *counter = &taken(pool, step, owner)->value;
-    while (atomic_load_explicit(counter, memory_order_relaxed) < last - first) {
-        const int64_t n = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    atomic_llong *claimed = &taken(pool, step, owner)->value;
+    while (atomic_load_explicit(claimed, memory_order_relaxed) < last - first) {
+        const int64_t n = atomic_fetch_add_explicit(claimed, 1, memory_order_relaxed);
         if (n >= last - first) return;
         const int64_t block = owner % 2 ? last - 1 - n : first + n;
-        const int64_t next = n + 1 == last - first ? -1 : owner % 2 ? block - 1 : block + 1;
+        // Of another's run the owner himself will probably do the next block.
+        const int64_t next = owner != index || n + 1 == last - first ? -1 : owner % 2 ? block - 1 : block + 1;
         await(pool, step, block);
-        s->run(s->job, scratch, block, next);
+        s->run(s->job, pool->scratch[index], block, next);
         end_block(pool, step, block);
     }
 }
@@ -192,7 +198,7 @@ static void work(ck_pool *pool, int32_t index) {
     double start = seconds ? now() : 0;
     for (int64_t step = 0; step < pool->count; step++) {
         for (int32_t turn = 0; turn < pool->threads; turn++) {
-            work_run(pool, step, (index + turn) % pool->threads, pool->scratch[index]);
+            work_run(pool, step, (index + turn) % pool->threads, index);
         }
         if (seconds) {
             double end = now();
@@ -256,8 +262,8 @@ void ck_pool_destroy(ck_pool *pool) {
 
 int64_t ck_pool_state_bytes(const ck_pool *pool, const ck_step *steps, int64_t count) {
     int64_t blocks = 0;
-    for (int64_t step = 0; step < count; step++) blocks += steps[step].blocks;
-    return (1 + count * (pool->threads + 1)) * (int64_t)sizeof(counter) + count * (int64_t)sizeof(int64_t) + blocks;
+    for (int64_t step = 0; step < count; step++) blocks += lines(steps[step].blocks);
+    return (1 + count * (pool->threads + 1)) * (int64_t)sizeof(counter) + lines(count * (int64_t)sizeof(int64_t)) + blocks;
 }
 
 void ck_pool_lock(ck_pool *pool) { pthread_mutex_lock(&pool->run_lock); }
@@ -277,8 +283,12 @@ void ck_pool_run(
     for (int64_t step = 0; step < count; step++) {
         atomic_init(&left(pool, step)->value, steps[step].blocks);
         pool->state.first[step] = blocks;
-        blocks += steps[step].blocks;
+        blocks += lines(steps[step].blocks);
     }
+    // Steps without blocks that stand first are closed by nobody else.
+    int64_t empty = 0;
+    while (empty < count && steps[empty].blocks == 0) empty++;
+    atomic_init(&pool->state.complete->value, empty);
     if (pool->threads > 1) change(pool, &pool->generation);
     work(pool, 0);
 }

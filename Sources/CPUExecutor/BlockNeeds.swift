@@ -2,11 +2,12 @@ internal import CKernels
 
 /// The memory that each block of a step reads and writes, so that the next step's blocks need not wait for all of it.
 ///
-/// Per view one range of addresses a block: from the first pixel of its first row to the end of its last, all channels, even
-/// where a step has only some of them. So two blocks may seem to touch the same memory that do not, but never the other way.
+/// Per view one range of addresses a block: from the view's first channel of the first pixel of its first row to the last
+/// channel of the last pixel, with all that lies between. So two blocks may seem to touch the same memory that do not, but
+/// never the other way.
 struct BlockAccess {
     private let blocks: Int
-    /// By the view's address, so that several calls for one view make one list.
+    /// List i holds every block's i-th range.
     private var read: [[Range<Int>]] = []
     private var written: [[Range<Int>]] = []
     /// How many lists of `read` and `written` the block in hand has added to.
@@ -69,7 +70,9 @@ struct BlockAccess {
     private static func addresses(_ view: ck_view, _ rows: Range<Int>) -> Range<Int> {
         let rowBytes = Int(view.width * view.pitch) * MemoryLayout<Float>.stride
         let start = Int(bitPattern: view.data)
-        return start + rows.lowerBound * rowBytes..<start + rows.upperBound * rowBytes
+        // What kernels read of the last pixel past its channels goes to lanes of no meaning.
+        let rest = Int(view.pitch - Int64(view.extent)) * MemoryLayout<Float>.stride
+        return start + rows.lowerBound * rowBytes..<start + rows.upperBound * rowBytes - rest
     }
 
     /// Per block of this step which blocks of the step before, `previous`, must be done first; nil for all of them.

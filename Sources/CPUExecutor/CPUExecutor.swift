@@ -1,7 +1,7 @@
 // CPUExecutor: graphs on the processor's cores, for machines without a GPU and for everything that must be checked.
 //
 // A plan is a list of steps, each cut into blocks that any thread can do; every thread has its own part of the picture in
-// all steps, helps where others are late, and waits only for the neighbouring blocks of the step before (`BlockNeeds`).
+// all steps, helps where others are late, and waits only for those blocks of the step before that a block needs (`BlockNeeds`).
 // Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
 // few kernels, chosen when the plan is compiled: Winograd for 3x3, with tiles of 6x6 or 4x4 (`WinogradChoice`), a matrix
 // product of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of

@@ -141,7 +141,7 @@ extension PlanCompiler {
             group_outputs: Int32(outputs / step.groups), lane_of: try memory.store(laneOf.map { Int32($0) }))
         try append(
             title(step, "grouped"), kernels.pointee.grouped, job, blocks: blocks(total, pixels),
-            multiplyAdds: step.multiplyAdds)
+            multiplyAdds: step.multiplyAdds, access: .gathering(base, blocks: blocks(total, pixels)))
     }
 }
 

@@ -13,8 +13,8 @@ internal import Tensor
 
 extension PlanCompiler {
     /// The root mean square of the differences that F(6x6) may make, in parts of the results' own. The layers of
-    /// animevideov3 make up to 0.4e-5, those of x4plus up to 0.9e-5. (The largest difference of few results, which stood
-    /// here before, is mostly chance.)
+    /// animevideov3 make up to 0.4e-5, those of x4plus up to 0.9e-5. (The largest difference of so few results would be
+    /// mostly chance.)
     static let errorLimit: Float = 1.5e-5
 
     /// Whether 4x4 tiles need fewer products for a step's picture.

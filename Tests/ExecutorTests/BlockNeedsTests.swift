@@ -121,7 +121,8 @@ import Testing
     func poolsKeepOrder(_ threads: Int, _ slow: Bool) throws {
         var random = Philox(key: UInt64(threads))
         func draw(_ below: Int) -> Int { Int(random.uniform(1)[0] * Float(below)) }
-        let counts = (0..<60).map { _ in [1, 2, 5, 17, 40][draw(5)] }
+        // Steps without blocks come first, last and between others.
+        let counts = [0] + (0..<60).map { _ in [0, 1, 2, 5, 17, 40][draw(6)] } + [0]
         let total = counts.reduce(0, +)
         let done = UnsafeMutablePointer<Int32>.allocate(capacity: total)
         let first = UnsafeMutablePointer<Int>.allocate(capacity: counts.count)
@@ -142,7 +143,11 @@ import Testing
             let before = step == 0 ? 0 : counts[step - 1]
             for block in 0..<count {
                 let low = before == 0 ? 0 : draw(before)
-                needs[start + block] = ck_range(first: Int32(low), last: Int32(min(before - 1, low + 2)))
+                // Some need nothing.
+                needs[start + block] =
+                    draw(9) == 0
+                    ? ck_range(first: .max, last: -1)
+                    : ck_range(first: Int32(low), last: Int32(min(before - 1, low + 2)))
             }
             // Some need everything.
             let mine = draw(4) == 0 ? nil : UnsafePointer(needs + start)
@@ -172,10 +177,12 @@ import Testing
         var isWrong = probe.done[place] != 0
         if probe.step > 0 {
             let before = probe.first[probe.step - 1]
-            let range = probe.needs.map { Int($0[Int(block)].first)...Int($0[Int(block)].last) }
-            for index in range ?? 0...probe.blocks[probe.step - 1] - 1 where probe.done[before + index] != 1 {
-                isWrong = true
+            let everything = 0..<probe.blocks[probe.step - 1]
+            let range = probe.needs.map { needs in
+                let (first, last) = (Int(needs[Int(block)].first), Int(needs[Int(block)].last))
+                return last < first ? 0..<0 : first..<last + 1
             }
+            for index in range ?? everything where probe.done[before + index] != 1 { isWrong = true }
         }
         for step in 0..<max(0, probe.step - 1) {
             for index in 0..<probe.blocks[step] where probe.done[probe.first[step] + index] != 1 { isWrong = true }

@@ -119,11 +119,13 @@ static void CK_NAME(narrow)(const void *argument, void *scratch, int64_t block, 
     const int64_t depth = (int64_t)job->kernel_height * job->kernel_width * job->channels;
     const int64_t lanes = job->output.lanes;
     float *matrix = scratch, *results = matrix + job->pixels * depth;
-    // While the products are computed: the memory of their results, if that is one piece.
+    // While the products are computed: the memory of their results, if that is (nearly) all of one piece.
     CK_NAME(fetch_list) fetches;
     CK_NAME(fetch_clear)(&fetches);
     const ck_view *out = &job->output.view;
-    if (job->output.shuffle == 1) CK_NAME(fetch_piece)(&fetches, out->data + first * out->pitch, 64, pixels * out->pitch / 16);
+    if (job->output.shuffle == 1 && out->extent * 4 >= out->pitch * 3) {
+        CK_NAME(fetch_piece)(&fetches, out->data + first * out->pitch, 64, pixels * out->pitch / 16);
+    }
     int64_t steps = 0;
     for (int64_t lane = 0; lane < lanes; lane += 64) {
         steps += CK_NAME(product_tiles)(pixels, lanes - lane < 64 ? lanes - lane : 64);

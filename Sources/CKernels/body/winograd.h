@@ -4,7 +4,7 @@
 // output's pixels: the tiles' transforms, `[xi, channel / 16, tile, 16]`; for each chunk of lanes one small matrix product per xi,
 // `[xi, tile, lane]`; and the inverse transform, which hands rows of pixels to `finish` while they are in registers.
 // Several convolutions of the same samples may share transforms, which then lie in memory of the plan.
-// Each transform is done along rows, then along columns, on vectors of channels.
+// Each transform is done down the columns, then along the rows, on vectors of channels.
 
 // MARK: One-dimensional transforms
 //
@@ -79,7 +79,7 @@ CK_INLINE void CK_NAME(inverse_4)(const vf *m, vf *y, const int group) {
 }
 
 // Which results each group is.
-enum { CK_NAME(forward_groups_6) = 3, CK_NAME(forward_groups_4) = 2, CK_NAME(inverse_groups) = 2 };
+enum { CK_NAME(forward_groups_6) = 3, CK_NAME(forward_groups_4) = 2 };
 
 CK_INLINE int CK_NAME(forward_result)(const int tile, const int group, const int i) {
     return tile == 4 ? group * 3 + i : group == 0 ? i : group == 2 ? 5 + i : i == 2 ? 7 : 3 + i;
@@ -147,7 +147,8 @@ CK_INLINE void CK_NAME(transform_tile)(
     const ck_view *in = &job->input;
     const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
     const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
-    const float *corner = in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch;
+    const float *corner =
+        inside ? in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch : NULL;
 
     // Samples outside the picture are zeros, samples of an upsampling repeat: such tiles are gathered first.
     const float *rows[8];
@@ -164,9 +165,11 @@ CK_INLINE void CK_NAME(transform_tile)(
 
     for (int64_t c = 0; c < job->depth; c += CK_WIDTH) {
         float gathered[64 * CK_WIDTH];
-        const float *from = corner + c;
+        const float *from;
         int64_t row = in->width * in->pitch, column = in->pitch;
-        if (!inside) {
+        if (inside) {
+            from = corner + c;
+        } else {
             CK_ROLLED for (int i = 0; i < size; i++) {
                 CK_ROLLED for (int j = 0; j < size; j++) {
                     vf sample = rows[i] && columns[j] >= 0 ? vf_load(rows[i] + columns[j] + c) : vf_all(0);

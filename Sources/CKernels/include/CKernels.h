@@ -140,8 +140,7 @@ static inline int32_t ck_panel(int32_t lanes, int32_t panel_lanes) {
 }
 
 /// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
-/// on points 0, ±√½, ±√2, both with infinity. A block is `tiles_per_block` tiles or
-/// a few less.
+/// on points 0, ±√½, ±√2, both with infinity.
 ///
 /// Scratch: `ck_winograd_scratch` floats.
 typedef struct ck_winograd_job {
@@ -156,8 +155,8 @@ typedef struct ck_winograd_job {
     int32_t chunks;
     int32_t chunk_lanes[ck_maximum_chunks];
     int64_t tiles_y, tiles_x;
-    /// The tiles are shared out evenly: block b is those from `ck_winograd_first(b)` to `ck_winograd_first(b + 1)`, at most
-    /// `tiles_per_block` of them.
+    /// The tiles are shared out evenly: block b is those from `ck_winograd_first(b)` to `ck_winograd_first(b + 1)`,
+    /// `tiles_per_block` or one less.
     int64_t blocks, tiles_per_block;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
     /// `ck_panel` of the chunk.
@@ -248,7 +247,7 @@ int64_t ck_pool_state_bytes(const ck_pool *pool, const ck_step *steps, int64_t c
 /// Keeps other callers of `ck_pool_run` out until `ck_pool_unlock`.
 void ck_pool_lock(ck_pool *pool);
 void ck_pool_unlock(ck_pool *pool);
-/// Runs steps one after the other, as far as their blocks' needs go.
+/// Runs steps in order; a block begins when all steps before the last one are complete and its needs are done.
 ///
 /// - scratch: one pointer per thread.
 /// - memory: `ck_pool_state_bytes` that nobody else uses meanwhile, aligned to 64 bytes.
