@@ -44,7 +44,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        let display = ProgressDisplay(json ? .none : .auto)
+        let display = ProgressDisplay(.auto, isQuiet: json)
         let name = model.model ?? defaultModel(for: nil)
         if let input { _ = try MediaReader(path: input) }
         let loaded = try loadModel(name, display)

@@ -16,25 +16,27 @@ enum ProgressStyle: String, CaseIterable {
     case plain
     /// One JSON object a line.
     case json
+    /// Notes, of what was passed over or could not be kept, are told all the same.
     case none
 }
 
 /// Writes progress to standard error. Thread-safe.
 final class ProgressDisplay: Sendable {
     private let style: ProgressStyle
+    private let isQuiet: Bool
     private let lastTime = Mutex(-Double.infinity)
 
-    init(_ style: ProgressStyle) {
-        self.style = style == .auto ? (isatty(2) == 1 ? .bar : .plain) : style
+    /// - Parameter isQuiet: nothing is told at all.
+    init(_ style: ProgressStyle, isQuiet: Bool = false) {
+        self.style = isQuiet ? .none : style == .auto ? (isatty(2) == 1 ? .bar : .plain) : style
+        self.isQuiet = isQuiet
     }
 
     /// A line for people, before or after the bar; JSON has its own events.
     func note(_ text: String) {
-        switch style {
-        case .none: break
-        case .json: write(Event(event: "note", message: text))
-        default: standardError("upframe: \(text)\n")
-        }
+        if isQuiet { return }
+        if style == .json { return write(Event(event: "note", message: text)) }
+        standardError("upframe: \(text)\n")
     }
 
     func show(_ progress: Progress) {

@@ -60,7 +60,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        let display = TrainingDisplay(quiet ? .none : ProgressStyle(rawValue: progress)!)
+        let display = TrainingDisplay(ProgressStyle(rawValue: progress)!, isQuiet: quiet)
         let recipe: Recipe
         do { recipe = try Recipe(path: self.recipe, overrides: changes) } catch {
             throw CommandFailure.usage(error.description)

@@ -11,18 +11,20 @@ internal import TrainingRun
 /// Tells how a training run goes, on standard error.
 final class TrainingDisplay {
     private let style: ProgressStyle
+    private let isQuiet: Bool
     private var last = ContinuousClock.now - .seconds(3600)
 
-    init(_ style: ProgressStyle) { self.style = style == .auto ? (isatty(2) == 1 ? .bar : .plain) : style }
+    /// - Parameter isQuiet: nothing is told at all.
+    init(_ style: ProgressStyle, isQuiet: Bool = false) {
+        self.style = isQuiet ? .none : style == .auto ? (isatty(2) == 1 ? .bar : .plain) : style
+        self.isQuiet = isQuiet
+    }
 
     func note(_ text: String) {
-        switch style {
-        case .none: break
-        case .json: write(Event(event: "note", message: text))
-        default:
-            clear()
-            standardError("upframe: \(text)\n")
-        }
+        if isQuiet { return }
+        if style == .json { return write(Event(event: "note", message: text)) }
+        clear()
+        standardError("upframe: \(text)\n")
     }
 
     func show(_ progress: TrainingProgress) {

@@ -54,7 +54,7 @@ struct UpscaleCommand: ParsableCommand {
     }
 
     func run() throws {
-        let display = ProgressDisplay(quiet ? .none : ProgressStyle(rawValue: progress)!)
+        let display = ProgressDisplay(ProgressStyle(rawValue: progress)!, isQuiet: quiet)
         var readerOptions = source.readerOptions
         if source.isRaw {
             // For raw video these two say what comes in.

@@ -143,6 +143,11 @@ import Testing
         let result = try Command.run(arguments + ["--keep-going"])
         #expect(result.status == 0 && folder.contents.contains("o.mkv"), "\(result.errors)")
         #expect(result.errors.contains("in.mkv: is damaged or cut short"), "\(result.errors)")
+        // What is lost is told without progress too, but not to those who want silence.
+        let again = arguments + ["--keep-going", "--overwrite"]
+        let unseen = try Command.run(again + ["--progress", "none"]).errors
+        #expect(unseen.contains("in.mkv: is damaged or cut short") && !unseen.contains("fps"), "\(unseen)")
+        #expect(try Command.run(again + ["--quiet"]).errors == "")
         let frames = try runChecked(
             "ffprobe",
             [
