@@ -6,45 +6,21 @@ internal import CKernels
 /// channel of the last pixel, with all that lies between. So two blocks may seem to touch the same memory that do not, but
 /// never the other way.
 struct BlockAccess {
-    private let blocks: Int
-    /// List i holds every block's i-th range.
-    private var read: [[Range<Int>]] = []
-    private var written: [[Range<Int>]] = []
-    /// How many lists of `read` and `written` the block in hand has added to.
-    private var (readLists, writtenLists) = (0, 0)
-    private var current = 0
+    /// Per block a range for each view, the views in the same order in all blocks.
+    private var read: [[Range<Int>]]
+    private var written: [[Range<Int>]]
 
-    /// - Parameter blocks: every one of them is told of in order, each with the same views in the same order.
-    init(blocks: Int) { self.blocks = blocks }
-
-    private mutating func begin(_ block: Int) {
-        guard block != current else { return }
-        precondition(block == current + 1, "blocks come in order")
-        current = block
-        (readLists, writtenLists) = (0, 0)
-    }
-
-    private static func add(_ range: Range<Int>, to lists: inout [[Range<Int>]], at index: Int, blocks: Int) {
-        if lists.count == index {
-            lists.append([])
-            lists[index].reserveCapacity(blocks)
-        }
-        lists[index].append(range)
+    /// Of blocks that touch nothing yet.
+    init(blocks: Int) {
+        read = [[Range<Int>]](repeating: [], count: blocks)
+        written = read
     }
 
     /// `block` reads memory.
-    mutating func reads(_ range: Range<Int>, in block: Int) {
-        begin(block)
-        Self.add(range, to: &read, at: readLists, blocks: blocks)
-        readLists += 1
-    }
+    mutating func reads(_ range: Range<Int>, in block: Int) { read[block].append(range) }
 
     /// `block` writes memory.
-    mutating func writes(_ range: Range<Int>, in block: Int) {
-        begin(block)
-        Self.add(range, to: &written, at: writtenLists, blocks: blocks)
-        writtenLists += 1
-    }
+    mutating func writes(_ range: Range<Int>, in block: Int) { written[block].append(range) }
 
     /// `block` reads rows of the flattened `[batch * height]`.
     mutating func reads(_ view: ck_view, rows: Range<Int>, in block: Int) {
@@ -77,9 +53,12 @@ struct BlockAccess {
 
     /// Per block of this step which blocks of the step before, `previous`, must be done first; nil for all of them.
     func needs(of previous: BlockAccess) -> [ck_range]? {
-        var result = [ck_range](repeating: ck_range(first: .max, last: -1), count: blocks)
+        var result = [ck_range](repeating: ck_range(first: .max, last: -1), count: read.count)
+        // Per view the blocks' ranges.
+        func views(_ ranges: [[Range<Int>]]) -> [[Range<Int>]] {
+            (0..<(ranges.first?.count ?? 0)).map { view in ranges.map { $0[view] } }
+        }
         func include(_ mine: [Range<Int>], _ theirs: [Range<Int>]) -> Bool {
-            guard mine.count == blocks, theirs.count == previous.blocks else { return false }
             let mineEnds = (mine.map(\.lowerBound).min() ?? 0, mine.map(\.upperBound).max() ?? 0)
             let theirEnds = (theirs.map(\.lowerBound).min() ?? 0, theirs.map(\.upperBound).max() ?? 0)
             if mineEnds.0 >= theirEnds.1 || theirEnds.0 >= mineEnds.1 { return true }
@@ -95,11 +74,12 @@ struct BlockAccess {
             }
             return true
         }
-        for mine in read {
-            for theirs in previous.written where !include(mine, theirs) { return nil }
+        let (theirWritten, theirRead) = (views(previous.written), views(previous.read))
+        for mine in views(read) {
+            for theirs in theirWritten where !include(mine, theirs) { return nil }
         }
-        for mine in written {
-            for theirs in previous.written + previous.read where !include(mine, theirs) { return nil }
+        for mine in views(written) {
+            for theirs in theirWritten + theirRead where !include(mine, theirs) { return nil }
         }
         return result
     }
@@ -119,7 +99,8 @@ extension [Range<Int>] {
 
 extension BlockAccess {
     /// What Winograd's kernels touch; `transforming` is true for the one that makes shared transforms.
-    static func winograd(_ job: ck_winograd_job, blocks: Int, transforming: Bool = false) -> BlockAccess {
+    static func winograd(_ job: ck_winograd_job, transforming: Bool = false) -> BlockAccess {
+        let blocks = Int(job.blocks)
         var access = BlockAccess(blocks: blocks)
         let (tile, upsampling) = (Int(job.tile), Int(job.upsampling))
         let (tilesX, tilesY) = (Int(job.tiles_x), Int(job.tiles_y))

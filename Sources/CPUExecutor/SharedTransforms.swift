@@ -121,9 +121,9 @@ extension PlanCompiler {
     }
 
     /// Steps that transform what `step` reads and nobody has transformed yet; `job` then names the channels that it reads.
-    mutating func appendTransforms(_ step: ConvolutionStep, _ job: inout ck_winograd_job, blocks: Int)
-        throws(ExecutionError)
-    {
+    mutating func appendTransforms(
+        _ step: ConvolutionStep, _ job: inout ck_winograd_job
+    ) throws(ExecutionError) {
         let buffer = step.input.buffer
         let groupFloats = shared[buffer]!.blocks.largest * SharedTransforms.group
         let start = SharedTransforms.groups(step.input).lowerBound
@@ -134,8 +134,8 @@ extension PlanCompiler {
             transform.transformed += run.lowerBound * groupFloats
             try append(
                 "winograd transform \(transform.depth) \(step.input.width)x\(step.input.height)",
-                kernels.pointee.transform, transform, blocks: blocks,
-                access: .winograd(transform, blocks: blocks, transforming: true))
+                kernels.pointee.transform, transform, blocks: Int(job.blocks),
+                access: .winograd(transform, transforming: true))
             let moved = step.input.pixels + Int(job.tiles_y * job.tiles_x) * step.input.batch * 64
             steps[steps.count - 1].bytes = moved * Int(transform.depth) * MemoryLayout<Float>.size
         }

@@ -22,7 +22,7 @@ extension PlanCompiler {
         (job.input, job.output) = (input, output)
         (job.tile, job.upsampling, job.depth) = (Int32(tile), Int32(step.inputUpsampling), input.extent)
         (job.tiles_y, job.tiles_x) = (Int64(tilesY), Int64(tilesX))
-        let chunks = Self.chunks(Int(output.lanes))
+        let chunks = winogradChunks(Int(output.lanes))
         job.chunks = Int32(chunks.count)
         withUnsafeMutableBytes(of: &job.chunk_lanes) { bytes in
             for (index, lanes) in chunks.enumerated() {
@@ -31,11 +31,14 @@ extension PlanCompiler {
         }
         let total = step.output.batch * tilesY * tilesX
         let sharing = shared[step.input.buffer]
-        let blocks = sharing?.blocks ?? tileBlocks(total, tile: tile, depth: Int(input.extent), lanes: chunks.max()!)
+        let blocks =
+            sharing?.blocks
+            ?? TileBlocks(
+                total, tile: tile, channels: Int(input.extent) + chunks.max()!, threads: threads)
         (job.blocks, job.tiles_per_block) = (Int64(blocks.count), Int64(blocks.largest))
         if let sharing {
             (job.transformed, job.transformed_depth) = (sharing.memory, Int64(sharing.channels))
-            try appendTransforms(step, &job, blocks: blocks.count)
+            try appendTransforms(step, &job)
         }
 
         let packed = try memory.allocate(Float.self, count: Int(ck_winograd_weights(&job)))
@@ -48,21 +51,15 @@ extension PlanCompiler {
         scratchBytes = max(scratchBytes, Int(ck_winograd_scratch(&job)) * MemoryLayout<Float>.stride)
         try append(
             title(step, "winograd \(tile)x\(tile)"), kernels.pointee.winograd, job, blocks: blocks.count,
-            multiplyAdds: step.multiplyAdds, access: .winograd(job, blocks: blocks.count))
+            multiplyAdds: step.multiplyAdds, access: .winograd(job))
     }
+}
 
-    /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
-    private static func chunks(_ lanes: Int) -> [Int] {
-        let vectors = lanes / 16
-        let count = (vectors + 3) / 4
-        return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
-    }
-
-    /// Blocks of as many tiles as half of the second-level cache holds, transformed and multiplied.
-    private func tileBlocks(_ total: Int, tile: Int, depth: Int, lanes: Int) -> TileBlocks {
-        let bytes = (tile + 2) * (tile + 2) * (depth + lanes) * MemoryLayout<Float>.stride
-        return TileBlocks(total, atMost: max(6, cacheBytes() / 2 / bytes), threads: threads)
-    }
+/// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
+func winogradChunks(_ lanes: Int) -> [Int] {
+    let vectors = lanes / 16
+    let count = (vectors + 3) / 4
+    return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
 }
 
 /// How many blocks tiles are shared out to, and how many tiles the largest has.
@@ -76,12 +73,16 @@ struct TileBlocks {
         count = min(tiles, perThread * threads)
         largest = (tiles + count - 1) / count
     }
-}
 
-/// The second-level cache's size, within reason.
-func cacheBytes() -> Int {
-    let size = cacheSize(level: 2)
-    return size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
+    /// Blocks of as many tiles of `tile` x `tile` results as half of the second-level cache holds, where each has so many
+    /// channels in, transformed, and lanes out, multiplied.
+    init(_ tiles: Int, tile: Int, channels: Int, threads: Int) {
+        let bytes = (tile + 2) * (tile + 2) * channels * MemoryLayout<Float>.stride
+        // The cache's size within reason.
+        let size = cacheSize(level: 2)
+        let cache = size > 0 ? min(max(size, 256 << 10), 2 << 20) : 512 << 10
+        self.init(tiles, atMost: max(6, cache / 2 / bytes), threads: threads)
+    }
 }
 
 /// Bytes of one of the caches of level 2 or 3; 0 where the system does not say.

@@ -32,9 +32,7 @@ extension TensorCompiler {
         fill32(&job.chunk_lanes, chunks)
         job.output.lanes = Int32(outputs)
         let total = batch * tilesY * tilesX
-        // As many tiles as half of the second-level cache holds, transformed and multiplied.
-        let bytes = (tile + 2) * (tile + 2) * (inputs + chunks.max()!) * MemoryLayout<Float>.stride
-        let tiles = TileBlocks(total, atMost: max(6, cacheBytes() / 2 / bytes), threads: threads)
+        let tiles = TileBlocks(total, tile: tile, channels: inputs + chunks.max()!, threads: threads)
         (job.blocks, job.tiles_per_block) = (Int64(tiles.count), Int64(tiles.largest))
 
         // Transformed weights.
@@ -77,13 +75,6 @@ extension TensorCompiler {
             job.weights = UnsafePointer(resolve(packed))
             return job
         }
-    }
-
-    /// `lanes` in nearly equal chunks of at most 64, each a multiple of 16.
-    private func winogradChunks(_ lanes: Int) -> [Int] {
-        let vectors = lanes / 16
-        let count = (vectors + 3) / 4
-        return (0..<count).map { (vectors * ($0 + 1) / count - vectors * $0 / count) * 16 }
     }
 }
 
