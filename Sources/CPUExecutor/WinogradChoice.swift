@@ -5,11 +5,11 @@ internal import Tensor
 
 // Which of Winograd's two methods a layer is computed by.
 //
-// F(6x6) needs 64 products a tile of 36 results, F(4x4) 36 for 16. All that a layer does grows with tiles times products, so
-// the smaller number wins: F(6x6), but for pictures that its tiles fit badly (sides up to 8, or about 20 by 20). Its
-// transforms enlarge rounding, though, the more the deeper the layer is. So the error is measured, with the kernel itself on
-// the layer's own weights, and where F(6x6) is off by more than `errorLimit`, the layer is computed by F(4x4), which is
-// some six times more precise.
+// F(6x6) needs 64 products a tile of 36 results, F(4x4) 36 for 16, and tiles that the picture's end cuts off only those of
+// their results. All that a layer does grows with the products, so F(6x6) wins but for pictures of sides up to 8, where the
+// two need as many. Its transforms enlarge rounding, though, the more the deeper the layer is. So the error is measured, with
+// the kernel itself on the layer's own weights, and where F(6x6) is off by more than `errorLimit`, the layer is computed by
+// F(4x4), which is some six times more precise.
 
 extension PlanCompiler {
     /// The root mean square of the differences that F(6x6) may make, in parts of the results' own. The layers of
@@ -17,12 +17,14 @@ extension PlanCompiler {
     /// mostly chance.)
     static let errorLimit: Float = 1.5e-5
 
-    /// Whether 4x4 tiles need fewer products for a step's picture.
-    static func fits4Better(height: Int, width: Int) -> Bool {
-        func products(_ tile: Int) -> Int {
-            (height + tile - 1) / tile * ((width + tile - 1) / tile) * (tile + 2) * (tile + 2)
+    /// Whether 4x4 tiles, which are more precise, need no more products for a step's picture.
+    static func fits4(height: Int, width: Int) -> Bool {
+        func products(_ side: Int, _ tile: Int) -> Int {
+            let rest = side % tile
+            let last = rest > 0 ? Int(ck_winograd_results(Int64(rest), Int32(tile))) + 2 : 0
+            return side / tile * (tile + 2) + last
         }
-        return products(4) < products(6)
+        return products(height, 4) * products(width, 4) <= products(height, 6) * products(width, 6)
     }
 
     /// The names of weights that F(6x6) is not precise enough for.

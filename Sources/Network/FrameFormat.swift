@@ -117,10 +117,11 @@ public struct FramePlanes {
 
 /// An executor whose plans take and give pictures as decoders and encoders have them, converted on the device.
 public protocol FrameExecutor: Executor {
-    /// Compiles a graph of one RGB picture `[1, H, W, 3]` to another.
+    /// Compiles a graph of N RGB pictures `[N, H, W, 3]` to as many others. N frames are then computed together, which
+    /// fills a large device with small frames.
     ///
     /// - Parameters:
-    ///   - input, output: of the sizes of the graph's input and output.
+    ///   - input, output: of the sizes of the graph's pictures.
     /// - Throws: `ExecutionError` as `compile` does, and where the device cannot take so large a frame.
     func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
         -> any FramePlan
@@ -136,18 +137,26 @@ public struct FrameTicket: Sendable, Hashable {
 ///
 /// Several frames can be in flight: copying one in or out goes on while the device computes another.
 public protocol FramePlan: AnyObject {
-    /// Frames that can be submitted before the first is waited for.
+    /// Frames that are computed together.
+    var framesAtOnce: Int { get }
+    /// Frames that can be submitted before the first is waited for: several times `framesAtOnce`.
     var framesInFlight: Int { get }
+    /// Frames that were submitted, and not started because their batch is not full.
+    var framesWaiting: Int { get }
+    /// Whether a frame can be submitted. (A batch that was started before it was full takes no more.)
+    var hasRoom: Bool { get }
     var memoryBytes: Int { get }
 
-    /// Lends memory for a frame's samples, and starts it. Blocks for as long as `write` does, never for the device.
+    /// Lends memory for a frame's samples, and starts it: with those before it, when they are `framesAtOnce`. Blocks for
+    /// as long as `write` does, never for the device.
     ///
-    /// - Precondition: fewer than `framesInFlight` frames are in flight.
+    /// - Precondition: `hasRoom`.
     /// - Throws: `ExecutionError`, and what `write` throws; the frame is then not started.
     func submit(_ write: (FramePlanes) throws -> Void) throws -> FrameTicket
 
     /// Blocks until the frame is done, and lends its samples for reading. Frames are waited for in the order in which
-    /// they were submitted.
+    /// they were submitted. A frame whose batch is not full yet is started first, with those that there are; that takes as
+    /// long as a full batch.
     ///
     /// - Throws: `ExecutionError`, and what `read` throws.
     func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws

@@ -15,18 +15,44 @@ struct FrameSharing {
         seconds = Array(repeating: nil, count: devices)
     }
 
-    /// Whether a free device may take a frame.
-    func mayTake(_ device: Int) -> Bool {
+    /// Whether a device that has `held` frames may take another.
+    func mayTake(_ device: Int, holding held: Int = 0) -> Bool {
         guard let own = seconds[device] else { return true }
         let others = seconds.indices.filter { $0 != device }.compactMap { seconds[$0] }
-        // While it computes one, the others could do so many.
-        return others.reduce(0) { $0 + own / max($1, 1e-9) } <= Double(window - 1)
+        // Until it is through with this one, the others could do so many.
+        return others.reduce(0) { $0 + own * Double(held + 1) / max($1, 1e-9) } <= Double(window - 1)
     }
 
     /// A device did a frame.
     mutating func measured(_ device: Int, seconds new: Double) {
         // The first frames still compile; later ones count for more than earlier ones.
         seconds[device] = seconds[device].map { $0 * 0.75 + new * 0.25 } ?? new
+    }
+}
+
+/// What a device does with jobs, called by one thread only.
+public struct DeviceWork<Job, Output> {
+    /// Jobs that may be begun before the first is ended.
+    let capacity: Int
+    let begin: (Job) throws -> Void
+    /// Waits for the oldest job that was begun.
+    let end: () throws -> Output
+
+    /// - Parameters:
+    ///   - capacity: jobs that may be begun before the first is ended.
+    ///   - begin: starts a job.
+    ///   - end: waits for the oldest job that was begun without an error.
+    public init(capacity: Int, begin: @escaping (Job) throws -> Void, end: @escaping () throws -> Output) {
+        (self.capacity, self.begin, self.end) = (capacity, begin, end)
+    }
+
+    /// One job at a time.
+    public init(_ body: @escaping (Job) throws -> Output) {
+        var job: Job?
+        self.init(capacity: 1, begin: { job = $0 }) {
+            guard let begun = job.take() else { preconditionFailure("nothing was begun") }
+            return try body(begun)
+        }
     }
 }
 
@@ -49,23 +75,23 @@ public final class DeviceGroup<Job, Output>: @unchecked Sendable {
     private var threads: [WorkerThread] = []
 
     /// Handed to one thread, and used there only.
-    private struct Body: @unchecked Sendable {
-        let run: (Job) throws -> Output
+    private struct Work: @unchecked Sendable {
+        let value: DeviceWork<Job, Output>
     }
 
     /// - Parameters:
     ///   - names: of the devices, for their threads.
     ///   - window: frames that may be under way at once; more than there are devices, or some are always idle.
-    ///   - bodies: what each device does with a job, on its own thread; what they own is used by nobody else.
-    public init(names: [String], window: Int? = nil, bodies: [(Job) throws -> Output]) {
-        precondition(!bodies.isEmpty && names.count == bodies.count, "a name and a body for each device")
-        self.window = window ?? 4 * bodies.count
-        precondition(self.window > bodies.count || bodies.count == 1, "a window of more than \(bodies.count) frames")
-        sharing = FrameSharing(devices: bodies.count, window: self.window)
-        counts = Array(repeating: 0, count: bodies.count)
-        for (index, body) in bodies.enumerated() {
-            let body = Body(run: body)
-            threads.append(WorkerThread("upframe \(names[index])") { [self] in work(index, body.run) })
+    ///   - works: what each device does with jobs, on its own thread; what they own is used by nobody else.
+    public init(names: [String], window: Int? = nil, works: [DeviceWork<Job, Output>]) {
+        precondition(!works.isEmpty && names.count == works.count, "a name and work for each device")
+        self.window = window ?? 4 * works.count
+        precondition(self.window > works.count || works.count == 1, "a window of more than \(works.count) frames")
+        sharing = FrameSharing(devices: works.count, window: self.window)
+        counts = Array(repeating: 0, count: works.count)
+        for (index, work) in works.enumerated() {
+            let work = Work(value: work)
+            threads.append(WorkerThread("upframe \(names[index])") { [self] in run(work.value, on: index) })
         }
     }
 
@@ -127,22 +153,58 @@ public final class DeviceGroup<Job, Output>: @unchecked Sendable {
     /// Waits until every device has ended its last frame; after `finish` or `cancel`.
     public func join() { for thread in threads { thread.join() } }
 
-    private func work(_ device: Int, _ body: (Job) throws -> Output) {
+    private enum Turn {
+        case begin(number: Int, job: Job)
+        case end
+        case stop
+    }
+
+    private func run(_ work: DeviceWork<Job, Output>, on device: Int) {
+        // Jobs begun and not ended, the oldest first.
+        var held: [(number: Int, since: Double)] = []
+        var lastEnd = 0.0
         while true {
-            let next: (number: Int, job: Job)? = monitor.wait(
+            let count = held.count
+            let turn: Turn = monitor.wait(
                 until: {
-                    isCancelled || (isFinished && waiting.isEmpty) || (!waiting.isEmpty && sharing.mayTake(device))
+                    // With something to wait for, nobody waits here.
+                    count > 0 || isCancelled || (isFinished && waiting.isEmpty) || mayBegin(work, device, count)
                 }
-            ) { isCancelled || waiting.isEmpty ? nil : waiting.removeFirst() }
-            guard let next else { return }
-            let start = monotonicSeconds()
-            let result = Result { try body(next.job) }
-            let seconds = monotonicSeconds() - start
-            monitor.change {
-                sharing.measured(device, seconds: seconds)
-                counts[device] += 1
-                if !isCancelled { done[next.number] = result }
+            ) {
+                if mayBegin(work, device, count) {
+                    let next = waiting.removeFirst()
+                    return .begin(number: next.number, job: next.job)
+                }
+                return count > 0 ? .end : .stop
             }
+            switch turn {
+            case .stop: return
+            case .begin(let number, let job):
+                let since = monotonicSeconds()
+                do {
+                    try work.begin(job)
+                    held.append((number, since))
+                } catch { deliver(.failure(error), number, from: device, seconds: monotonicSeconds() - since) }
+            case .end:
+                let oldest = held.removeFirst()
+                let result = Result { try work.end() }
+                let now = monotonicSeconds()
+                // Those before it had the device until then.
+                deliver(result, oldest.number, from: device, seconds: now - max(oldest.since, lastEnd))
+                lastEnd = now
+            }
+        }
+    }
+
+    private func mayBegin(_ work: DeviceWork<Job, Output>, _ device: Int, _ held: Int) -> Bool {
+        !isCancelled && !waiting.isEmpty && held < work.capacity && sharing.mayTake(device, holding: held)
+    }
+
+    private func deliver(_ result: Result<Output, any Error>, _ number: Int, from device: Int, seconds: Double) {
+        monitor.change {
+            sharing.measured(device, seconds: seconds)
+            counts[device] += 1
+            if !isCancelled { done[number] = result }
         }
     }
 }

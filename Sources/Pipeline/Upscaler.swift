@@ -28,7 +28,7 @@ public final class Upscaler {
     public let executor: any Executor
     private let tiling: Tiling
     private let memoryBudget: Int
-    /// Pixels of tiles that are worth running as one batch; for tests also where the device does not ask for it.
+    /// Pixels of tiles or pictures that are worth running as one batch; for tests also where the device does not ask for it.
     var fillingPixels: Int
 
     /// Plan and layout of the latest picture size.
@@ -102,6 +102,14 @@ public final class Upscaler {
         while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
         let batches = (layout.count + most - 1) / most
         return (layout.count + batches - 1) / batches
+    }
+
+    /// How many pictures of this shape it takes to fill the device, where the budget holds their activations.
+    func picturesAtOnce(_ shape: Shape) -> Int {
+        let layout = layout(shape, tile: nil)
+        var most = max(1, fillingPixels / (shape.height * shape.width))
+        while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
+        return most
     }
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.

@@ -27,13 +27,19 @@ struct FrameLayout: Hashable {
         (self.starts, self.strides, bytes) = (starts, strides, end)
     }
 
-    /// The bytes of one plane.
-    func range(plane: Int) -> Range<Int> {
-        starts[plane]..<starts[plane] + strides[plane] * format.extent(plane: plane).height
+    /// The bytes of one plane of the picture after so many others.
+    func range(plane: Int, of picture: Int = 0) -> Range<Int> {
+        let start = picture * bytes + starts[plane]
+        return start..<start + strides[plane] * format.extent(plane: plane).height
     }
 
-    /// The planes of a picture that lies at `base`.
-    func planes(_ base: UnsafeMutableRawPointer) -> FramePlanes {
+    /// The planes of the picture after so many others, the first of which lies at `base`.
+    func planes(_ base: UnsafeMutableRawPointer, of picture: Int = 0) -> FramePlanes {
+        let base = base + picture * bytes
+        return planes(at: base)
+    }
+
+    private func planes(at base: UnsafeMutableRawPointer) -> FramePlanes {
         FramePlanes(
             starts.indices.map { plane in
                 FramePlanes.Plane(

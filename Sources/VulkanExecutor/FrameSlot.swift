@@ -27,8 +27,10 @@ final class PlanMemory {
     ) throws {
         self.ends = ends
         program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
-        inputs = ends.input.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.inputs)
-        outputs = ends.output.map { ([0], $0.bytes) } ?? PlanMemory.layout(program.outputs)
+        inputs = ends.input.map { [program] in ([0], $0.bytes * program.inputs[0].batch) }
+            ?? PlanMemory.layout(program.inputs)
+        outputs = ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch) }
+            ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
             program, parameters, precision, executor.device.capabilities, executor.multiplication,
             executor.halfSums, ends: ends, inputStarts: inputs.starts, outputStarts: outputs.starts)
@@ -79,7 +81,7 @@ final class PlanMemory {
     }
 }
 
-/// One frame in flight: staging memory for inputs and outputs, and commands recorded once.
+/// One frame in flight, or one batch of them: staging memory for inputs and outputs, and commands recorded once.
 final class FrameSlot {
     private let memory: PlanMemory
     private let input: HostBuffer
@@ -93,8 +95,9 @@ final class FrameSlot {
     /// Seconds to wait for a frame.
     private let patience: Double
     private var pending: UInt64?
+    /// Whether somebody has it: from before it is filled until its outputs were read.
+    var isTaken = false
 
-    var isBusy: Bool { pending != nil }
     var bytes: Int { input.bytes + output.bytes + status.bytes }
     var recorded: (dispatches: Int, barriers: Int) {
         (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
@@ -114,6 +117,8 @@ final class FrameSlot {
         }
         let pieces = launches.reduce(0) { $0 + $1.pieces.count }
         status = try HostBuffer(device, bytes: max(1, pieces) * bindingAlignment, use: .readback)
+        // The places of a batch that is never full are computed too: on numbers.
+        if memory.ends.input != nil { try input.write { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) } }
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 
@@ -160,9 +165,11 @@ final class FrameSlot {
         return batches
     }
 
-    /// Lends the memory of the inputs, then starts the frame.
-    func submit(_ fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
-        try input.write(fill)
+    /// Lends the memory of the inputs.
+    func fill(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws { try input.write(body) }
+
+    /// Starts the frame.
+    func submit() throws {
         try status.write { target in
             for index in labels.indices {
                 target.storeBytes(of: 0, toByteOffset: index * bindingAlignment, as: UInt32.self)

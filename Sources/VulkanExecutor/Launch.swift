@@ -32,6 +32,15 @@ struct Region {
         (batch, height, width) = (view.batch, view.height, view.width)
     }
 
+    /// One of the region's images, as a region of its own.
+    func image(_ index: Int) -> Region {
+        var one = self
+        one.batch = 1
+        // Seen from there, what lies at `start` is so many rows before the first.
+        one.firstRow = -index * height
+        return one
+    }
+
     /// A dense picture of 32-bit floats from byte `start` of the slot's staging memory on.
     init(dense view: View, _ memory: Memory, start: Int) {
         self.memory = memory

@@ -286,26 +286,30 @@ struct Lowering {
             constants: constants.endStep(start), kind: .transfer, label: "download", sourceRows: { $0 })
     }
 
-    /// A decoder's frame to the picture that the network reads.
+    /// Decoders' frames, one after the other, to the pictures that the network reads.
     private mutating func upload(_ frame: FrameLayout, to view: View) {
-        precondition(view.batch == 1 && view.channels == 3, "a frame is one RGB picture, not \(view.shape)")
+        precondition(view.channels == 3, "a frame is an RGB picture, not \(view.shape)")
         precondition(
             view.width == frame.format.width && view.height == frame.format.height,
             "a frame of \(frame.format.width)x\(frame.format.height) for \(view.shape)")
         let start = constants.beginStep()
         let numbers = frame.inputNumbers
         _ = constants.append(numbers, count: numbers.count, step: start)
-        leastBytes = frame.bytes + view.shape.count * precision.bytes
-        append(
-            "frame_in", common(target: view, source: view) + frame.inputConstants, across: view.width,
-            source: Region(bytes: 0..<frame.bytes, .input), target: region(view),
-            constants: constants.endStep(start), images: 1, rows: view.height, work: view.shape.count,
-            kind: .transfer, label: "frame to RGB", sourceRows: { $0 })
+        let constants = constants.endStep(start)
+        let elements = view.shape.count / view.batch
+        leastBytes = frame.bytes + elements * precision.bytes
+        for image in 0..<view.batch {
+            append(
+                "frame_in", common(target: view, source: view) + frame.inputConstants, across: view.width,
+                source: Region(bytes: image * frame.bytes..<(image + 1) * frame.bytes, .input),
+                target: region(view).image(image), constants: constants, images: 1, rows: view.height, work: elements,
+                kind: .transfer, label: "frame to RGB", sourceRows: { $0 })
+        }
     }
 
-    /// The network's picture to an encoder's frame, one launch a plane.
+    /// The network's pictures to encoders' frames, one launch a plane.
     private mutating func download(_ view: View, to frame: FrameLayout) {
-        precondition(view.batch == 1 && view.channels == 3, "a frame is one RGB picture, not \(view.shape)")
+        precondition(view.channels == 3, "a frame is an RGB picture, not \(view.shape)")
         precondition(
             view.width == frame.format.width && view.height == frame.format.height,
             "a frame of \(frame.format.width)x\(frame.format.height) for \(view.shape)")
@@ -315,14 +319,18 @@ struct Lowering {
             _ = constants.append(numbers, count: numbers.count, step: start)
             var words = common(target: view, source: view)
             words[Constant.sourceMap] = map(view, targetQuads: 1, step: start)
-            let range = frame.range(plane: plane)
-            leastBytes = range.count + view.shape.count * precision.bytes / frame.starts.count
-            append(
-                "frame_out", words + frame.outputConstants(plane: plane),
-                across: (frame.format.rowBytes(plane: plane) + 3) / 4, source: region(view),
-                target: Region(bytes: range, .output), constants: constants.endStep(start), images: 1,
-                rows: frame.format.extent(plane: plane).height, work: range.count, kind: .transfer,
-                label: "RGB to plane \(plane)", sourceRows: { frame.sourceRows($0, plane: plane) })
+            let constants = constants.endStep(start)
+            leastBytes =
+                frame.range(plane: plane).count + view.shape.count / view.batch * precision.bytes / frame.starts.count
+            for image in 0..<view.batch {
+                let range = frame.range(plane: plane, of: image)
+                append(
+                    "frame_out", words + frame.outputConstants(plane: plane),
+                    across: (frame.format.rowBytes(plane: plane) + 3) / 4, source: region(view).image(image),
+                    target: Region(bytes: range, .output), constants: constants, images: 1,
+                    rows: frame.format.extent(plane: plane).height, work: range.count, kind: .transfer,
+                    label: "RGB to plane \(plane)", sourceRows: { frame.sourceRows($0, plane: plane) })
+            }
         }
     }
 

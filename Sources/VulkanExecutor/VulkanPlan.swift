@@ -16,7 +16,6 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// A frame that was submitted and not yet waited for.
     public struct Ticket: Sendable {
-        fileprivate let serial: Int
         fileprivate let slot: Int
         /// Whether the plan in single precision has it.
         fileprivate let isFallback: Bool
@@ -113,32 +112,69 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// Lends the memory of a frame's inputs, and starts it.
     func start(_ fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws -> Ticket {
-        if let fallback {
-            let ticket = try fallback.start(fill)
-            return Ticket(serial: ticket.serial, slot: ticket.slot, isFallback: true)
+        let ticket = take()
+        do {
+            try self.fill(ticket, fill)
+            try launch(ticket)
+        } catch {
+            release(ticket)
+            throw error
         }
-        // Not always the next one: a frame that is run again takes a slot out of turn.
-        let turns = (submitted..<submitted + framesInFlight).lazy.map { [framesInFlight] in $0 % framesInFlight }
-        guard let index = turns.first(where: { !slots[$0].isBusy }) else {
-            preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one")
-        }
-        try translatingErrors { try slots[index].submit(fill) }
-        submitted += 1
-        return Ticket(serial: submitted, slot: index, isFallback: false)
+        return ticket
     }
 
     /// Waits for a frame, and lends the memory of its outputs.
-    func finish(_ ticket: Ticket, _ read: (UnsafeRawBufferPointer) throws -> Void) throws {
-        if ticket.isFallback {
-            guard let fallback else { preconditionFailure("this plan issued no such ticket") }
-            let own = Ticket(serial: ticket.serial, slot: ticket.slot, isFallback: false)
-            return try fallback.finish(own, read)
+    func finish(_ ticket: Ticket, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let done = try complete(ticket)
+        defer { release(done) }
+        try read(done, body)
+    }
+
+    // What `start` and `finish` do, step by step, for who fills and reads a batch frame by frame.
+
+    /// A slot that is free.
+    ///
+    /// - Precondition: fewer than `framesInFlight` are taken.
+    func take() -> Ticket {
+        if let fallback { return Ticket(slot: fallback.take().slot, isFallback: true) }
+        // Not always the next one: a frame that is run again takes a slot out of turn.
+        let turns = (submitted..<submitted + framesInFlight).lazy.map { [framesInFlight] in $0 % framesInFlight }
+        guard let index = turns.first(where: { !slots[$0].isTaken }) else {
+            preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one")
         }
-        let slot = slots[ticket.slot]
-        precondition(slot.isBusy, "this frame was waited for before")
-        let overflow = try translatingErrors { try slot.finish() }
-        guard let overflow else { return try translatingErrors { try slot.read(read) } }
-        guard storage == .fp16 else {
+        slots[index].isTaken = true
+        submitted += 1
+        return Ticket(slot: index, isFallback: false)
+    }
+
+    private func slot(_ ticket: Ticket) -> FrameSlot {
+        let plan = ticket.isFallback ? fallback : self
+        guard let slot = plan?.slots[ticket.slot], slot.isTaken else {
+            preconditionFailure("this plan issued no such ticket, or it was used up before")
+        }
+        return slot
+    }
+
+    /// Lends the memory of the inputs.
+    func fill(_ ticket: Ticket, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+        try translatingErrors { try slot(ticket).fill(body) }
+    }
+
+    /// Starts what was filled.
+    func launch(_ ticket: Ticket) throws { try translatingErrors { try slot(ticket).submit() } }
+
+    /// Waits for what was launched.
+    ///
+    /// - Returns: who has the outputs; if that is somebody else, the ticket was released.
+    func complete(_ ticket: Ticket) throws -> Ticket {
+        var isDone = false
+        defer { if !isDone { release(ticket) } }
+        let overflow = try translatingErrors { try slot(ticket).finish() }
+        guard let overflow else {
+            isDone = true
+            return ticket
+        }
+        guard storage == .fp16, !ticket.isFallback else {
             throw ExecutionError.device(
                 device: executor.device.name,
                 message: "numbers grew beyond single precision in \(overflow): the weights do not fit the network")
@@ -146,13 +182,26 @@ public final class VulkanPlan: ProfilingPlan {
         // Half floats did not do: this frame, and all that follow, in single precision. Inputs lie alike in both.
         let plan = try fallback ?? translatingErrors { try VulkanPlan(executor, graph, parameters, .fp32, ends: ends) }
         fallback = plan
-        var again: Ticket?
-        try translatingErrors {
-            try slot.inputs { bytes in again = try plan.start { $0.copyMemory(from: bytes) } }
+        let again = Ticket(slot: plan.take().slot, isFallback: true)
+        do {
+            try translatingErrors {
+                try slot(ticket).inputs { bytes in try fill(again) { $0.copyMemory(from: bytes) } }
+            }
+            try launch(again)
+        } catch {
+            release(again)
+            throw error
         }
-        guard let again else { preconditionFailure("the slot lends its memory") }
-        try plan.finish(again, read)
+        return try complete(again)
     }
+
+    /// Lends the memory of the outputs.
+    func read(_ ticket: Ticket, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        try translatingErrors { try slot(ticket).read(body) }
+    }
+
+    /// The slot is free again.
+    func release(_ ticket: Ticket) { slot(ticket).isTaken = false }
 
     // MARK: Measuring
 
@@ -169,7 +218,7 @@ public final class VulkanPlan: ProfilingPlan {
         return try translatingErrors {
             let slot = try FrameSlot(executor, memory, isTimed: true)
             for _ in 0..<2 {
-                try slot.submit { target in
+                try slot.fill { target in
                     var start = 0
                     for tensor in inputs {
                         tensor.withUnsafeValues { values in
@@ -179,6 +228,7 @@ public final class VulkanPlan: ProfilingPlan {
                         }
                     }
                 }
+                try slot.submit()
                 _ = try slot.finish()
             }
             var timings: [LayerTiming] = []
@@ -200,46 +250,4 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// Dispatches and barriers of one frame; for tests.
     var recorded: (dispatches: Int, barriers: Int) { slots.first?.recorded ?? (0, 0) }
-}
-
-/// A plan from frames to frames.
-public final class VulkanFramePlan: FramePlan {
-    private let plan: VulkanPlan
-    private let input: FrameLayout
-    private let output: FrameLayout
-    private var pending: [(ticket: FrameTicket, own: VulkanPlan.Ticket)] = []
-    private var submitted = 0
-
-    init(_ plan: VulkanPlan, input: FrameLayout, output: FrameLayout) {
-        (self.plan, self.input, self.output) = (plan, input, output)
-        pending.reserveCapacity(plan.framesInFlight)
-    }
-
-    public var framesInFlight: Int { plan.framesInFlight }
-    public var memoryBytes: Int { plan.memoryBytes }
-    /// As `VulkanPlan.precision`.
-    public var precision: StoragePrecision { plan.precision }
-
-    public func submit(_ write: (FramePlanes) throws -> Void) throws -> FrameTicket {
-        let own = try plan.start { memory in
-            guard let base = memory.baseAddress else { preconditionFailure("a frame has memory") }
-            try write(input.planes(base))
-        }
-        submitted += 1
-        let ticket = FrameTicket(number: submitted)
-        pending.append((ticket, own))
-        return ticket
-    }
-
-    public func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
-        guard let first = pending.first, first.ticket == ticket else {
-            preconditionFailure("frames are waited for in the order in which they were submitted")
-        }
-        pending.removeFirst()
-        try plan.finish(first.own) { memory in
-            guard let base = memory.baseAddress else { preconditionFailure("a frame has memory") }
-            // Planes are lent in one form for both directions; this one is for reading.
-            try read(output.planes(UnsafeMutableRawPointer(mutating: base)))
-        }
-    }
 }

@@ -15,8 +15,8 @@ import Weights
         let delays = [0.002, 0.008, 0.004]
         let group = DeviceGroup<Int, Int>(
             names: ["a", "b", "c"],
-            bodies: delays.map { delay in
-                { number in
+            works: delays.map { delay in
+                DeviceWork { number in
                     sleepSeconds(delay)
                     return number
                 }
@@ -36,6 +36,60 @@ import Weights
         #expect(frames[0] > frames[2] && frames[2] > frames[1], "by speed: \(frames)")
     }
 
+    /// A device that can have several jobs begun does: each ends its own in order, and never has more than it can.
+    @Test func jobsOverlapOnADevice() throws {
+        final class Queue: @unchecked Sendable {
+            var held: [Int] = []
+            var most = 0
+        }
+        let queues = [Queue(), Queue()]
+        let group = DeviceGroup<Int, Int>(
+            names: ["a", "b"], window: 12,
+            works: queues.map { queue in
+                DeviceWork(
+                    capacity: 3,
+                    begin: {
+                        queue.held.append($0)
+                        queue.most = max(queue.most, queue.held.count)
+                    },
+                    end: {
+                        sleepSeconds(0.001)
+                        return queue.held.removeFirst()
+                    })
+            })
+        let producer = WorkerThread("producer") {
+            for number in 0..<200 { _ = group.submit(number) }
+            group.finish()
+        }
+        var results: [Int] = []
+        while let result = try group.next() { results.append(result) }
+        producer.join()
+        group.join()
+        #expect(results == Array(0..<200))
+        #expect(queues.map(\.most) == [3, 3])
+        #expect(queues.allSatisfy { $0.held.isEmpty })
+    }
+
+    /// An error when a job is begun comes at its place too, with jobs before it under way.
+    @Test func errorsAtTheBeginning() throws {
+        struct Failure: Error {}
+        var held: [Int] = []
+        let group = DeviceGroup<Int, Int>(
+            names: ["a"], window: 8,
+            works: [
+                DeviceWork(
+                    capacity: 4,
+                    begin: {
+                        if $0 == 5 { throw Failure() }
+                        held.append($0)
+                    }, end: { held.removeFirst() })
+            ])
+        for number in 0..<8 { #expect(group.submit(number)) }
+        for number in 0..<5 { #expect(try group.next() == number) }
+        #expect(throws: Failure.self) { try group.next() }
+        group.join()
+    }
+
     /// A device that is slower than the window is long would only hold up the others.
     @Test func whatHoldsUpTheOthersIsPassedOver() {
         var sharing = FrameSharing(devices: 2, window: 8)
@@ -46,6 +100,12 @@ import Weights
         #expect(sharing.mayTake(0) && sharing.mayTake(1))
         for _ in 0..<50 { sharing.measured(1, seconds: 0.08) }
         #expect(sharing.mayTake(0) && !sharing.mayTake(1))
+        // What it has already counts as well.
+        sharing.measured(1, seconds: 0.02)
+        let (own, other) = (sharing.seconds[1]!, sharing.seconds[0]!)
+        let fitting = Int(7 * other / own)
+        #expect(sharing.mayTake(1, holding: fitting - 1) && !sharing.mayTake(1, holding: fitting))
+        for _ in 0..<50 { sharing.measured(1, seconds: 0.08) }
         // The fast one became slow.
         for _ in 0..<50 { sharing.measured(0, seconds: 0.02) }
         #expect(sharing.mayTake(1))
@@ -55,8 +115,8 @@ import Weights
         struct Failure: Error {}
         let group = DeviceGroup<Int, Int>(
             names: ["a", "b"],
-            bodies: (0..<2).map { _ in
-                { number in
+            works: (0..<2).map { _ in
+                DeviceWork { number in
                     if number == 5 { throw Failure() }
                     return number
                 }
@@ -91,9 +151,9 @@ import Weights
         ]
         let group = DeviceGroup<HostTensor, HostTensor>(
             names: executors.map(\.name), window: 64,
-            bodies: executors.map { executor in
+            works: executors.map { executor in
                 let upscaler = Upscaler(model: model, executor: executor)
-                return { try upscaler.upscale($0) }
+                return DeviceWork { try upscaler.upscale($0) }
             })
         let frames = (0..<40).map { randomTensor(.nhwc(1, 12, 14, 3), seed: UInt64($0), in: 0..<1) }
         let producer = WorkerThread("producer") {

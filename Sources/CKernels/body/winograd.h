@@ -5,103 +5,9 @@
 // `[xi, tile, lane]`; and the inverse transform, which hands rows of pixels to `finish` while they are in registers.
 // Several convolutions of the same samples may share transforms, which then lie in memory of the plan.
 // Each transform is done down the columns, then along the rows, on vectors of channels.
-
-// MARK: One-dimensional transforms
 //
-// Results are computed in groups that share intermediate sums; a group's results along one side and the vectors that they are
-// transformed from along the other fit the registers of AVX-512. Sums are arranged so that additions and multiply-adds,
-// which have units of their own, are about as many.
-
-/// Eight samples to products' operands: points 0, 1, -1, 2, -2, 1/2, -1/2, infinity. Group 0 is results 0, 1, 2; group 1
-/// is 3, 4, 7; group 2 is 5, 6.
-CK_INLINE void CK_NAME(forward_6)(const vf *d, vf *t, const int group) {
-    if (group == 0) {
-        t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
-        vf even = (d[6] + d[2]) - 4.25f * d[4], odd = (d[5] + d[1]) - 4.25f * d[3];
-        t[1] = even + odd;
-        t[2] = even - odd;
-    } else if (group == 1) {
-        // Odd parts are multiplied by their point here.
-        vf even = (d[6] - 1.25f * d[4]) + 0.25f * d[2];
-        vf odd = 2.0f * d[5] + (0.5f * d[1] - 2.5f * d[3]);
-        t[0] = even + odd;
-        t[1] = even - odd;
-        t[2] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
-    } else {
-        vf even = (d[6] - 5.0f * d[4]) + 4.0f * d[2];
-        vf odd = 2.0f * d[1] + (0.5f * d[5] - 2.5f * d[3]);
-        t[0] = even + odd;
-        t[1] = even - odd;
-    }
-}
-
-/// Eight products to results 0, 2, 4 (group 0) or 1, 3, 5 (group 1) of six.
-CK_INLINE void CK_NAME(inverse_6)(const vf *m, vf *y, const int group) {
-    if (group == 0) {
-        vf s1 = m[1] + m[2], s2 = m[3] + m[4], s3 = m[5] + m[6];
-        y[0] = (m[0] + s1) + (s2 + s3);
-        y[1] = (s1 + 4.0f * s2) + 0.25f * s3;
-        y[2] = (s1 + 16.0f * s2) + 0.0625f * s3;
-    } else {
-        vf d1 = m[1] - m[2], d2 = m[3] - m[4], d3 = m[5] - m[6];
-        y[0] = (d1 + 2.0f * d2) + 0.5f * d3;
-        y[1] = (d1 + 8.0f * d2) + 0.125f * d3;
-        y[2] = (d1 + m[7]) + 32.0f * d2 + 0.03125f * d3;
-    }
-}
-
-/// Six samples: points 0, √½, -√½, √2, -√2, infinity. Group 0 is results 0, 1, 2; group 1 is 3, 4, 5.
-CK_INLINE void CK_NAME(forward_4)(const vf *d, vf *t, const int group) {
-    if (group == 0) {
-        vf even = d[4] - 2.0f * d[2], odd = d[3] - 2.0f * d[1];
-        t[0] = (d[4] + d[0]) - 2.5f * d[2];
-        t[1] = even + 0.70710678f * odd;
-        t[2] = even - 0.70710678f * odd;
-    } else {
-        vf even = d[4] - 0.5f * d[2], odd = d[3] - 0.5f * d[1];
-        t[0] = even + 1.41421356f * odd;
-        t[1] = even - 1.41421356f * odd;
-        t[2] = (d[5] + d[1]) - 2.5f * d[3];
-    }
-}
-
-/// Six products to results 0, 2 (group 0) or 1, 3 (group 1) of four.
-CK_INLINE void CK_NAME(inverse_4)(const vf *m, vf *y, const int group) {
-    if (group == 0) {
-        vf s1 = m[1] + m[2], s2 = m[3] + m[4];
-        y[0] = m[0] + (s1 + s2);
-        y[1] = 0.5f * s1 + 2.0f * s2;
-    } else {
-        vf d1 = m[1] - m[2], d2 = m[3] - m[4];
-        y[0] = 0.70710678f * d1 + 1.41421356f * d2;
-        y[1] = (m[5] + 0.35355339f * d1) + 2.82842712f * d2;
-    }
-}
-
-// Which results each group is.
-enum { CK_NAME(forward_groups_6) = 3, CK_NAME(forward_groups_4) = 2 };
-
-CK_INLINE int CK_NAME(forward_result)(const int tile, const int group, const int i) {
-    return tile == 4 ? group * 3 + i : group == 0 ? i : group == 2 ? 5 + i : i == 2 ? 7 : 3 + i;
-}
-
-CK_INLINE int CK_NAME(forward_count)(const int tile, const int group) { return tile == 6 && group == 2 ? 2 : 3; }
-
-CK_INLINE void CK_NAME(forward)(const vf *d, vf *t, const int tile, const int group) {
-    if (tile == 6) {
-        CK_NAME(forward_6)(d, t, group);
-    } else {
-        CK_NAME(forward_4)(d, t, group);
-    }
-}
-
-CK_INLINE void CK_NAME(inverse)(const vf *m, vf *y, const int tile, const int group) {
-    if (tile == 6) {
-        CK_NAME(inverse_6)(m, y, group);
-    } else {
-        CK_NAME(inverse_4)(m, y, group);
-    }
-}
+// Tiles that the picture's end cuts off take part only in the products that their results need.
+#include "winograd_transforms.h"
 
 // MARK: Tiles
 
@@ -113,6 +19,37 @@ typedef struct {
 CK_INLINE CK_NAME(tile) CK_NAME(tile_at)(const ck_winograd_job *job, int64_t index, const int tile) {
     int64_t row = index / job->tiles_x, column = index % job->tiles_x;
     return (CK_NAME(tile)){row / job->tiles_y, row % job->tiles_y * tile, column * tile};
+}
+
+/// The tiles of a block in the order of its operands: first those cut off on both sides, then those cut off on the right,
+/// the whole ones, those cut off below. The tiles that take part in a product are neighbours then, whichever it is.
+typedef struct {
+    int64_t first, tiles;
+    /// Results down a tile of the last row and across one of the last column.
+    int down, across;
+    /// Where each of the four kinds starts.
+    int64_t start[4];
+} CK_NAME(order);
+
+/// Which of the four kinds a tile is.
+CK_INLINE int CK_NAME(kind)(
+    const ck_winograd_job *job, const CK_NAME(order) *order, CK_NAME(tile) at, const int tile) {
+    const int right = order->across < tile && at.x == (job->tiles_x - 1) * tile;
+    const int below = order->down < tile && at.y == (job->tiles_y - 1) * tile;
+    return below ? (right ? 0 : 3) : (right ? 1 : 2);
+}
+
+CK_INLINE CK_NAME(order) CK_NAME(order_of)(const ck_winograd_job *job, int64_t block, const int tile) {
+    CK_NAME(order) order = {.first = ck_winograd_first(job, block)};
+    order.tiles = ck_winograd_first(job, block + 1) - order.first;
+    order.down = ck_winograd_down(job);
+    order.across = ck_winograd_across(job);
+    int64_t counts[4] = {0, 0, 0, 0};
+    for (int64_t t = 0; t < order.tiles; t++) {
+        counts[CK_NAME(kind)(job, &order, CK_NAME(tile_at)(job, order.first + t, tile), tile)]++;
+    }
+    for (int kind = 1; kind < 4; kind++) order.start[kind] = order.start[kind - 1] + counts[kind - 1];
+    return order;
 }
 
 /// One group of a tile's transform: down the columns, then along the rows that come of it.
@@ -140,6 +77,37 @@ CK_INLINE void CK_NAME(transform_group)(
     }
 }
 
+#define CK_FORWARD_PART(results)                                                      \
+    case results:                                                                     \
+        if (results <= tile) CK_NAME(forward_part)(from, stride, to, to_stride, tile, results); \
+        break;
+
+/// `forward_part` where the number of results is known only now.
+static void CK_NAME(forward_line)(
+    const float *from, int64_t stride, float *to, int64_t to_stride, int tile, int results) {
+    if (tile == 6) {
+        const int tile = 6;
+        switch (results) { CK_FORWARD_PART(2) CK_FORWARD_PART(4) CK_FORWARD_PART(6) }
+    } else {
+        const int tile = 4;
+        switch (results) { CK_FORWARD_PART(2) CK_FORWARD_PART(4) }
+    }
+}
+
+/// The transform of a tile with `down` times `across` results, from samples in rows of eight.
+static void CK_NAME(transform_part)(
+    const float *from, float *to, int64_t xi_stride, int tile, int down, int across) {
+    float half[64 * CK_WIDTH];
+    for (int j = 0; j < across + 2; j++) {
+        CK_NAME(forward_line)(from + j * CK_WIDTH, 8 * CK_WIDTH, half + j * CK_WIDTH, 8 * CK_WIDTH, tile, down);
+    }
+    for (int index = 0; index < down + 2; index++) {
+        const int i = CK_NAME(point)(index, down, tile);
+        CK_NAME(forward_line)(
+            half + i * 8 * CK_WIDTH, CK_WIDTH, to + i * (tile + 2) * xi_stride, xi_stride, tile, across);
+    }
+}
+
 /// Transforms one tile's samples into `to[xi * xi_stride + channel / 16 * group + channel % 16]`.
 CK_INLINE void CK_NAME(transform_tile)(
     const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, int64_t group, const int tile) {
@@ -147,6 +115,7 @@ CK_INLINE void CK_NAME(transform_tile)(
     const ck_view *in = &job->input;
     const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
     const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
+    const int down = ck_winograd_results(height - at.y, tile), across = ck_winograd_results(width - at.x, tile);
     const float *corner =
         inside ? in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch : NULL;
 
@@ -170,17 +139,21 @@ CK_INLINE void CK_NAME(transform_tile)(
         if (inside) {
             from = corner + c;
         } else {
-            CK_ROLLED for (int i = 0; i < size; i++) {
-                CK_ROLLED for (int j = 0; j < size; j++) {
+            CK_ROLLED for (int i = 0; i < down + 2; i++) {
+                CK_ROLLED for (int j = 0; j < across + 2; j++) {
                     vf sample = rows[i] && columns[j] >= 0 ? vf_load(rows[i] + columns[j] + c) : vf_all(0);
-                    vf_store(gathered + (i * size + j) * CK_WIDTH, sample);
+                    vf_store(gathered + (i * 8 + j) * CK_WIDTH, sample);
                 }
             }
             from = gathered;
-            row = size * CK_WIDTH;
+            row = 8 * CK_WIDTH;
             column = CK_WIDTH;
         }
         float *start = to + c / 16 * group + c % 16;
+        if (down < tile || across < tile) {
+            CK_NAME(transform_part)(gathered, start, xi_stride, tile, down, across);
+            continue;
+        }
         CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 0);
         CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 1);
         if (tile == 6) CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 2);
@@ -208,6 +181,36 @@ CK_INLINE void CK_NAME(restore_group)(
     }
 }
 
+#define CK_INVERSE_PART(results)                                               \
+    case results:                                                              \
+        if (results <= tile) CK_NAME(inverse_part)(from, stride, y, tile, results); \
+        break;
+
+/// `inverse_part` where the number of results is known only now.
+static void CK_NAME(inverse_line)(const float *from, int64_t stride, vf *y, int tile, int results) {
+    if (tile == 6) {
+        const int tile = 6;
+        switch (results) { CK_INVERSE_PART(2) CK_INVERSE_PART(4) CK_INVERSE_PART(6) }
+    } else {
+        const int tile = 4;
+        switch (results) { CK_INVERSE_PART(2) CK_INVERSE_PART(4) }
+    }
+}
+
+/// The inverse transform of a tile with `down` times `across` results.
+static void CK_NAME(restore_part)(
+    const float *from, int64_t xi_stride, vf rows[6][CK_RUN], int tile, int down, int across) {
+    // Rows of results at the points across.
+    float half[6 * 8 * CK_WIDTH];
+    for (int index = 0; index < across + 2; index++) {
+        const int j = CK_NAME(point)(index, across, tile);
+        vf y[6];
+        CK_NAME(inverse_line)(from + j * xi_stride, (tile + 2) * xi_stride, y, tile, down);
+        for (int i = 0; i < down; i++) vf_store(half + (i * 8 + j) * CK_WIDTH, y[i]);
+    }
+    for (int i = 0; i < down; i++) CK_NAME(inverse_line)(half + i * 8 * CK_WIDTH, CK_WIDTH, rows[i], tile, across);
+}
+
 /// Transforms one tile's products back and ends its pixels.
 CK_INLINE void CK_NAME(restore_tile)(
     const ck_winograd_job *job, const CK_NAME(plain) *plain, CK_NAME(tile) at, const float *from, int64_t xi_stride,
@@ -215,6 +218,7 @@ CK_INLINE void CK_NAME(restore_tile)(
     const int64_t height = job->input.height * job->upsampling, width = job->input.width * job->upsampling;
     const int rows = height - at.y < tile ? (int)(height - at.y) : tile;
     const int columns = width - at.x < tile ? (int)(width - at.x) : tile;
+    const int down = ck_winograd_results(rows, tile), across = ck_winograd_results(columns, tile);
     for (int c = 0; c < lanes; c += CK_WIDTH) {
         if (plain->is_plain && rows == tile && columns == tile) {
             CK_UNROLL for (int group = 0; group < 2; group++) {
@@ -227,11 +231,15 @@ CK_INLINE void CK_NAME(restore_tile)(
             continue;
         }
         vf v[6][CK_RUN];
-        CK_UNROLL for (int group = 0; group < 2; group++) {
-            vf half[3][CK_RUN];
-            CK_NAME(restore_group)(from + c, xi_stride, half, tile, group);
-            CK_UNROLL for (int i = 0; i < tile / 2; i++) {
-                CK_UNROLL for (int k = 0; k < tile; k++) v[2 * i + group][k] = half[i][k];
+        if (down < tile || across < tile) {
+            CK_NAME(restore_part)(from + c, xi_stride, v, tile, down, across);
+        } else {
+            CK_UNROLL for (int group = 0; group < 2; group++) {
+                vf half[3][CK_RUN];
+                CK_NAME(restore_group)(from + c, xi_stride, half, tile, group);
+                CK_UNROLL for (int i = 0; i < tile / 2; i++) {
+                    CK_UNROLL for (int k = 0; k < tile; k++) v[2 * i + group][k] = half[i][k];
+                }
             }
         }
         CK_ROLLED for (int i = 0; i < rows; i++) {
@@ -287,13 +295,21 @@ CK_INLINE int64_t CK_NAME(xi_stride)(const ck_winograd_job *job) {
     return job->tiles_per_block * (job->transformed ? job->transformed_depth : job->depth) + 16;
 }
 
-CK_INLINE void CK_NAME(transform_block)(const ck_winograd_job *job, int64_t block, const int tile) {
-    const int64_t first = ck_winograd_first(job, block), tiles = ck_winograd_first(job, block + 1) - first;
-    const int64_t xi_stride = CK_NAME(xi_stride)(job), group = job->tiles_per_block * 16;
-    float *to = job->transformed + block * (tile + 2) * (tile + 2) * xi_stride;
-    for (int64_t t = 0; t < tiles; t++) {
-        CK_NAME(transform_tile)(job, CK_NAME(tile_at)(job, first + t, tile), to + t * 16, xi_stride, group, tile);
+/// Transforms the samples of a block's tiles.
+CK_INLINE void CK_NAME(transform_tiles)(
+    const ck_winograd_job *job, int64_t block, float *to, int64_t xi_stride, const int tile) {
+    CK_NAME(order) order = CK_NAME(order_of)(job, block, tile);
+    for (int64_t t = 0; t < order.tiles; t++) {
+        const CK_NAME(tile) at = CK_NAME(tile_at)(job, order.first + t, tile);
+        const int64_t place = order.start[CK_NAME(kind)(job, &order, at, tile)]++;
+        CK_NAME(transform_tile)(job, at, to + place * 16, xi_stride, job->tiles_per_block * 16, tile);
     }
+}
+
+CK_INLINE void CK_NAME(transform_block)(const ck_winograd_job *job, int64_t block, const int tile) {
+    const int64_t xi_stride = CK_NAME(xi_stride)(job);
+    CK_NAME(transform_tiles)(
+        job, block, job->transformed + block * (tile + 2) * (tile + 2) * xi_stride, xi_stride, tile);
 }
 
 /// Only the transforms, into `job->transformed`.
@@ -309,19 +325,16 @@ static void CK_NAME(transform)(const void *argument, void *scratch, int64_t bloc
 
 CK_INLINE void CK_NAME(winograd_block)(
     const ck_winograd_job *job, float *scratch, int64_t block, int64_t next, const int tile) {
-    const int products = (tile + 2) * (tile + 2);
-    const int64_t first = ck_winograd_first(job, block), tiles = ck_winograd_first(job, block + 1) - first;
-    const int64_t depth = job->depth;
+    const int size = tile + 2, products = size * size;
+    const CK_NAME(order) order = CK_NAME(order_of)(job, block, tile);
+    const int64_t first = order.first, tiles = order.tiles, depth = job->depth;
     const int shared = job->transformed != NULL;
     const int64_t group = job->tiles_per_block * 16;
     const int64_t xi_stride = CK_NAME(xi_stride)(job);
     const float *transformed = shared ? job->transformed + block * products * xi_stride : scratch;
     float *results = shared ? scratch : scratch + products * xi_stride;
 
-    for (int64_t t = 0; t < tiles && !shared; t++) {
-        CK_NAME(transform_tile)(
-            job, CK_NAME(tile_at)(job, first + t, tile), scratch + t * 16, xi_stride, group, tile);
-    }
+    if (!shared) CK_NAME(transform_tiles)(job, block, scratch, xi_stride, tile);
     // While the products are computed: this block's results, which are written next, and the next block's samples.
     CK_NAME(fetch_list) fetches;
     CK_NAME(fetch_clear)(&fetches);
@@ -339,16 +352,24 @@ CK_INLINE void CK_NAME(winograd_block)(
         const int64_t steps = products * CK_NAME(product_tiles)(tiles, lanes);
         const int64_t lines = fetches.lines / steps + 1;
         for (int xi = 0; xi < products; xi++) {
+            // The tiles that have this point down and across.
+            const int below = CK_NAME(uses_point)(xi / size, order.down, tile);
+            const int right = CK_NAME(uses_point)(xi % size, order.across, tile);
+            const int64_t from = right ? (below ? 0 : order.start[1]) : order.start[2];
+            const int64_t rows = (below ? tiles : order.start[3]) - from;
             // Transforms of this step are in the second-level cache already; shared ones come from further away.
-            const CK_NAME(matrix) a = {transformed + xi * xi_stride, 16, group, shared ? xi_stride : 0};
+            const CK_NAME(matrix) a = {
+                transformed + xi * xi_stride + from * 16, 16, group, shared ? xi_stride : 0};
             CK_NAME(product)(
-                a, weights, results + xi * result_stride, lanes, depth, tiles, lanes, &fetches, lines);
+                a, weights, results + xi * result_stride + from * lanes, lanes, depth, rows, lanes, &fetches, lines);
             weights += depth * lanes;
         }
         CK_NAME(fetch_clear)(&fetches);
+        CK_NAME(order) places = order;
         for (int64_t t = 0; t < tiles; t++) {
-            CK_NAME(restore_tile)(
-                job, &plain, CK_NAME(tile_at)(job, first + t, tile), results + t * lanes, result_stride, lane, lanes, tile);
+            const CK_NAME(tile) at = CK_NAME(tile_at)(job, first + t, tile);
+            const int64_t place = places.start[CK_NAME(kind)(job, &order, at, tile)]++;
+            CK_NAME(restore_tile)(job, &plain, at, results + place * lanes, result_stride, lane, lanes, tile);
         }
         lane += lanes;
     }

@@ -140,7 +140,7 @@ static inline int32_t ck_panel(int32_t lanes, int32_t panel_lanes) {
 }
 
 /// A 3x3 convolution of stride 1 and padding 1 by Winograd's method: F(6x6, 3x3) on points 0, ±1, ±2, ±1/2, or F(4x4, 3x3)
-/// on points 0, ±√½, ±√2, both with infinity.
+/// on points 0, ±√½, ±√2, both with infinity. Tiles that the picture's end cuts off use a part of the points.
 ///
 /// Scratch: `ck_winograd_scratch` floats.
 typedef struct ck_winograd_job {
@@ -156,7 +156,8 @@ typedef struct ck_winograd_job {
     int32_t chunk_lanes[ck_maximum_chunks];
     int64_t tiles_y, tiles_x;
     /// The tiles are shared out evenly: block b is those from `ck_winograd_first(b)` to `ck_winograd_first(b + 1)`,
-    /// `tiles_per_block` or one less.
+    /// `tiles_per_block` or one less. (Not by their products: those that tiles at the end save are saved only where enough
+    /// other tiles keep the weights' memory busy, so blocks with many of them were measured to take as long.)
     int64_t blocks, tiles_per_block;
     /// Transformed weights, per chunk `[(tile + 2)², chunk / panel, depth, panel]`, where `panel` is
     /// `ck_panel` of the chunk.
@@ -167,6 +168,14 @@ typedef struct ck_winograd_job {
     float *transformed;
     int64_t transformed_depth;
 } ck_winograd_job;
+
+/// How many results along one side are computed of a tile with `inside` of them inside the picture: an even number.
+static inline int32_t ck_winograd_results(int64_t inside, int32_t tile) {
+    return inside >= tile ? tile : (int32_t)(inside + 1) / 2 * 2;
+}
+/// The same of tiles of the last row, and of the last column.
+int32_t ck_winograd_down(const ck_winograd_job *job);
+int32_t ck_winograd_across(const ck_winograd_job *job);
 
 /// The first tile of a block.
 static inline int64_t ck_winograd_first(const ck_winograd_job *job, int64_t block) {

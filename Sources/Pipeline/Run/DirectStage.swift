@@ -60,17 +60,17 @@ final class DirectStage {
     func run() throws {
         while true {
             guard sendReady() else { return }
-            let next: Item<VideoFrame>
-            if computing == 0 {
-                guard let item = input.receive() else { break }
-                next = item
-            } else if computing < ladder[lastRung].framesInFlight, let item = input.receiveIfThere() {
-                next = item
+            let worker = ladder[lastRung]
+            // A batch that is not full is nothing to wait for: the device has not begun with it.
+            if computing == worker.framesWaiting, let item = input.receive() {
+                try begin(item)
+            } else if computing == 0 {
+                break
+            } else if worker.hasRoom, let item = input.receiveIfThere() {
+                try begin(item)
             } else {
                 try collect()
-                continue
             }
-            try begin(next)
         }
         output.finish()
     }
@@ -157,10 +157,19 @@ final class DirectWorker {
     /// For frames that are not like the first: a stream that changes its size or format.
     private lazy var decoder = PixelConverter(decoding: job.reader.video)
     private lazy var converter = ResultConverter(job)
+    /// What `begin` began, in order.
+    private var begun: [(frame: VideoFrame, work: Begun)] = []
+
+    private enum Begun {
+        case computing(FrameTicket)
+        case made(VideoFrame)
+    }
 
     /// nil where this job's frames cannot go straight to the device: it cannot convert them, they are resized, turned or
     /// have opacity, or the whole picture does not fit into its memory.
-    init?(_ job: UpscaleJob, _ upscaler: Upscaler) throws {
+    ///
+    /// - Parameter batches: whether several frames may wait for each other, where that fills the device.
+    init?(_ job: UpscaleJob, _ upscaler: Upscaler, batches: Bool) throws {
         let (video, writer) = (job.source, job.writer)
         let shape = Shape.nhwc(1, video.height, video.width, 3)
         let result = upscaler.outputShape(shape)
@@ -171,18 +180,25 @@ final class DirectWorker {
                 from: video, toWidth: result.width, height: result.height, pixelFormat: writer.pixelFormat,
                 color: writer.color)
         else { return nil }
-        do {
-            plan = try executor.compile(
-                upscaler.model.architecture.graph(shape), parameters: upscaler.model.parameters, input: transfer.input,
-                output: transfer.output)
-        } catch ExecutionError.outOfMemory {
-            return nil
+        func compile(_ frames: Int) throws -> any FramePlan {
+            try executor.compile(
+                upscaler.model.architecture.graph(.nhwc(frames, shape.height, shape.width, shape.channels)),
+                parameters: upscaler.model.parameters, input: transfer.input, output: transfer.output)
         }
+        let most = batches ? min(upscaler.picturesAtOnce(shape), max(1, job.source.frameCountEstimate ?? .max)) : 1
+        var compiled: (any FramePlan)?
+        for frames in most > 1 ? [most, 1] : [1] where compiled == nil {
+            do { compiled = try compile(frames) } catch ExecutionError.outOfMemory {}
+        }
+        guard let compiled else { return nil }
+        plan = compiled
         (self.job, self.upscaler, self.transfer) = (job, upscaler, transfer)
     }
 
     var name: String { upscaler.executor.name }
     var framesInFlight: Int { plan.framesInFlight }
+    var framesWaiting: Int { plan.framesWaiting }
+    var hasRoom: Bool { plan.hasRoom }
 
     func fits(_ frame: VideoFrame) -> Bool { transfer.fits(frame, in: job.source) }
 
@@ -220,6 +236,20 @@ final class DirectWorker {
         let start = monotonicSeconds()
         _ = try compute(frame)
         return monotonicSeconds() - start
+    }
+
+    /// Starts a frame, whatever it is like.
+    func begin(_ frame: VideoFrame) throws {
+        begun.append((frame, fits(frame) ? .computing(try submit(frame)) : .made(try computeSlowly(frame))))
+    }
+
+    /// Waits for the oldest frame that was begun.
+    func end() throws -> (made: VideoFrame, source: VideoFrame) {
+        let (frame, work) = begun.removeFirst()
+        switch work {
+        case .computing(let ticket): return (try collect(ticket, frame), frame)
+        case .made(let made): return (made, frame)
+        }
     }
 
     /// One frame from end to end.

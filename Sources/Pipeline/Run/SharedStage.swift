@@ -13,11 +13,14 @@ final class SharedStage<Input, Output> {
     ///   frame could hold the one that an earlier frame waits for.
     init(
         names: [String], window: Int, clock: StageClock, input: Channel<Item<Input>>, output: Channel<Item<Output>>,
-        bodies: [(Input) throws -> Output]
+        works: [DeviceWork<Input, Output>]
     ) {
         (self.clock, self.input, self.output) = (clock, input, output)
         group = DeviceGroup(
-            names: names, window: window, bodies: bodies.map { body in { input in .content(try body(input)) } })
+            names: names, window: window,
+            works: works.map { work in
+                DeviceWork(capacity: work.capacity, begin: work.begin) { .content(try work.end()) }
+            })
     }
 
     func feed() throws {

@@ -142,7 +142,9 @@ final class UpscaleRun: @unchecked Sendable {
         // changed, which needs the pictures here.
         if hardware || !job.options.reuses {
             let models = job.options.realtime == nil ? upscalers : job.ladder
-            let workers = try models.compactMap { try DirectWorker(job, $0) }
+            // Nobody waits for a single frame of a file that one device computes.
+            let batches = models.count == 1 && job.options.realtime == nil && !job.reader.isLive
+            let workers = try models.compactMap { try DirectWorker(job, $0, batches: batches) }
             if workers.count == models.count { return try directThreads(workers) }
         }
         let sink = PictureSink(job, inputs: inputs, output: decoded)
@@ -152,7 +154,7 @@ final class UpscaleRun: @unchecked Sendable {
             let shared = SharedStage(
                 names: upscalers.map(\.executor.name), window: pictures, clock: networkClock, input: decoded,
                 output: upscaled,
-                bodies: upscalers.map { upscaler in { [self] in try compute($0, upscaler) } })
+                works: upscalers.map { upscaler in DeviceWork { [self] in try compute($0, upscaler) } })
             return Threads(
                 decode: decode.run, compute: [("feed", shared.feed), ("collect", shared.drain)], convert: convert.run)
         }
@@ -167,6 +169,9 @@ final class UpscaleRun: @unchecked Sendable {
     }
 
     private func directThreads(_ workers: [DirectWorker]) throws -> Threads {
+        // One frame more than are in the devices' hands, however many those are.
+        let inFlight = workers.reduce(0) { $0 + $1.framesInFlight }
+        for place in 0..<max(0, inFlight + 1 - pictures) { places.put(place) }
         let sink = PlainSink(places: places, output: plain)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         guard workers.count > 1, job.options.realtime == nil else {
@@ -178,11 +183,13 @@ final class UpscaleRun: @unchecked Sendable {
             return Threads(decode: decode.run, compute: [("network", direct.run)], convert: nil)
         }
         let shared = SharedStage(
-            names: workers.map(\.name), window: pictures, clock: networkClock, input: plain, output: converted,
-            bodies: workers.map { worker in
-                { [places] frame in
+            names: workers.map(\.name), window: max(pictures, inFlight + 1), clock: networkClock, input: plain,
+            output: converted,
+            works: workers.map { worker in
+                DeviceWork(capacity: worker.framesInFlight, begin: worker.begin) { [places] in
                     defer { places.put(0) }
-                    return Finished(frame: try worker.compute(frame), arrival: frame.arrival!)
+                    let (made, source) = try worker.end()
+                    return Finished(frame: made, arrival: source.arrival!)
                 }
             })
         return Threads(decode: decode.run, compute: [("feed", shared.feed), ("collect", shared.drain)], convert: nil)

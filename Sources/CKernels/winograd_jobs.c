@@ -1,8 +1,17 @@
-// Winograd's transform of weights, in double precision: it is done once, and its rounding is every result's.
+// What Winograd's jobs have in common for all instruction sets: their tiles, memory, and the transform of weights,
+// in double precision: it is done once, and its rounding is every result's.
 #include <math.h>
 #include <stddef.h>
 
 #include "CKernels.h"
+
+int32_t ck_winograd_down(const ck_winograd_job *job) {
+    return ck_winograd_results(job->input.height * job->upsampling - (job->tiles_y - 1) * job->tile, job->tile);
+}
+
+int32_t ck_winograd_across(const ck_winograd_job *job) {
+    return ck_winograd_results(job->input.width * job->upsampling - (job->tiles_x - 1) * job->tile, job->tile);
+}
 
 int64_t ck_winograd_scratch(const ck_winograd_job *job) {
     int64_t products = (int64_t)(job->tile + 2) * (job->tile + 2), widest = 0;

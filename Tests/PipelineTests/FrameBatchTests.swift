@@ -1,0 +1,182 @@
+import Foundation
+import Network
+import Tensor
+import TestSupport
+import Testing
+import Weights
+
+@testable import Media
+@testable import Pipeline
+@testable import VulkanExecutor
+
+/// Frames that a device computes together are those that it computes one by one, bit for bit.
+@Suite(.serialized) struct FrameBatchTests {
+    private let format = PlaneDescription(pixelFormat: "yuv420p", color: ColorDescription(), width: 18, height: 10)!
+    private let larger = PlaneFrameMaker(width: 36, height: 20, pixelFormat: "yuv420p", color: ColorDescription())!
+
+    private func executor(_ precision: StoragePrecision = .fp32) throws -> VulkanExecutor {
+        try VulkanExecutor(
+            device: nil, precision: precision, allowSoftware: true, validation: true, framesInFlight: 2,
+            cacheDirectory: nil, bindingLimit: .max)
+    }
+
+    private func plan(
+        _ executor: VulkanExecutor, _ graph: (Int) -> Graph, _ parameters: Parameters, frames: Int
+    ) throws -> any FramePlan {
+        try executor.compile(
+            graph(frames), parameters: parameters, input: FrameFormat(format), output: FrameFormat(larger.description))
+    }
+
+    private let network = SRVGGNetCompact(features: 8, convolutions: 1, upscale: 2)
+    private func graph(_ frames: Int) -> Graph { network.graph(.nhwc(frames, 10, 18, 3)) }
+
+    /// Random samples; nearly black ones where a frame is dark.
+    private func fill(_ planes: FramePlanes, _ frame: Int, isDark: Bool = false) {
+        var random = Philox(key: UInt64(frame + 1))
+        for (index, plane) in planes.planes.enumerated() {
+            for row in 0..<plane.rows {
+                let range: Range<Float> = !isDark ? 0..<256 : index == 0 ? 16..<24 : 128..<129
+                let values = random.uniform(plane.rowBytes, in: range)
+                for (index, value) in values.enumerated() {
+                    plane.address.storeBytes(of: UInt8(value), toByteOffset: row * plane.stride + index, as: UInt8.self)
+                }
+            }
+        }
+    }
+
+    private func bytes(_ planes: FramePlanes) -> [UInt8] {
+        planes.planes.flatMap { plane in
+            (0..<plane.rows).flatMap { row in
+                UnsafeRawBufferPointer(start: plane.address + row * plane.stride, count: plane.rowBytes).map { $0 }
+            }
+        }
+    }
+
+    /// The results of frames, of which `held` at most are in flight.
+    private func run(
+        _ plan: any FramePlan, frames: Int, held: Int, isDark: (Int) -> Bool = { _ in false }
+    ) throws -> [[UInt8]] {
+        var tickets: [FrameTicket] = []
+        var results: [[UInt8]] = []
+        func collect() throws { try plan.wait(tickets.removeFirst()) { results.append(bytes($0)) } }
+        for frame in 0..<frames {
+            while tickets.count >= held || !plan.hasRoom { try collect() }
+            tickets.append(try plan.submit { fill($0, frame, isDark: isDark(frame)) })
+        }
+        while !tickets.isEmpty { try collect() }
+        return results
+    }
+
+    /// Full batches, batches that are waited for before they are full, and a last one that never is.
+    @Test func batchesAreTheirFrames() throws {
+        let executor = try executor()
+        let parameters = randomParameters(graph(1), seed: 3)
+        let single = try plan(executor, graph, parameters, frames: 1)
+        #expect((single.framesAtOnce, single.framesInFlight) == (1, 2))
+        let expected = try run(single, frames: 11, held: 2)
+        #expect(Set(expected).count == 11)
+        let batched = try plan(executor, graph, parameters, frames: 3)
+        #expect((batched.framesAtOnce, batched.framesInFlight) == (3, 6))
+        for held in [1, 2, 3, 4, 6] {
+            #expect(try run(batched, frames: 11, held: held) == expected, "\(held) at a time")
+        }
+        #expect(executor.validationMessages == [])
+    }
+
+    @Test func roomAndWaiting() throws {
+        let executor = try executor()
+        let plan = try plan(executor, graph, randomParameters(graph(1), seed: 3), frames: 2)
+        struct Unreadable: Error {}
+        #expect(throws: Unreadable.self) { try plan.submit { _ in throw Unreadable() } }
+        #expect(plan.framesWaiting == 0)
+        let first = try plan.submit { fill($0, 0) }
+        #expect(plan.framesWaiting == 1 && plan.hasRoom)
+        // A frame that could not be read leaves its place to the next.
+        #expect(throws: Unreadable.self) { try plan.submit { _ in throw Unreadable() } }
+        #expect(plan.framesWaiting == 1)
+        let others = try (1..<4).map { frame in try plan.submit { fill($0, frame) } }
+        #expect(plan.framesWaiting == 0 && !plan.hasRoom)
+        var results: [[UInt8]] = []
+        for ticket in [first] + others { try plan.wait(ticket) { results.append(bytes($0)) } }
+        #expect(plan.hasRoom)
+        // Half a batch that was started takes no more: the next frame is another's.
+        let early = try plan.submit { fill($0, 0) }
+        try plan.wait(early) { #expect(bytes($0) == results[0]) }
+        let late = try plan.submit { fill($0, 3) }
+        try plan.wait(late) { #expect(bytes($0) == results[3]) }
+        #expect(executor.validationMessages == [])
+    }
+
+    /// One frame that half floats cannot hold: its batch is computed again, and nothing is mixed up.
+    @Test func overflowInABatch() throws {
+        // Only bright frames grow beyond half floats.
+        func graph(_ frames: Int) -> Graph {
+            var b = GraphBuilder()
+            let x = b.input("x", .nhwc(frames, 10, 18, 3))
+            let large = b.convolution(b.apply(.affine(scale: 60_000, offset: 0), x), "c", to: 3)
+            let y = b.apply(.affine(scale: 1 / 60_000, offset: 0), b.apply(.upsampleNearest(factor: 2), large))
+            return b.finish([y])
+        }
+        let parameters = randomParameters(graph(1), seed: 3)
+        let isDark = { $0 != 4 }
+        let expected = try run(plan(executor(), graph, parameters, frames: 1), frames: 9, held: 2, isDark: isDark)
+        let half = try #require(plan(executor(.fp16), graph, parameters, frames: 2) as? VulkanFramePlan)
+        _ = try run(half, frames: 4, held: 4, isDark: isDark)
+        #expect(half.precision == .fp16)
+        let found = try run(half, frames: 9, held: 4, isDark: isDark)
+        #expect(half.precision == .fp32)
+        for (found, expected) in zip(found, expected) {
+            #expect(zip(found, expected).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
+        }
+        #expect(found[4] == expected[4])
+    }
+
+    /// A file through the pipeline in batches: the same pictures with the same times.
+    @Test(arguments: [7, 8]) func filesAreTheSame(_ frames: Int) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("upframe-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let input = folder.appendingPathComponent("in.mp4").path
+        try SyntheticClip.write(input, width: 34, height: 18, frames: frames)
+        let model = Model(architecture: network, parameters: randomParameters(graph(1), seed: 3))
+        func upscaled(_ name: String, batch: Int) throws -> [[Float]] {
+            let output = folder.appendingPathComponent(name).path
+            var options = UpscaleOptions(input: input, output: output, model: model, executor: try executor())
+            options.reuses = false
+            options.encoder.codec = "ffv1"
+            let job = try UpscaleJob(options)
+            job.ladder[0].fillingPixels = batch * 34 * 18
+            #expect(job.ladder[0].picturesAtOnce(.nhwc(1, 18, 34, 3)) == batch)
+            #expect(try job.run().frames == frames)
+            let reader = try MediaReader(path: output)
+            let converter = PixelConverter(decoding: reader.video)
+            var found: [[Float]] = []
+            while let event = try reader.next() {
+                guard case .frame(let frame) = event else { continue }
+                var pixels = [Float](repeating: 0, count: 68 * 36 * 3)
+                try pixels.withUnsafeMutableBufferPointer { try converter.rgb(from: frame, into: $0) }
+                found.append(pixels + [Float(frame.timestamp)])
+            }
+            return found
+        }
+        let expected = try upscaled("one.mkv", batch: 1)
+        #expect(expected.count == frames)
+        #expect(try upscaled("three.mkv", batch: 3) == expected)
+        #expect(try upscaled("many.mkv", batch: 100) == expected)
+    }
+
+    /// No more pictures at once than the budget holds.
+    @Test func theBudgetIsKept() throws {
+        let model = Model(architecture: network, parameters: randomParameters(graph(1), seed: 3))
+        let shape = Shape.nhwc(1, 100, 100, 3)
+        func most(_ budget: Int?) throws -> Int {
+            let upscaler = Upscaler(model: model, executor: try executor(), memoryBudget: budget)
+            upscaler.fillingPixels = 16 * 10_000
+            return upscaler.picturesAtOnce(shape)
+        }
+        #expect(try most(nil) == 16)
+        let few = try most(8 << 20)
+        #expect((1..<16).contains(few))
+        #expect(try most(1) == 1)
+    }
+}
