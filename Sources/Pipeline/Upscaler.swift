@@ -44,7 +44,7 @@ public final class Upscaler {
     ///   - memoryBudget: bytes that a plan's activations may take under `Tiling.automatic`; if nil, what the executor has of
     ///     its own, or half of the machine's memory.
     ///   - reuses: whether what did not change since the last picture is taken from its result. The results are the
-    ///     same, bit for bit.
+    ///     same but for rounding.
     public init(
         model: Model, executor: any Executor, tiling: Tiling = .automatic, memoryBudget: Int? = nil,
         reuses: Bool = false
@@ -182,14 +182,16 @@ public final class Upscaler {
     }
 
     /// Tiles start on this grid, on which every executor's blocks lie alike: the least common multiple of the Winograd
-    /// tile sizes, so that a tile's sums are the whole picture's, bit for bit.
+    /// tile sizes. So a tile's sums are the whole picture's, bit for bit, but near its borders: there Winograd's blocks
+    /// contain what the tile does not see, and though no value depends on that, rounding does. It spreads by one block a
+    /// layer, further than the overlap where there are more than about six layers.
     private static let blockGrid = 12
     /// The overlap where the receptive field is too large to be covered.
     private static let blendedOverlap = 32
     /// Receptive fields up to this radius are covered by the overlap.
     private static let largestExactRadius = 48
 
-    /// Whether tiles give the whole picture's result, bit for bit.
+    /// Whether tiles give the whole picture's result, but for rounding.
     private var isExact: Bool { model.descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
 
     private func layout(_ shape: Shape, tile: Int?) -> TileLayout {

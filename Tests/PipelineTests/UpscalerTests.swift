@@ -28,6 +28,23 @@ import Weights
         #expect(result == whole)
     }
 
+    /// In many layers Winograd's rounding spreads further than the overlap; nothing else does. Sums of single results do not.
+    @Test func deepTilesDifferByRounding() throws {
+        let model = model(SRVGGNetCompact(features: 16, convolutions: 10, upscale: 2))
+        func tiled(_ executor: any Executor, _ height: Int, _ width: Int) throws -> (HostTensor, HostTensor) {
+            let picture = randomTensor(.nhwc(1, height, width, 3), seed: 1, in: 0..<1)
+            let whole = try Upscaler(model: model, executor: executor, tiling: .off).upscale(picture)
+            let upscaler = Upscaler(model: model, executor: executor, tiling: .size(12))
+            let result = try upscaler.upscale(picture)
+            #expect(upscaler.tileCount > 1)
+            return (result, whole)
+        }
+        let (result, whole) = try tiled(CPUExecutor(threads: 2), 130, 91)
+        #expect(largestDifference(result, whole) < 1e-4)
+        let (exact, expected) = try tiled(ReferenceExecutor(), 12, 97)
+        #expect(exact == expected)
+    }
+
     /// Tiles run as batches give what they give one by one, bit for bit: also a last batch that is not full, and blended
     /// tiles.
     @Test(arguments: [false, true]) func batchesAreTheirTiles(_ isVulkan: Bool) throws {

@@ -22,7 +22,7 @@ public struct UpscaleOptions: Sendable {
     public var tiling = Tiling.automatic
     /// Bytes for activations when tiling is automatic; nil is half of the machine's memory.
     public var memoryBudget: Int?
-    /// Whether what did not change since the last frame is taken from its result (bit-identical).
+    /// Whether what did not change since the last frame is taken from its result (the same but for rounding).
     public var reuses = true
     public var reader = ReaderOptions()
     public var encoder = EncoderSettings()
