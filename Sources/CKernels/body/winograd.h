@@ -52,16 +52,19 @@ CK_INLINE CK_NAME(order) CK_NAME(order_of)(const ck_winograd_job *job, int64_t b
     return order;
 }
 
-/// One group of a tile's transform: down the columns, then along the rows that come of it.
+/// One group of a tile's transform: down the columns, then along the rows that come of it. Where the samples are an
+/// upsampling by 2, `from` is the pixel of the first one only, which the tile's border cuts off from its neighbours.
 CK_INLINE void CK_NAME(transform_group)(
-    const float *from, int64_t row, int64_t column, float *to, int64_t xi_stride, const int tile, const int group) {
+    const float *from, int64_t row, int64_t column, float *to, int64_t xi_stride, const int tile, const int upsampling,
+    const int group) {
     const int size = tile + 2, count = CK_NAME(forward_count)(tile, group);
     const int groups = tile == 6 ? CK_NAME(forward_groups_6) : CK_NAME(forward_groups_4);
     vf half[3][8];
-    CK_UNROLL for (int j = 0; j < size; j++, from += column) {
+    CK_UNROLL for (int j = 0; j < size; j++) {
         vf d[8], t[3];
-        // The compiler drops what the group does not need.
-        CK_UNROLL for (int i = 0; i < size; i++) d[i] = vf_load(from + i * row);
+        // The compiler drops what the group does not need, and does columns that repeat only once.
+        const float *top = from + (upsampling == 2 ? (j + 1) / 2 : j) * column;
+        CK_UNROLL for (int i = 0; i < size; i++) d[i] = vf_load(top + (upsampling == 2 ? (i + 1) / 2 : i) * row);
         CK_NAME(forward)(d, t, tile, group);
         CK_UNROLL for (int i = 0; i < count; i++) half[i][j] = t[i];
     }
@@ -108,25 +111,33 @@ static void CK_NAME(transform_part)(
     }
 }
 
+CK_INLINE void CK_NAME(transform_whole)(
+    const float *from, int64_t row, int64_t column, float *to, int64_t xi_stride, const int tile,
+    const int upsampling) {
+    CK_NAME(transform_group)(from, row, column, to, xi_stride, tile, upsampling, 0);
+    CK_NAME(transform_group)(from, row, column, to, xi_stride, tile, upsampling, 1);
+    if (tile == 6) CK_NAME(transform_group)(from, row, column, to, xi_stride, tile, upsampling, 2);
+}
+
 /// Transforms one tile's samples into `to[xi * xi_stride + channel / 16 * group + channel % 16]`.
 CK_INLINE void CK_NAME(transform_tile)(
     const ck_winograd_job *job, CK_NAME(tile) at, float *to, int64_t xi_stride, int64_t group, const int tile) {
     const int size = tile + 2;
     const ck_view *in = &job->input;
     const int64_t height = in->height * job->upsampling, width = in->width * job->upsampling;
-    const int inside = job->upsampling == 1 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
+    const int u = job->upsampling;
+    const int inside = u <= 2 && at.y >= 1 && at.x >= 1 && at.y + tile < height && at.x + tile < width;
     const int down = ck_winograd_results(height - at.y, tile), across = ck_winograd_results(width - at.x, tile);
     const float *corner =
-        inside ? in->data + ((at.image * in->height + at.y - 1) * in->width + at.x - 1) * in->pitch : NULL;
+        inside ? in->data + ((at.image * in->height + at.y / u - 1) * in->width + at.x / u - 1) * in->pitch : NULL;
 
-    // Samples outside the picture are zeros, samples of an upsampling repeat: such tiles are gathered first.
+    // Samples outside the picture are zeros, samples of larger upsamplings repeat: such tiles are gathered first.
     const float *rows[8];
     int64_t columns[8];
     if (!inside) {
         for (int i = 0; i < size; i++) {
             const int64_t y = at.y - 1 + i, x = at.x - 1 + i;
-            const int64_t sy = job->upsampling == 1 ? y : (int32_t)y / job->upsampling;
-            const int64_t sx = job->upsampling == 1 ? x : (int32_t)x / job->upsampling;
+            const int64_t sy = u == 1 ? y : (int32_t)y / u, sx = u == 1 ? x : (int32_t)x / u;
             rows[i] = y < 0 || y >= height ? NULL : in->data + (at.image * in->height + sy) * in->width * in->pitch;
             columns[i] = x < 0 || x >= width ? -1 : sx * in->pitch;
         }
@@ -134,10 +145,11 @@ CK_INLINE void CK_NAME(transform_tile)(
 
     for (int64_t c = 0; c < job->depth; c += CK_WIDTH) {
         float gathered[64 * CK_WIDTH];
-        const float *from;
-        int64_t row = in->width * in->pitch, column = in->pitch;
-        if (inside) {
-            from = corner + c;
+        float *start = to + c / 16 * group + c % 16;
+        if (inside && u == 1) {
+            CK_NAME(transform_whole)(corner + c, in->width * in->pitch, in->pitch, start, xi_stride, tile, 1);
+        } else if (inside) {
+            CK_NAME(transform_whole)(corner + c, in->width * in->pitch, in->pitch, start, xi_stride, tile, 2);
         } else {
             CK_ROLLED for (int i = 0; i < down + 2; i++) {
                 CK_ROLLED for (int j = 0; j < across + 2; j++) {
@@ -145,18 +157,12 @@ CK_INLINE void CK_NAME(transform_tile)(
                     vf_store(gathered + (i * 8 + j) * CK_WIDTH, sample);
                 }
             }
-            from = gathered;
-            row = 8 * CK_WIDTH;
-            column = CK_WIDTH;
+            if (down < tile || across < tile) {
+                CK_NAME(transform_part)(gathered, start, xi_stride, tile, down, across);
+            } else {
+                CK_NAME(transform_whole)(gathered, 8 * CK_WIDTH, CK_WIDTH, start, xi_stride, tile, 1);
+            }
         }
-        float *start = to + c / 16 * group + c % 16;
-        if (down < tile || across < tile) {
-            CK_NAME(transform_part)(gathered, start, xi_stride, tile, down, across);
-            continue;
-        }
-        CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 0);
-        CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 1);
-        if (tile == 6) CK_NAME(transform_group)(from, row, column, start, xi_stride, tile, 2);
     }
 }
 
