@@ -63,7 +63,7 @@ let package = Package(
         // Shaders/ is compiled at build (glslang-tools) and embedded in VulkanExecutor.
         .executableTarget(name: "ShaderCompiler"),
         .plugin(name: "CompileShaders", capability: .buildTool(), dependencies: ["ShaderCompiler"]),
-        room("VulkanExecutor", ["Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
+        room("VulkanExecutor", ["Threads", "Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
 
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),

@@ -11,6 +11,7 @@ final class Allocation: Sendable {
     /// Where host memory is mapped.
     nonisolated(unsafe) let address: UnsafeMutableRawPointer?
     let isCoherent: Bool
+    let isCached: Bool
 
     /// - Parameter preferences: sets of memory properties, best first; the first that some memory type has, and that has
     ///   room, is taken.
@@ -78,6 +79,7 @@ final class Allocation: Sendable {
         self.memory = memory
         self.address = address
         isCoherent = flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT.rawValue != 0
+        isCached = flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT.rawValue != 0
     }
 
     deinit {
@@ -185,7 +187,15 @@ public final class HostBuffer: Sendable {
 
     /// Lends the memory for reading what finished work wrote (after its timeline value was waited for).
     public func read<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R {
-        try allocation.invalidate()
-        return try body(UnsafeRawBufferPointer(start: allocation.address, count: bytes))
+        try body(try lend())
     }
+
+    /// The same memory, valid for as long as the buffer lives and the device is given no work that writes it.
+    public func lend() throws(ComputeError) -> UnsafeRawBufferPointer {
+        try allocation.invalidate()
+        return UnsafeRawBufferPointer(start: allocation.address, count: bytes)
+    }
+
+    /// Whether the host reads it as fast as memory of its own.
+    public var isCached: Bool { allocation.isCached }
 }

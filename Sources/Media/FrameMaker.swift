@@ -174,6 +174,8 @@ internal final class FramePool {
 
     deinit { av_buffer_pool_uninit(&pool) }
 
+    var format: AVPixelFormat { layout.format }
+
     func frame() -> UnsafeMutablePointer<AVFrame> {
         guard let frame = av_frame_alloc(), let buffer = av_buffer_pool_get(pool) else { fatalError("out of memory") }
         frame.pointee.format = layout.format.rawValue
@@ -203,5 +205,16 @@ extension UnsafeMutablePointer<AVFrame> {
     fileprivate var dataPointer: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?> {
         guard let offset = MemoryLayout<AVFrame>.offset(of: \.data) else { preconditionFailure("a stored field") }
         return (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: UnsafeMutablePointer<UInt8>?.self)
+    }
+
+    /// Says where the rows of a new frame's planes lie.
+    internal func setPlanes(_ planes: [(firstRow: UnsafeMutableRawPointer, stride: Int)]) {
+        guard let offset = MemoryLayout<AVFrame>.offset(of: \.linesize) else { preconditionFailure("a stored field") }
+        let lines = (UnsafeMutableRawPointer(self) + offset).assumingMemoryBound(to: Int32.self)
+        for (index, plane) in planes.enumerated() {
+            dataPointer[index] = plane.firstRow.assumingMemoryBound(to: UInt8.self)
+            lines[index] = Int32(plane.stride)
+        }
+        pointee.extended_data = dataPointer
     }
 }

@@ -123,12 +123,44 @@ public final class PlaneFrameMaker {
         like original: VideoFrame, _ fill: (_ plane: Int, _ firstRow: UnsafeMutableRawPointer, _ stride: Int) -> Void
     ) -> VideoFrame {
         let made = pool.frame()
-        color.tagged.tag(made)
         let planes = (description.components + [description.alpha].compactMap { $0 }).map(\.plane).max() ?? 0
         for plane in 0...planes {
             guard let data = made.plane(plane) else { preconditionFailure("a new frame has all its planes") }
             fill(plane, UnsafeMutableRawPointer(data), made.stride(plane))
         }
+        return finished(made, like: original)
+    }
+
+    /// A frame in somebody else's memory, otherwise as above.
+    ///
+    /// - Parameters:
+    ///   - planes: each plane's first row and bytes from row to row, multiples of 64; in the order of their addresses. 64
+    ///     bytes after the last row may be read.
+    ///   - rows: of the last plane.
+    ///   - owner: is kept until the last reference to the frame goes, on whatever thread; the memory stays for as long.
+    public func frame(
+        like original: VideoFrame, lending planes: [(firstRow: UnsafeMutableRawPointer, stride: Int)], rows: Int,
+        owner: any AnyObject & Sendable
+    ) -> VideoFrame {
+        guard let first = planes.first, let last = planes.last else { preconditionFailure("a frame has planes") }
+        let kept = Unmanaged.passRetained(owner as AnyObject)
+        let bytes = last.firstRow + last.stride * rows - first.firstRow
+        // Read-only: who would write to it copies it before.
+        guard let made = av_frame_alloc(),
+            let buffer = av_buffer_create(
+                first.firstRow.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
+                { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, kept.toOpaque(),
+                AV_BUFFER_FLAG_READONLY)
+        else { fatalError("out of memory") }
+        made.pointee.format = pool.format.rawValue
+        (made.pointee.width, made.pointee.height) = (Int32(description.width), Int32(description.height))
+        made.pointee.buf.0 = buffer
+        made.setPlanes(planes)
+        return finished(made, like: original)
+    }
+
+    private func finished(_ made: UnsafeMutablePointer<AVFrame>, like original: VideoFrame) -> VideoFrame {
+        color.tagged.tag(made)
         return VideoFrame(
             owning: made, timestamp: original.timestamp, duration: original.duration, isKey: false
         ).carrying(from: original)

@@ -115,6 +115,22 @@ public struct FramePlanes {
     public init(_ planes: [Plane]) { self.planes = planes }
 }
 
+/// A frame that a plan made, in the plan's memory. That serves other frames again when this object goes, on whatever
+/// thread.
+public final class LentFrame: Sendable {
+    nonisolated(unsafe) public let planes: FramePlanes
+    /// Whether it may be kept while the plan goes on; otherwise it must go before the next frame is submitted or waited
+    /// for. Where it may, memory is as fast to read as any, and 64 bytes after each plane belong to it too.
+    public let mayBeKept: Bool
+    private let giveBack: @Sendable () -> Void
+
+    public init(_ planes: FramePlanes, mayBeKept: Bool, giveBack: @escaping @Sendable () -> Void) {
+        (self.planes, self.mayBeKept, self.giveBack) = (planes, mayBeKept, giveBack)
+    }
+
+    deinit { giveBack() }
+}
+
 /// An executor whose plans take and give pictures as decoders and encoders have them, converted on the device.
 public protocol FrameExecutor: Executor {
     /// Compiles a graph of N RGB pictures `[N, H, W, 3]` to as many others. N frames are then computed together, which
@@ -154,10 +170,20 @@ public protocol FramePlan: AnyObject {
     /// - Throws: `ExecutionError`, and what `write` throws; the frame is then not started.
     func submit(_ write: (FramePlanes) throws -> Void) throws -> FrameTicket
 
-    /// Blocks until the frame is done, and lends its samples for reading. Frames are waited for in the order in which
+    /// Blocks until the frame is done, and lends its samples. Frames are waited for in the order in which
     /// they were submitted. A frame whose batch is not full yet is started first, with those that there are; that takes as
     /// long as a full batch.
     ///
-    /// - Throws: `ExecutionError`, and what `read` throws.
-    func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws
+    /// - Throws: `ExecutionError`.
+    func wait(_ ticket: FrameTicket) throws -> LentFrame
+}
+
+extension FramePlan {
+    /// The same for what is read at once.
+    ///
+    /// - Throws: also what `read` throws.
+    public func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
+        let frame = try wait(ticket)
+        try withExtendedLifetime(frame) { try read(frame.planes) }
+    }
 }

@@ -2,7 +2,8 @@ public import Media
 public import Network
 
 /// Frames of a decoder to a plan's memory, and from there to frames for an encoder, without a picture of floats between:
-/// the device converts. Copies rows, and nothing else.
+/// the device converts. Copies rows into the plan's memory, and nothing else: encoders read results where the device wrote
+/// them. (Decoders do not write where it reads: they look at their pictures again and again, and keep them.)
 ///
 /// Made for one size and format of frames on either side. Owned by one thread at a time; the two directions may be used
 /// by two threads.
@@ -51,12 +52,21 @@ public final class FrameTransfer {
         }
     }
 
-    /// For `FramePlan.wait`: a frame of the plan's rows, with the source frame's times and side data.
-    public func frame(from source: FramePlanes, like original: VideoFrame) -> VideoFrame {
-        maker.frame(like: original) { index, first, stride in
-            let plane = source.planes[index]
-            for row in 0..<plane.rows {
-                (first + row * stride).copyMemory(from: plane.address + row * plane.stride, byteCount: plane.rowBytes)
+    /// What `FramePlan.wait` gave, as a frame with the source frame's times and side data: in the plan's memory, or a copy
+    /// where that must be given back.
+    public func frame(from lent: LentFrame, like original: VideoFrame) -> VideoFrame {
+        let planes = lent.planes.planes
+        if lent.mayBeKept, let last = planes.last {
+            return maker.frame(
+                like: original, lending: planes.map { ($0.address, $0.stride) }, rows: last.rows, owner: lent)
+        }
+        return withExtendedLifetime(lent) {
+            maker.frame(like: original) { index, first, stride in
+                let plane = planes[index]
+                for row in 0..<plane.rows {
+                    (first + row * stride).copyMemory(
+                        from: plane.address + row * plane.stride, byteCount: plane.rowBytes)
+                }
             }
         }
     }

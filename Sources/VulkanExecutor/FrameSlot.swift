@@ -2,6 +2,7 @@ internal import Compute
 internal import Network
 internal import Planning
 internal import Tensor
+internal import Threads
 
 /// What all frames of a plan share: where everything lies, weights, constants and the arena.
 ///
@@ -29,7 +30,8 @@ final class PlanMemory {
         program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
         inputs = ends.input.map { [program] in ([0], $0.bytes * program.inputs[0].batch) }
             ?? PlanMemory.layout(program.inputs)
-        outputs = ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch) }
+        // Who reads a frame here may read a little past its end.
+        outputs = ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch + bindingAlignment) }
             ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
             program, parameters, precision, executor.device.capabilities, executor.multiplication,
@@ -82,7 +84,7 @@ final class PlanMemory {
 }
 
 /// One frame in flight, or one batch of them: staging memory for inputs and outputs, and commands recorded once.
-final class FrameSlot {
+final class FrameSlot: @unchecked Sendable {
     private let memory: PlanMemory
     private let input: HostBuffer
     private let output: HostBuffer
@@ -95,8 +97,12 @@ final class FrameSlot {
     /// Seconds to wait for a frame.
     private let patience: Double
     private var pending: UInt64?
-    /// Whether somebody has it: from before it is filled until its outputs were read.
+    /// Whether the plan has it at work: from before it is filled until its outputs were read or lent.
     var isTaken = false
+    /// How many have lent outputs; they may go on any thread.
+    private var readers = 0
+    private let monitor = Monitor()
+    var isLent: Bool { monitor.change { readers > 0 } }
 
     var bytes: Int { input.bytes + output.bytes + status.bytes }
     var recorded: (dispatches: Int, barriers: Int) {
@@ -191,6 +197,18 @@ final class FrameSlot {
 
     /// Lends the memory of the outputs.
     func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try output.read(body) }
+
+    /// Whether outputs can be lent for long.
+    var mayLend: Bool { output.isCached }
+
+    /// Lends the memory of the outputs until `giveBack`.
+    func lend() throws -> UnsafeRawBufferPointer {
+        let memory = try output.lend()
+        monitor.change { readers += 1 }
+        return memory
+    }
+
+    func giveBack() { monitor.change { readers -= 1 } }
 
     /// Lends what the last frame's inputs were (slow to read; for running the frame again).
     func inputs(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try input.read(body) }

@@ -65,7 +65,7 @@ public final class VulkanFramePlan: FramePlan {
         }
     }
 
-    public func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
+    public func wait(_ ticket: FrameTicket) throws -> LentFrame {
         precondition(
             ticket.number == collected + 1 && !batches.isEmpty,
             "frames are waited for in the order in which they were submitted")
@@ -81,10 +81,11 @@ public final class VulkanFramePlan: FramePlan {
         // Where that failed, the slot was given back.
         try batch.outcome?.get()
         defer { if isLast { plan.release(batch.ticket) } }
-        try plan.read(batch.ticket) { memory in
-            guard let base = memory.baseAddress else { preconditionFailure("a frame has memory") }
-            // Planes are lent in one form for both directions; this one is for reading.
-            try read(output.planes(UnsafeMutableRawPointer(mutating: base), of: batch.read))
-        }
+        let (memory, mayBeKept, giveBack) = try plan.lend(batch.ticket)
+        guard let base = memory.baseAddress else { preconditionFailure("a frame has memory") }
+        // Planes are lent in one form for both directions; these are for reading.
+        return LentFrame(
+            output.planes(UnsafeMutableRawPointer(mutating: base), of: batch.read), mayBeKept: mayBeKept,
+            giveBack: giveBack)
     }
 }

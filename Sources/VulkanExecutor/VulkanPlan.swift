@@ -54,6 +54,16 @@ public final class VulkanPlan: ProfilingPlan {
         let memory = try PlanMemory(executor, graph, parameters, precision, ends)
         self.memory = memory
         for _ in 0..<framesInFlight { slots.append(try FrameSlot(executor, memory)) }
+        // Nothing but speed is lost without these.
+        for _ in 0..<spareSlots(memory) {
+            do { slots.append(try FrameSlot(executor, memory)) } catch ComputeError.outOfMemory { break }
+        }
+    }
+
+    /// Slots beyond those in flight, whose frames an encoder reads where they are: as many as wait for it, but no more than
+    /// fit into 128 MiB (one frame of 8K).
+    private func spareSlots(_ memory: PlanMemory) -> Int {
+        ends.output == nil ? 0 : min(4, (128 << 20) / memory.outputs.bytes)
     }
 
     /// Device and staging memory, weights included.
@@ -134,12 +144,12 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// A slot that is free.
     ///
-    /// - Precondition: fewer than `framesInFlight` are taken.
+    /// - Precondition: fewer than `framesInFlight` are taken, and not more lent than there are besides.
     func take() -> Ticket {
         if let fallback { return Ticket(slot: fallback.take().slot, isFallback: true) }
         // Not always the next one: a frame that is run again takes a slot out of turn.
-        let turns = (submitted..<submitted + framesInFlight).lazy.map { [framesInFlight] in $0 % framesInFlight }
-        guard let index = turns.first(where: { !slots[$0].isTaken }) else {
+        let turns = (submitted..<submitted + slots.count).lazy.map { [count = slots.count] in $0 % count }
+        guard let index = turns.first(where: { !slots[$0].isTaken && !slots[$0].isLent }) else {
             preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one")
         }
         slots[index].isTaken = true
@@ -200,7 +210,24 @@ public final class VulkanPlan: ProfilingPlan {
         try translatingErrors { try slot(ticket).read(body) }
     }
 
-    /// The slot is free again.
+    /// Lends the memory of the outputs: whoever has it calls `giveBack`, on any thread.
+    ///
+    /// - Returns: also whether there are slots enough without this one.
+    func lend(_ ticket: Ticket) throws -> (
+        memory: UnsafeRawBufferPointer, mayBeKept: Bool, giveBack: @Sendable () -> Void
+    ) {
+        let slot = slot(ticket)
+        let memory = try translatingErrors { try slot.lend() }
+        return (memory, slot.mayLend && canLose(slot, ticket), { slot.giveBack() })
+    }
+
+    private func canLose(_ slot: FrameSlot, _ ticket: Ticket) -> Bool {
+        if ticket.isFallback { return fallback?.canLose(slot, Ticket(slot: ticket.slot, isFallback: false)) ?? false }
+        let lost = slots.count { $0 !== slot && !$0.isTaken && $0.isLent }
+        return lost < slots.count - framesInFlight
+    }
+
+    /// The slot is free again, unless it is lent.
     func release(_ ticket: Ticket) { slot(ticket).isTaken = false }
 
     // MARK: Measuring

@@ -3,6 +3,7 @@ import Network
 import Tensor
 import TestSupport
 import Testing
+import Threads
 import Weights
 
 @testable import Media
@@ -129,6 +130,44 @@ import Weights
             #expect(zip(found, expected).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
         }
         #expect(found[4] == expected[4])
+    }
+
+    /// Frames that somebody keeps stay as they are while the plan goes on, as many as it can spare, and longer than the plan;
+    /// others say that they must go.
+    @Test(arguments: [1, 3]) func framesAreLent(_ batch: Int) throws {
+        let executor = try executor()
+        let parameters = randomParameters(graph(1), seed: 3)
+        let count = 10 * batch
+        var plan: (any FramePlan)? = try plan(executor, graph, parameters, frames: batch)
+        let expected = try run(#require(plan), frames: count, held: 1)
+        var kept: [(Int, LentFrame)] = []
+        var tickets: [FrameTicket] = []
+        var frame = 0
+        func collect() throws {
+            let lent = try #require(plan).wait(tickets.removeFirst())
+            #expect(bytes(lent.planes) == expected[frame])
+            if lent.mayBeKept { kept.append((frame, lent)) }
+            frame += 1
+        }
+        for next in 0..<count {
+            while !plan!.hasRoom { try collect() }
+            tickets.append(try #require(plan).submit { fill($0, next) })
+        }
+        while !tickets.isEmpty { try collect() }
+        #expect(kept.map(\.0) == Array(0..<4 * batch))
+        for (frame, lent) in kept { #expect(bytes(lent.planes) == expected[frame], "frame \(frame) was overwritten") }
+        // Given back elsewhere, they serve again.
+        nonisolated(unsafe) var gone = Array(kept.prefix(batch))
+        kept.removeFirst(batch)
+        let thread = WorkerThread("reader") { gone.removeAll() }
+        thread.join()
+        let again = try #require(plan).submit { fill($0, 7) }
+        let lent = try #require(plan).wait(again)
+        #expect(lent.mayBeKept && bytes(lent.planes) == expected[7])
+        plan = nil
+        #expect(bytes(lent.planes) == expected[7])
+        for (frame, lent) in kept { #expect(bytes(lent.planes) == expected[frame], "frame \(frame) without its plan") }
+        #expect(executor.validationMessages == [])
     }
 
     /// A file through the pipeline in batches: the same pictures with the same times.

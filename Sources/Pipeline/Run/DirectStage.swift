@@ -207,14 +207,11 @@ final class DirectWorker {
     }
 
     func collect(_ ticket: FrameTicket, _ source: VideoFrame) throws -> VideoFrame {
-        var made: VideoFrame?
-        do { try plan.wait(ticket) { made = transfer.frame(from: $0, like: source) } } catch ExecutionError.outOfMemory
-        {
+        do { return transfer.frame(from: try plan.wait(ticket), like: source) } catch ExecutionError.outOfMemory {
             // A frame that overflows half precision is computed again in single precision, which takes more room than
             // there may be: such frames go through tiles.
             return try computeSlowly(source)
         }
-        return made!
     }
 
     func computeSlowly(_ frame: VideoFrame) throws -> VideoFrame {
