@@ -63,7 +63,8 @@ let package = Package(
         // Shaders/ is compiled at build (glslang-tools) and embedded in VulkanExecutor.
         .executableTarget(name: "ShaderCompiler"),
         .plugin(name: "CompileShaders", capability: .buildTool(), dependencies: ["ShaderCompiler"]),
-        room("VulkanExecutor", ["Threads", "Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
+        room(
+            "VulkanExecutor", ["Threads", "Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
 
         // Files, models and video.
         room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),

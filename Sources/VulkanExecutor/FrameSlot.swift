@@ -28,10 +28,12 @@ final class PlanMemory {
     ) throws {
         self.ends = ends
         program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
-        inputs = ends.input.map { [program] in ([0], $0.bytes * program.inputs[0].batch) }
+        inputs =
+            ends.input.map { [program] in ([0], $0.bytes * program.inputs[0].batch) }
             ?? PlanMemory.layout(program.inputs)
         // Who reads a frame here may read a little past its end.
-        outputs = ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch + bindingAlignment) }
+        outputs =
+            ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch + bindingAlignment) }
             ?? PlanMemory.layout(program.outputs)
         let lowering = Lowering(
             program, parameters, precision, executor.device.capabilities, executor.multiplication,
