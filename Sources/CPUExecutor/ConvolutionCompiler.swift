@@ -39,7 +39,7 @@ extension PlanCompiler {
         if let wanted = options.kernel, can(wanted, step) { return wanted }
         if step.groups > 1 { return .grouped }
         guard can(.winograd6, step) else { return .narrow }
-        let isSmall = Self.fits4(height: step.resultHeight, width: step.resultWidth)
+        let isSmall = Self.prefers4(height: step.resultHeight, width: step.resultWidth)
         return isSmall || imprecise.contains(step.weight) ? .winograd4 : .winograd6
     }
 

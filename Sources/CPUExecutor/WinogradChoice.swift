@@ -6,8 +6,8 @@ internal import Tensor
 // Which of Winograd's two methods a layer is computed by.
 //
 // F(6x6) needs 64 products a tile of 36 results, F(4x4) 36 for 16, and tiles that the picture's end cuts off only those of
-// their results. All that a layer does grows with the products, so F(6x6) wins but for pictures of sides up to 8, where the
-// two need as many. Its transforms enlarge rounding, though, the more the deeper the layer is. So the error is measured, with
+// their results. All that a layer does grows with the products, so F(6x6) wins but for pictures so small that the two need as
+// many: sides of up to 4 pixels, 7 or 8. Its transforms enlarge rounding, though, the more the deeper the layer is. So the error is measured, with
 // the kernel itself on the layer's own weights, and where F(6x6) is off by more than `errorLimit`, the layer is computed by
 // F(4x4), which is some six times more precise.
 
@@ -18,7 +18,7 @@ extension PlanCompiler {
     static let errorLimit: Float = 1.5e-5
 
     /// Whether 4x4 tiles, which are more precise, need no more products for a step's picture.
-    static func fits4(height: Int, width: Int) -> Bool {
+    static func prefers4(height: Int, width: Int) -> Bool {
         func products(_ side: Int, _ tile: Int) -> Int {
             let rest = side % tile
             let last = rest > 0 ? Int(ck_winograd_results(Int64(rest), Int32(tile))) + 2 : 0

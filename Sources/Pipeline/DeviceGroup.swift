@@ -59,7 +59,7 @@ public struct DeviceWork<Job, Output> {
 /// Several devices that work on one stream of frames. What is handed over comes out in the same order, however fast each
 /// device is.
 ///
-/// Each device has a thread and a body of its own, which nobody else calls. `submit` and `pass` are for one thread,
+/// Each device has a thread and work of its own, which nobody else calls. `submit` and `pass` are for one thread,
 /// `next` for another (or the same, where it never lets more than `window` lie).
 public final class DeviceGroup<Job, Output>: @unchecked Sendable {
     private let monitor = Monitor()
@@ -81,7 +81,7 @@ public final class DeviceGroup<Job, Output>: @unchecked Sendable {
 
     /// - Parameters:
     ///   - names: of the devices, for their threads.
-    ///   - window: frames that may be under way at once; more than there are devices, or some are always idle.
+    ///   - window: frames that may be under way at once; more than all devices can begin, or some are always idle.
     ///   - works: what each device does with jobs, on its own thread; what they own is used by nobody else.
     public init(names: [String], window: Int? = nil, works: [DeviceWork<Job, Output>]) {
         precondition(!works.isEmpty && names.count == works.count, "a name and work for each device")

@@ -2,8 +2,9 @@ public import Media
 public import Network
 
 /// Frames of a decoder to a plan's memory, and from there to frames for an encoder, without a picture of floats between:
-/// the device converts. Copies rows into the plan's memory, and nothing else: encoders read results where the device wrote
-/// them. (Decoders do not write where it reads: they look at their pictures again and again, and keep them.)
+/// the device converts. Copies rows into the plan's memory; encoders read results where the device wrote them, or a copy where
+/// that memory is needed. (Decoders do not write where it reads: they look at their pictures again and again, and keep
+/// them.)
 ///
 /// Made for one size and format of frames on either side. Owned by one thread at a time; the two directions may be used
 /// by two threads.

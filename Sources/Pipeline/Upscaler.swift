@@ -98,17 +98,27 @@ public final class Upscaler {
     private func batch(_ shape: Shape, _ layout: TileLayout) -> Int {
         guard layout.count > 1, shape.batch == 1 else { return 1 }
         let pixels = layout.vertical.length * layout.horizontal.length
-        var most = min(layout.count, max(1, fillingPixels / pixels))
+        var most = min(layout.count, mostAtOnce(pixels))
         while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
         let batches = (layout.count + most - 1) / most
         return (layout.count + batches - 1) / batches
     }
 
-    /// How many pictures of this shape it takes to fill the device, where the budget holds their activations.
+    /// How many tiles or pictures of so many pixels fill the device. (Each has commands of its own.)
+    private func mostAtOnce(_ pixels: Int) -> Int { min(64, max(1, fillingPixels / pixels)) }
+
+    /// How many pictures of this shape it takes to fill the device, as long as their activations are a small part of the
+    /// budget (there may have to be other plans), and do not grow by more than their number (a single large picture's may
+    /// be computed in strips).
     func picturesAtOnce(_ shape: Shape) -> Int {
         let layout = layout(shape, tile: nil)
-        var most = max(1, fillingPixels / (shape.height * shape.width))
-        while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
+        var most = mostAtOnce(shape.height * shape.width)
+        let one = bytes(shape, layout)
+        while most > 1 {
+            let bytes = bytes(shape, layout, batch: most)
+            if bytes <= memoryBudget / 4 && bytes <= most * one { break }
+            most /= 2
+        }
         return most
     }
 

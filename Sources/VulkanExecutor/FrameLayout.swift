@@ -35,15 +35,10 @@ struct FrameLayout: Hashable {
 
     /// The planes of the picture after so many others, the first of which lies at `base`.
     func planes(_ base: UnsafeMutableRawPointer, of picture: Int = 0) -> FramePlanes {
-        let base = base + picture * bytes
-        return planes(at: base)
-    }
-
-    private func planes(at base: UnsafeMutableRawPointer) -> FramePlanes {
         FramePlanes(
             starts.indices.map { plane in
                 FramePlanes.Plane(
-                    address: base + starts[plane], stride: strides[plane], rowBytes: format.rowBytes(plane: plane),
+                    address: base + picture * bytes + starts[plane], stride: strides[plane], rowBytes: format.rowBytes(plane: plane),
                     rows: format.extent(plane: plane).height)
             })
     }

@@ -126,7 +126,9 @@ final class FrameSlot: @unchecked Sendable {
         let pieces = launches.reduce(0) { $0 + $1.pieces.count }
         status = try HostBuffer(device, bytes: max(1, pieces) * bindingAlignment, use: .readback)
         // The places of a batch that is never full are computed too: on numbers.
-        if memory.ends.input != nil { try input.write { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) } }
+        if memory.ends.input != nil && memory.program.inputs[0].batch > 1 {
+            try input.write { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
+        }
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 

@@ -17,7 +17,7 @@ struct Region {
     var batch: Int
     var height: Int
     var width: Int
-    /// The row that lies at `start`, where memory holds a strip of one image only.
+    /// The row that lies at `start`: of a strip of one image its first one; of one of several images a negative one.
     var firstRow = 0
     /// Where rows do not lie as they do in an activation, so all of the region is always bound.
     var wholeBytes: Int?

@@ -56,7 +56,7 @@ public final class VulkanPlan: ProfilingPlan {
         for _ in 0..<framesInFlight { slots.append(try FrameSlot(executor, memory)) }
         // Nothing but speed is lost without these.
         for _ in 0..<spareSlots(memory) {
-            do { slots.append(try FrameSlot(executor, memory)) } catch ComputeError.outOfMemory { break }
+            do { slots.append(try FrameSlot(executor, memory)) } catch is ComputeError { break }
         }
     }
 
@@ -157,11 +157,17 @@ public final class VulkanPlan: ProfilingPlan {
         return Ticket(slot: index, isFallback: false)
     }
 
-    private func slot(_ ticket: Ticket) -> FrameSlot {
-        let plan = ticket.isFallback ? fallback : self
-        guard let slot = plan?.slots[ticket.slot], slot.isTaken else {
-            preconditionFailure("this plan issued no such ticket, or it was used up before")
+    /// Whose slot a ticket is for: this plan's, or the fallback's.
+    private func owner(_ ticket: Ticket) -> VulkanPlan {
+        guard let plan = ticket.isFallback ? fallback : self else {
+            preconditionFailure("this plan issued no such ticket")
         }
+        return plan
+    }
+
+    private func slot(_ ticket: Ticket) -> FrameSlot {
+        let slot = owner(ticket).slots[ticket.slot]
+        precondition(slot.isTaken, "this ticket was used up before")
         return slot
     }
 
@@ -218,13 +224,13 @@ public final class VulkanPlan: ProfilingPlan {
     ) {
         let slot = slot(ticket)
         let memory = try translatingErrors { try slot.lend() }
-        return (memory, slot.mayLend && canLose(slot, ticket), { slot.giveBack() })
+        return (memory, slot.mayLend && owner(ticket).canSpare(slot), { slot.giveBack() })
     }
 
-    private func canLose(_ slot: FrameSlot, _ ticket: Ticket) -> Bool {
-        if ticket.isFallback { return fallback?.canLose(slot, Ticket(slot: ticket.slot, isFallback: false)) ?? false }
-        let lost = slots.count { $0 !== slot && !$0.isTaken && $0.isLent }
-        return lost < slots.count - framesInFlight
+    /// Whether there are enough slots for frames in flight without this one and those that are lent.
+    private func canSpare(_ slot: FrameSlot) -> Bool {
+        let lent = slots.count { $0 !== slot && !$0.isTaken && $0.isLent }
+        return lent < slots.count - framesInFlight
     }
 
     /// The slot is free again, unless it is lent.

@@ -44,6 +44,8 @@ private let forced: [CPUExecutor] = ConvolutionKernel.allCases.flatMap { kernel 
         add(70, 61, 32, 32)
         // Every number of rows and columns that a tile at the picture's end can have, in blocks of several rows of tiles.
         for rest in 0..<6 { for other in 0..<6 { add(18 + rest, 24 + other, 16, 16, batch: 2) } }
+        // A block of nothing but tiles cut off below, and one of whole ones.
+        add(8, 200, 16, 16)
         add(11, 9, 24, 112, batch: 4)
         return cases
     }()

@@ -21,22 +21,25 @@ CK_INLINE CK_NAME(tile) CK_NAME(tile_at)(const ck_winograd_job *job, int64_t ind
     return (CK_NAME(tile)){row / job->tiles_y, row % job->tiles_y * tile, column * tile};
 }
 
-/// The tiles of a block in the order of its operands: first those cut off on both sides, then those cut off on the right,
-/// the whole ones, those cut off below. The tiles that take part in a product are neighbours then, whichever it is.
+/// What the picture's end cuts off from a tile, in the order in which a block's tiles lie among its operands: so those that
+/// take part in a product are neighbours, whichever it is.
+enum { CK_NAME(cut_both), CK_NAME(cut_right), CK_NAME(cut_nothing), CK_NAME(cut_below), CK_NAME(cuts) };
+
+/// A block's tiles.
 typedef struct {
     int64_t first, tiles;
     /// Results down a tile of the last row and across one of the last column.
     int down, across;
-    /// Where each of the four kinds starts.
-    int64_t start[4];
+    /// Where the first tile of each cut lies among the operands.
+    int64_t start[CK_NAME(cuts)];
 } CK_NAME(order);
 
-/// Which of the four kinds a tile is.
-CK_INLINE int CK_NAME(kind)(
+CK_INLINE int CK_NAME(cut)(
     const ck_winograd_job *job, const CK_NAME(order) *order, CK_NAME(tile) at, const int tile) {
     const int right = order->across < tile && at.x == (job->tiles_x - 1) * tile;
     const int below = order->down < tile && at.y == (job->tiles_y - 1) * tile;
-    return below ? (right ? 0 : 3) : (right ? 1 : 2);
+    if (below) return right ? CK_NAME(cut_both) : CK_NAME(cut_below);
+    return right ? CK_NAME(cut_right) : CK_NAME(cut_nothing);
 }
 
 CK_INLINE CK_NAME(order) CK_NAME(order_of)(const ck_winograd_job *job, int64_t block, const int tile) {
@@ -44,11 +47,11 @@ CK_INLINE CK_NAME(order) CK_NAME(order_of)(const ck_winograd_job *job, int64_t b
     order.tiles = ck_winograd_first(job, block + 1) - order.first;
     order.down = ck_winograd_down(job);
     order.across = ck_winograd_across(job);
-    int64_t counts[4] = {0, 0, 0, 0};
+    int64_t counts[CK_NAME(cuts)] = {0};
     for (int64_t t = 0; t < order.tiles; t++) {
-        counts[CK_NAME(kind)(job, &order, CK_NAME(tile_at)(job, order.first + t, tile), tile)]++;
+        counts[CK_NAME(cut)(job, &order, CK_NAME(tile_at)(job, order.first + t, tile), tile)]++;
     }
-    for (int kind = 1; kind < 4; kind++) order.start[kind] = order.start[kind - 1] + counts[kind - 1];
+    for (int cut = 1; cut < CK_NAME(cuts); cut++) order.start[cut] = order.start[cut - 1] + counts[cut - 1];
     return order;
 }
 
@@ -80,9 +83,9 @@ CK_INLINE void CK_NAME(transform_group)(
     }
 }
 
-#define CK_FORWARD_PART(results)                                                      \
-    case results:                                                                     \
-        if (results <= tile) CK_NAME(forward_part)(from, stride, to, to_stride, tile, results); \
+#define CK_FORWARD_PART(results)                                              \
+    case results:                                                             \
+        CK_NAME(forward_part)(from, stride, to, to_stride, tile, results);    \
         break;
 
 /// `forward_part` where the number of results is known only now.
@@ -187,9 +190,9 @@ CK_INLINE void CK_NAME(restore_group)(
     }
 }
 
-#define CK_INVERSE_PART(results)                                               \
-    case results:                                                              \
-        if (results <= tile) CK_NAME(inverse_part)(from, stride, y, tile, results); \
+#define CK_INVERSE_PART(results)                                \
+    case results:                                               \
+        CK_NAME(inverse_part)(from, stride, y, tile, results);  \
         break;
 
 /// `inverse_part` where the number of results is known only now.
@@ -304,10 +307,11 @@ CK_INLINE int64_t CK_NAME(xi_stride)(const ck_winograd_job *job) {
 /// Transforms the samples of a block's tiles.
 CK_INLINE void CK_NAME(transform_tiles)(
     const ck_winograd_job *job, int64_t block, float *to, int64_t xi_stride, const int tile) {
-    CK_NAME(order) order = CK_NAME(order_of)(job, block, tile);
+    const CK_NAME(order) order = CK_NAME(order_of)(job, block, tile);
+    CK_NAME(order) places = order;
     for (int64_t t = 0; t < order.tiles; t++) {
         const CK_NAME(tile) at = CK_NAME(tile_at)(job, order.first + t, tile);
-        const int64_t place = order.start[CK_NAME(kind)(job, &order, at, tile)]++;
+        const int64_t place = places.start[CK_NAME(cut)(job, &order, at, tile)]++;
         CK_NAME(transform_tile)(job, at, to + place * 16, xi_stride, job->tiles_per_block * 16, tile);
     }
 }
@@ -361,8 +365,9 @@ CK_INLINE void CK_NAME(winograd_block)(
             // The tiles that have this point down and across.
             const int below = CK_NAME(uses_point)(xi / size, order.down, tile);
             const int right = CK_NAME(uses_point)(xi % size, order.across, tile);
-            const int64_t from = right ? (below ? 0 : order.start[1]) : order.start[2];
-            const int64_t rows = (below ? tiles : order.start[3]) - from;
+            const int64_t from =
+                !right ? order.start[CK_NAME(cut_nothing)] : below ? 0 : order.start[CK_NAME(cut_right)];
+            const int64_t rows = (below ? tiles : order.start[CK_NAME(cut_below)]) - from;
             // Transforms of this step are in the second-level cache already; shared ones come from further away.
             const CK_NAME(matrix) a = {
                 transformed + xi * xi_stride + from * 16, 16, group, shared ? xi_stride : 0};
@@ -374,7 +379,7 @@ CK_INLINE void CK_NAME(winograd_block)(
         CK_NAME(order) places = order;
         for (int64_t t = 0; t < tiles; t++) {
             const CK_NAME(tile) at = CK_NAME(tile_at)(job, first + t, tile);
-            const int64_t place = places.start[CK_NAME(kind)(job, &order, at, tile)]++;
+            const int64_t place = places.start[CK_NAME(cut)(job, &order, at, tile)]++;
             CK_NAME(restore_tile)(job, &plain, at, results + place * lanes, result_stride, lane, lanes, tile);
         }
         lane += lanes;

@@ -20,11 +20,14 @@ final class DirectStage {
     /// One for each model that a frame may be computed with, the best first; more than one only in real time.
     private let ladder: [DirectWorker]
     private let downstream: () -> Double
+    private let isInterrupted: () -> Bool
     private var repetition: Repetition?
     /// What real time allows; nil without it. Read when the stage has ended.
     private(set) var governor: Governor?
     /// What is under way, in order.
     private var queue: [Entry] = []
+    /// Packets and repeated frames that may wait behind frames under way.
+    private static let itemsBehind = 64
     private var computing = 0
     private var lastRung = 0
     private var lastCollection = 0.0
@@ -41,10 +44,11 @@ final class DirectStage {
 
     init(
         _ ladder: [DirectWorker], reuses: Bool, clock: StageClock, places: Pool<Int>, input: Channel<Item<VideoFrame>>,
-        output: Channel<Item<Finished>>, downstream: @escaping () -> Double
+        output: Channel<Item<Finished>>, downstream: @escaping () -> Double, isInterrupted: @escaping () -> Bool
     ) {
         (self.ladder, self.clock, self.places) = (ladder, clock, places)
         (self.input, self.output, self.downstream) = (input, output, downstream)
+        self.isInterrupted = isInterrupted
         repetition = reuses ? Repetition(ladder[0].transfer.input) : nil
     }
 
@@ -61,12 +65,15 @@ final class DirectStage {
         while true {
             guard sendReady() else { return }
             let worker = ladder[lastRung]
+            let started = computing - worker.framesWaiting
+            // What comes behind frames waits too.
+            let mayTake = queue.count - computing < DirectStage.itemsBehind
             // A batch that is not full is nothing to wait for: the device has not begun with it.
-            if computing == worker.framesWaiting, let item = input.receive() {
+            if started == 0, mayTake, let item = input.receive() {
                 try begin(item)
-            } else if computing == 0 {
+            } else if computing == 0 || started == 0 && isInterrupted() {
                 break
-            } else if worker.hasRoom, let item = input.receiveIfThere() {
+            } else if worker.hasRoom, mayTake, let item = input.receiveIfThere() {
                 try begin(item)
             } else {
                 try collect()
@@ -97,6 +104,8 @@ final class DirectStage {
                 queue.append(.computing(ticket, frame, rung: rung, since: since))
                 computing += 1
             } else {
+                // Nothing to wait behind: it may be that no frame fits any more.
+                while computing > 0 { try collectKeepingOrder() }
                 let made = try clock.measure { try worker.computeSlowly(frame) }
                 places.put(0)
                 queue.append(.item(.content(Finished(frame: made, arrival: frame.arrival!))))
@@ -236,7 +245,10 @@ final class DirectWorker {
     }
 
     /// Starts a frame, whatever it is like.
+    ///
+    /// - Precondition: made without batches, so that there is room for every frame up to `framesInFlight`.
     func begin(_ frame: VideoFrame) throws {
+        precondition(plan.framesAtOnce == 1, "a batch may have to be started before it is full")
         begun.append((frame, fits(frame) ? .computing(try submit(frame)) : .made(try computeSlowly(frame))))
     }
 

@@ -169,21 +169,22 @@ final class UpscaleRun: @unchecked Sendable {
     }
 
     private func directThreads(_ workers: [DirectWorker]) throws -> Threads {
-        // One frame more than are in the devices' hands, however many those are.
-        let inFlight = workers.reduce(0) { $0 + $1.framesInFlight }
-        for place in 0..<max(0, inFlight + 1 - pictures) { places.put(place) }
+        // At least one frame more than the devices can have; in real time they take turns, and none shall wait.
+        let inFlight = job.options.realtime == nil ? workers.reduce(0) { $0 + $1.framesInFlight } : 0
+        for place in 0..<max(0, inFlight - pictures) { places.put(place) }
         let sink = PlainSink(places: places, output: plain)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         guard workers.count > 1, job.options.realtime == nil else {
             let direct = DirectStage(
                 workers, reuses: job.options.reuses, clock: networkClock, places: places, input: plain,
-                output: converted, downstream: { [encodeClock] in encodeClock.reading.secondsPerFrame })
+                output: converted, downstream: { [encodeClock] in encodeClock.reading.secondsPerFrame },
+                isInterrupted: { [job] in job.isInterrupted })
             self.direct = direct
             try direct.prepare(job)
             return Threads(decode: decode.run, compute: [("network", direct.run)], convert: nil)
         }
         let shared = SharedStage(
-            names: workers.map(\.name), window: max(pictures, inFlight + 1), clock: networkClock, input: plain,
+            names: workers.map(\.name), window: max(pictures, inFlight) + 1, clock: networkClock, input: plain,
             output: converted,
             works: workers.map { worker in
                 DeviceWork(capacity: worker.framesInFlight, begin: worker.begin) { [places] in
