@@ -38,8 +38,8 @@ struct FrameLayout: Hashable {
         FramePlanes(
             starts.indices.map { plane in
                 FramePlanes.Plane(
-                    address: base + picture * bytes + starts[plane], stride: strides[plane], rowBytes: format.rowBytes(plane: plane),
-                    rows: format.extent(plane: plane).height)
+                    address: base + picture * bytes + starts[plane], stride: strides[plane],
+                    rowBytes: format.rowBytes(plane: plane), rows: format.extent(plane: plane).height)
             })
     }
 
