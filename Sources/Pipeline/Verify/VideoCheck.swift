@@ -25,9 +25,9 @@ struct VideoCheck {
         let (x, y) = (source.frames, target.frames)
         list.add(
             "frames", "\(x.count)", "\(y.count)", x.count == y.count ? .ok : y.count < x.count ? .lost : .changed,
-            source.damagedPackets > 0 ? "\(source.damagedPackets) packets of the input cannot be decoded" : "")
+            source.damagedPackets > 0 ? "\(packets(source.damagedPackets)) of the input cannot be decoded whole" : "")
         if target.damagedPackets > 0 {
-            list.add("damage", "-", "\(target.damagedPackets) packets", .changed, "the output cannot be decoded whole")
+            list.add("damage", "-", packets(target.damagedPackets), .changed, "the output cannot be decoded whole")
         }
         // Pictures have no time of their own.
         guard ![a.video, b.video].contains(where: { $0.isStillPicture || $0.isPictureList }), let last = x.last,
@@ -57,6 +57,8 @@ struct VideoCheck {
             seconds(Double(end.timestamp + end.duration) * b.video.timeBase.value), durations.result,
             durations.wrong > 0 ? "the last frame is shown for another time" : durations.note)
     }
+
+    private func packets(_ count: Int) -> String { count == 1 ? "1 packet" : "\(count) packets" }
 
     private func span(_ frames: [FrameRecord], _ base: Rational) -> String {
         guard let first = frames.first, let last = frames.last else { return "none" }
