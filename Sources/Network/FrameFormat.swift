@@ -177,13 +177,3 @@ public protocol FramePlan: AnyObject {
     /// - Throws: `ExecutionError`.
     func wait(_ ticket: FrameTicket) throws -> LentFrame
 }
-
-extension FramePlan {
-    /// The same for what is read at once.
-    ///
-    /// - Throws: also what `read` throws.
-    public func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
-        let frame = try wait(ticket)
-        try withExtendedLifetime(frame) { try read(frame.planes) }
-    }
-}

@@ -10,6 +10,15 @@ import Weights
 @testable import Pipeline
 
 @Suite struct DeviceGroupTests {
+    /// All results of a group, once its producer has ended.
+    private func drained(_ group: DeviceGroup<Int, Int>, _ producer: WorkerThread) throws -> [Int] {
+        var results: [Int] = []
+        while let result = try group.next() { results.append(result) }
+        producer.join()
+        group.join()
+        return results
+    }
+
     /// A slow device computes fewer frames than a fast one; all come out in order, what needs no device too.
     @Test func resultsKeepTheirOrder() throws {
         let delays = [0.002, 0.008, 0.004]
@@ -25,10 +34,7 @@ import Weights
             for number in 0..<300 { _ = number % 10 == 9 ? group.pass(number) : group.submit(number) }
             group.finish()
         }
-        var results: [Int] = []
-        while let result = try group.next() { results.append(result) }
-        producer.join()
-        group.join()
+        let results = try drained(group, producer)
         #expect(results == Array(0..<300))
         let frames = group.shares.map(\.frames)
         #expect(frames.reduce(0, +) == 270)
@@ -61,10 +67,7 @@ import Weights
             for number in 0..<200 { _ = group.submit(number) }
             group.finish()
         }
-        var results: [Int] = []
-        while let result = try group.next() { results.append(result) }
-        producer.join()
-        group.join()
+        let results = try drained(group, producer)
         #expect(results == Array(0..<200))
         #expect(queues.map(\.most) == [3, 3])
         #expect(queues.allSatisfy { $0.held.isEmpty })

@@ -10,6 +10,14 @@ import Weights
 @testable import Pipeline
 @testable import VulkanExecutor
 
+extension FramePlan {
+    /// Waits for a frame and reads it at once.
+    func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
+        let frame = try wait(ticket)
+        try withExtendedLifetime(frame) { try read(frame.planes) }
+    }
+}
+
 /// Frames that a device computes together are those that it computes one by one, bit for bit.
 @Suite(.serialized) struct FrameBatchTests {
     private let format = PlaneDescription(pixelFormat: "yuv420p", color: ColorDescription(), width: 18, height: 10)!

@@ -83,23 +83,6 @@ CK_INLINE void CK_NAME(transform_group)(
     }
 }
 
-#define CK_FORWARD_PART(results)                                              \
-    case results:                                                             \
-        CK_NAME(forward_part)(from, stride, to, to_stride, tile, results);    \
-        break;
-
-/// `forward_part` where the number of results is known only now.
-static void CK_NAME(forward_line)(
-    const float *from, int64_t stride, float *to, int64_t to_stride, int tile, int results) {
-    if (tile == 6) {
-        const int tile = 6;
-        switch (results) { CK_FORWARD_PART(2) CK_FORWARD_PART(4) CK_FORWARD_PART(6) }
-    } else {
-        const int tile = 4;
-        switch (results) { CK_FORWARD_PART(2) CK_FORWARD_PART(4) }
-    }
-}
-
 /// The transform of a tile with `down` times `across` results, from samples in rows of eight.
 static void CK_NAME(transform_part)(
     const float *from, float *to, int64_t xi_stride, int tile, int down, int across) {
@@ -187,22 +170,6 @@ CK_INLINE void CK_NAME(restore_group)(
             CK_NAME(inverse)(half[i], y, tile, across);
             CK_UNROLL for (int k = 0; k < count; k++) rows[i][2 * k + across] = y[k];
         }
-    }
-}
-
-#define CK_INVERSE_PART(results)                                \
-    case results:                                               \
-        CK_NAME(inverse_part)(from, stride, y, tile, results);  \
-        break;
-
-/// `inverse_part` where the number of results is known only now.
-static void CK_NAME(inverse_line)(const float *from, int64_t stride, vf *y, int tile, int results) {
-    if (tile == 6) {
-        const int tile = 6;
-        switch (results) { CK_INVERSE_PART(2) CK_INVERSE_PART(4) CK_INVERSE_PART(6) }
-    } else {
-        const int tile = 4;
-        switch (results) { CK_INVERSE_PART(2) CK_INVERSE_PART(4) }
     }
 }
 

@@ -168,3 +168,22 @@ CK_INLINE void CK_NAME(inverse_part)(const float *from, int64_t stride, vf *y, c
         y[1] = (tile == 6 ? 1.0f : 0.70710678f) * (m[1] - m[2]) + m[3];
     }
 }
+
+/// A part's function, whose last parameters are the tile and the number of results, where they are known only now.
+#define CK_PART(function, ...)                                                 \
+    switch (tile * 8 + results) {                                              \
+    case 4 * 8 + 2: return CK_NAME(function)(__VA_ARGS__, 4, 2);               \
+    case 4 * 8 + 4: return CK_NAME(function)(__VA_ARGS__, 4, 4);               \
+    case 6 * 8 + 2: return CK_NAME(function)(__VA_ARGS__, 6, 2);               \
+    case 6 * 8 + 4: return CK_NAME(function)(__VA_ARGS__, 6, 4);               \
+    case 6 * 8 + 6: return CK_NAME(function)(__VA_ARGS__, 6, 6);               \
+    }
+
+static void CK_NAME(forward_line)(
+    const float *from, int64_t stride, float *to, int64_t to_stride, int tile, int results) {
+    CK_PART(forward_part, from, stride, to, to_stride)
+}
+
+static void CK_NAME(inverse_line)(const float *from, int64_t stride, vf *y, int tile, int results) {
+    CK_PART(inverse_part, from, stride, y)
+}

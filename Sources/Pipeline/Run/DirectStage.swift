@@ -238,9 +238,11 @@ final class DirectWorker {
         let frame = try grey.withUnsafeBufferPointer {
             try maker.frame(fromRGB: $0, width: video.width, height: video.height, timestamp: 0, duration: 0)
         }
-        _ = try compute(frame)
+        try begin(frame)
+        _ = try end()
         let start = monotonicSeconds()
-        _ = try compute(frame)
+        try begin(frame)
+        _ = try end()
         return monotonicSeconds() - start
     }
 
@@ -259,11 +261,6 @@ final class DirectWorker {
         case .computing(let ticket): return (try collect(ticket, frame), frame)
         case .made(let made): return (made, frame)
         }
-    }
-
-    /// One frame from end to end.
-    func compute(_ frame: VideoFrame) throws -> VideoFrame {
-        fits(frame) ? try collect(try submit(frame), frame) : try computeSlowly(frame)
     }
 }
 
