@@ -2,11 +2,14 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #define DENSE_SOURCE
+#define NO_OPERANDS
 #include "precision.glsl"
 #include "views.glsl"
 #include "frame.glsl"
 
 layout(binding = 0, std430) restrict readonly buffer Source { uint sourceData[]; };
+// The frame's first byte.
+layout(binding = 2, std430) restrict readonly buffer Place { uint place; };
 
 // Per component its first byte, and bytes from row to row and from sample to sample.
 layout(constant_id = 55) const uint START0 = 0;
@@ -21,6 +24,7 @@ layout(constant_id = 63) const uint STEP2 = 1;
 
 float code(uint at)
 {
+    at += place;
     uint word = sourceData[at / 4u];
     uint sampled = SAMPLE_BYTES == 1u ? word >> at % 4u * 8u & 0xFFu : word >> (at & 2u) * 8u & 0xFFFFu;
     return float(swappedBytes(sampled) >> SHIFT & LARGEST_CODE);

@@ -61,8 +61,10 @@ vec4 constant(uint i) { return texelFetch(constantData, int(i)); }
 #define READ(DATA, I, INSIDE) \
     mix(vec4(0.0), texelFetch(DATA, (INSIDE) ? int(I) : 0), bvec4(INSIDE))
 #else
+#ifndef NO_OPERANDS
 layout(binding = 2, std430) restrict readonly buffer First { STORED firstData[]; };
 layout(binding = 3, std430) restrict readonly buffer Second { STORED secondData[]; };
+#endif
 // Bias, vectors of the stages and channel maps, all as 32-bit floats.
 layout(binding = 5, std430) restrict readonly buffer Constants { vec4 constants[]; };
 vec4 constant(uint i) { return constants[i]; }
@@ -100,8 +102,10 @@ uint mapped(uint map, uint channel)
 #if !defined(DENSE_SOURCE) && !defined(TEXELS)
 DEFINE_LOAD(loadSource, source, sourceData, SOURCE_QUADS, SOURCE_MAP)
 #endif
+#ifndef NO_OPERANDS
 DEFINE_LOAD(loadFirst, first, firstData, FIRST_QUADS, FIRST_MAP)
 DEFINE_LOAD(loadSecond, second, secondData, SECOND_QUADS, SECOND_MAP)
+#endif
 
 #ifdef TEXELS
 // Told once, at the end: a write under a condition takes as long as one without.

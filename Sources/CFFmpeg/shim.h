@@ -73,6 +73,15 @@ static inline int uf_channel_count(const AVCodecParameters *parameters) {
 #endif
 }
 
+/// Frames' memory comes from a function of ours, which any thread may call.
+static inline void uf_set_get_buffer(AVCodecContext *context, int (*get)(AVCodecContext *, AVFrame *, int)) {
+    context->get_buffer2 = get;
+#if FF_API_THREAD_SAFE_CALLBACKS
+    // Otherwise frame threads would wait for each other.
+    context->thread_safe_callbacks = 1;
+#endif
+}
+
 /// The pixel formats of an encoder, ended by AV_PIX_FMT_NONE; null where it does not say.
 static inline const enum AVPixelFormat *uf_encoder_pixel_formats(const AVCodec *codec) {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 13, 100)

@@ -153,9 +153,13 @@ public final class HostBuffer: Sendable {
         case upload
         /// Written by the device, read by the host: cached memory where there is any.
         case readback
+        /// Written and read by the host at any time, as fast as memory of its own, and read by the device. Some devices
+        /// have no such memory.
+        case exchange
     }
 
     public let bytes: Int
+    private let use: Use
     private let allocation: Allocation
 
     /// - Throws: `ComputeError.outOfMemory`.
@@ -167,8 +171,10 @@ public final class HostBuffer: Sendable {
             switch use {
             case .upload: [visible | coherent, visible]
             case .readback: [visible | cached | coherent, visible | cached, visible]
+            case .exchange: [visible | cached | coherent]
             }
         self.bytes = bytes
+        self.use = use
         allocation = try Allocation(device, bytes: bytes, preferences: preferences, mapped: true)
     }
 
@@ -194,6 +200,17 @@ public final class HostBuffer: Sendable {
     public func lend() throws(ComputeError) -> UnsafeRawBufferPointer {
         try allocation.invalidate()
         return UnsafeRawBufferPointer(start: allocation.address, count: bytes)
+    }
+
+    /// The same memory, valid for as long as the buffer lives. What the host writes there is seen by work submitted
+    /// afterwards; the caller sees to it that the device is not reading it meanwhile.
+    ///
+    /// - Precondition: the use is `exchange`.
+    public var shared: UnsafeMutableRawPointer {
+        guard use == .exchange, let address = allocation.address else {
+            preconditionFailure("only memory for exchange is written without telling")
+        }
+        return address
     }
 
     /// Whether the host reads it as fast as memory of its own.

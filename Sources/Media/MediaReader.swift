@@ -63,6 +63,16 @@ public final class MediaReader {
     /// Seconds for which this reader has waited for the other end of a pipe.
     public var waitedSeconds: Double { file.pipe?.waited ?? 0 }
 
+    /// How the decoder laid the first frame in memory; nil where memory is its own affair, where frames pass a deinterlacer,
+    /// and where they are pictures of a list.
+    public private(set) var arrangement: PictureArrangement?
+
+    /// Has the decoder write its next pictures into others' memory, as far as there is any, to be read there once they are
+    /// decoded. (It reads them too.)
+    ///
+    /// - Parameter lend: gives memory of `arrangement?.bytes`; nil while there is none. Called by any thread.
+    public func decode(into lend: @escaping @Sendable () -> PictureMemory?) { decoder.memory?.lend(lend) }
+
     public var video: VideoDescription { source.video }
     public var copiedStreams: [StreamDescription] { source.copiedStreams }
 
@@ -90,7 +100,7 @@ public final class MediaReader {
         let threads = description.isStillPicture ? 1 : options.decoderThreads
         decoder = try VideoDecoder(
             file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive),
-            refusesDamage: description.isStillPicture)
+            refusesDamage: description.isStillPicture, memory: description.isStillPicture ? nil : DecoderMemory())
 
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
@@ -126,6 +136,7 @@ public final class MediaReader {
                 events.append(event)
                 guard case .frame(let frame) = event else { continue }
                 source.learn(from: frame)
+                arrangement = decoder.memory?.arrangement(of: frame.frame)
                 break
             }
         } catch {

@@ -3,6 +3,8 @@ internal import CFFmpeg
 /// An AVCodecContext for decoding with frame threads.
 internal final class VideoDecoder {
     private let context: UnsafeMutablePointer<AVCodecContext>
+    /// Where it writes its pictures; nil where that is its own affair.
+    let memory: DecoderMemory?
 
     enum Outcome {
         /// The caller owns the frame.
@@ -16,10 +18,12 @@ internal final class VideoDecoder {
     ///   share one frame where the codec can.
     /// - Parameter refusesDamage: takes a damaged picture for a failure where the decoder would fill it up and say nothing:
     ///   that of JPEG. Only for pictures: videos of cameras have their quirks.
+    /// - Parameter memory: for its pictures.
     init(
         _ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int, byFrames: Bool = true,
-        refusesDamage: Bool = false
+        refusesDamage: Bool = false, memory: DecoderMemory? = nil
     ) throws(MediaError) {
+        self.memory = memory
         let parameters = stream.pointee.codecpar
         let name = String(cString: avcodec_get_name(stream.pointee.codecpar.pointee.codec_id))
         guard let codec = Self.find(stream) else { throw .noDecoder(path: path, codec: name) }
@@ -32,6 +36,7 @@ internal final class VideoDecoder {
         context.pointee.thread_count = Int32(clamping: max(0, threads))
         context.pointee.thread_type = (byFrames ? FF_THREAD_FRAME : 0) | FF_THREAD_SLICE
         if refusesDamage, codec.pointee.id == AV_CODEC_ID_MJPEG { context.pointee.err_recognition |= AV_EF_EXPLODE }
+        memory?.attach(to: context, codec)
         let code = avcodec_open2(context, codec, nil)
         guard code >= 0 else {
             throw .noDecoder(path: path, codec: "\(name) (\(Library.reason(code, since: mark)))")

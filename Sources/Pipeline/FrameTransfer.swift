@@ -1,10 +1,10 @@
 public import Media
 public import Network
+internal import Synchronization
 
 /// Frames of a decoder to a plan's memory, and from there to frames for an encoder, without a picture of floats between:
-/// the device converts. Copies rows into the plan's memory; encoders read results where the device wrote them, or a copy where
-/// that memory is needed. (Decoders do not write where it reads: they look at their pictures again and again, and keep
-/// them.)
+/// the device converts. Decoders that let themselves be given memory write where the device reads (`LentMemory`), and
+/// encoders read where it wrote (`LentFrame`), as far as there is such memory; what lies elsewhere is copied.
 ///
 /// Made for one size and format of frames on either side. Owned by one thread at a time; the two directions may be used
 /// by two threads.
@@ -12,6 +12,8 @@ public final class FrameTransfer {
     /// What the plan is to be compiled for.
     public let input: FrameFormat
     public let output: FrameFormat
+    /// How the decoder lays its pictures, where it is to write them into the plan's memory.
+    public let arrangement: FrameArrangement?
     private let source: PlaneDescription
     private let maker: PlaneFrameMaker
 
@@ -20,9 +22,11 @@ public final class FrameTransfer {
     ///
     /// - Parameters:
     ///   - video: what comes; `fits` says of each frame whether it is as described there.
+    ///   - arrangement: of the decoder's pictures.
     ///   - width, height: of what the network makes of it.
     public init?(
-        from video: VideoDescription, toWidth width: Int, height: Int, pixelFormat: String, color: ColorDescription
+        from video: VideoDescription, arrangement: PictureArrangement? = nil, toWidth width: Int, height: Int,
+        pixelFormat: String, color: ColorDescription
     ) {
         guard
             let source = PlaneDescription(
@@ -32,6 +36,9 @@ public final class FrameTransfer {
         else { return nil }
         self.source = source
         self.maker = maker
+        self.arrangement = arrangement.map {
+            FrameArrangement(starts: $0.starts, strides: $0.strides, bytes: $0.bytes)
+        }
         input = FrameFormat(source)
         output = FrameFormat(maker.description)
     }
@@ -41,15 +48,31 @@ public final class FrameTransfer {
         PlaneDescription(of: frame, in: video) == source
     }
 
-    /// For `FramePlan.submit`: the frame's rows to the plan's memory.
-    public func write(_ frame: VideoFrame, to target: FramePlanes) {
-        for (index, plane) in target.planes.enumerated() {
-            frame.withPlane(index) { first, stride in
-                for row in 0..<plane.rows {
-                    (plane.address + row * plane.stride).copyMemory(
-                        from: first + row * stride, byteCount: plane.rowBytes)
+    /// For `FramePlan.submit`: where a frame lies, for as long as it lives.
+    public func planes(of frame: VideoFrame) -> FramePlanes {
+        FramePlanes(
+            (0..<input.planeCount).map { plane in
+                frame.withPlane(plane) { first, stride in
+                    // Planes are told in one form for both directions; these are for reading.
+                    FramePlanes.Plane(
+                        address: UnsafeMutableRawPointer(mutating: first), stride: stride,
+                        rowBytes: input.rowBytes(plane: plane), rows: input.extent(plane: plane).height)
                 }
+            })
+    }
+
+    /// A decoder's pictures into memory of plans, by turns.
+    public static func decode(_ reader: MediaReader, into plans: [any FramePlan]) {
+        let lenders = plans.compactMap(\.lend)
+        guard !lenders.isEmpty else { return }
+        let turn = Atomic<Int>(0)
+        reader.decode {
+            let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+            for index in lenders.indices {
+                guard let memory = lenders[(first + index) % lenders.count]() else { continue }
+                return PictureMemory(memory.address, bytes: memory.bytes, owner: memory)
             }
+            return nil
         }
     }
 
@@ -64,10 +87,9 @@ public final class FrameTransfer {
         return withExtendedLifetime(lent) {
             maker.frame(like: original) { index, first, stride in
                 let plane = planes[index]
-                for row in 0..<plane.rows {
-                    (first + row * stride).copyMemory(
-                        from: plane.address + row * plane.stride, byteCount: plane.rowBytes)
-                }
+                let target = FramePlanes.Plane(
+                    address: first, stride: stride, rowBytes: plane.rowBytes, rows: plane.rows)
+                FramePlanes([plane]).copy(to: FramePlanes([target]))
             }
         }
     }

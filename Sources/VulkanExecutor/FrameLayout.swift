@@ -1,6 +1,6 @@
 internal import Network
 
-/// Where the planes of a picture lie in a slot's staging memory.
+/// Where the planes of a picture lie in memory that both the host and the device see.
 struct FrameLayout: Hashable {
     let format: FrameFormat
     /// Bytes before each plane, and from row to row in it.
@@ -25,6 +25,27 @@ struct FrameLayout: Hashable {
             end += (size + bindingAlignment - 1) / bindingAlignment * bindingAlignment
         }
         (self.starts, self.strides, bytes) = (starts, strides, end)
+    }
+
+    /// As somebody else lays them; nil where kernels cannot read that.
+    init?(_ format: FrameFormat, _ arrangement: FrameArrangement) {
+        let (starts, strides) = (arrangement.starts, arrangement.strides)
+        guard starts.count == format.planeCount, strides.count == format.planeCount else { return nil }
+        for plane in 0..<format.planeCount {
+            let (row, rows) = (format.rowBytes(plane: plane), format.extent(plane: plane).height)
+            guard starts[plane] >= 0, strides[plane] >= row, starts[plane] % format.bytesPerSample == 0,
+                strides[plane] % format.bytesPerSample == 0,
+                starts[plane] + (rows - 1) * strides[plane] + row <= arrangement.bytes
+            else { return nil }
+        }
+        self.format = format
+        (self.starts, self.strides) = (starts, strides)
+        bytes = (arrangement.bytes + bindingAlignment - 1) / bindingAlignment * bindingAlignment
+    }
+
+    /// Bytes that hold samples.
+    var sampleBytes: Int {
+        starts.indices.reduce(0) { $0 + format.rowBytes(plane: $1) * format.extent(plane: $1).height }
     }
 
     /// The bytes of one plane of the picture after so many others.
@@ -113,7 +134,8 @@ struct FrameLayout: Hashable {
 
 /// What a plan's ends are: a caller's tensors (nil), or frames.
 struct PlanEnds {
-    var input: FrameLayout?
+    /// Where they come from.
+    var input: FrameRing?
     var output: FrameLayout?
     static let tensors = PlanEnds()
 }

@@ -16,7 +16,7 @@ final class PlanMemory {
     let constants: DeviceBuffer
     /// Between the passes of Winograd's method; nil where no convolution may use it.
     let scratch: DeviceBuffer?
-    /// Where inputs and outputs start in a slot's staging memory, and its size.
+    /// Where inputs (but for frames) and outputs start in a slot's staging memory, and its size.
     let inputs: (starts: [Int], bytes: Int)
     let outputs: (starts: [Int], bytes: Int)
 
@@ -28,9 +28,7 @@ final class PlanMemory {
     ) throws {
         self.ends = ends
         program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
-        inputs =
-            ends.input.map { [program] in ([0], $0.bytes * program.inputs[0].batch) }
-            ?? PlanMemory.layout(program.inputs)
+        inputs = ends.input == nil ? PlanMemory.layout(program.inputs) : ([0], 0)
         // Who reads a frame here may read a little past its end.
         outputs =
             ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch + bindingAlignment) }
@@ -85,11 +83,9 @@ final class PlanMemory {
     }
 }
 
-/// One frame in flight, or one batch of them: staging memory for inputs and outputs, and commands recorded once.
+/// One frame in flight, or one batch of them: its ends, and commands recorded once.
 final class FrameSlot: @unchecked Sendable {
-    private let memory: PlanMemory
-    private let input: HostBuffer
-    private let output: HostBuffer
+    private let ends: SlotEnds
     /// One word a launch's piece, `bindingAlignment` apart: 1 where a number did not fit.
     private let status: HostBuffer
     private let labels: [String]
@@ -100,13 +96,13 @@ final class FrameSlot: @unchecked Sendable {
     private let patience: Double
     private var pending: UInt64?
     /// Whether the plan has it at work: from before it is filled until its outputs were read or lent.
-    var isTaken = false
+    private(set) var isTaken = false
     /// How many have lent outputs; they may go on any thread.
     private var readers = 0
     private let monitor = Monitor()
     var isLent: Bool { monitor.change { readers > 0 } }
 
-    var bytes: Int { input.bytes + output.bytes + status.bytes }
+    var bytes: Int { ends.bytes + status.bytes }
     var recorded: (dispatches: Int, barriers: Int) {
         (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
     }
@@ -114,21 +110,14 @@ final class FrameSlot: @unchecked Sendable {
     /// - Parameter isTimed: notes when each launch ends, which keeps neighbours from overlapping in the figures.
     init(_ executor: VulkanExecutor, _ memory: PlanMemory, isTimed: Bool = false) throws {
         let device = executor.device
-        self.memory = memory
         timeline = device.timeline
-        input = try HostBuffer(device, bytes: memory.inputs.bytes, use: .upload)
-        output = try HostBuffer(device, bytes: memory.outputs.bytes, use: .readback)
-
+        ends = try SlotEnds(device, memory)
         let launches = try memory.launches.map { launch in
             let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
             return (launch: launch, pieces: pieces)
         }
         let pieces = launches.reduce(0) { $0 + $1.pieces.count }
         status = try HostBuffer(device, bytes: max(1, pieces) * bindingAlignment, use: .readback)
-        // The places of a batch that is never full are computed too: on numbers.
-        if memory.ends.input != nil && memory.program.inputs[0].batch > 1 {
-            try input.write { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
-        }
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 
@@ -144,7 +133,7 @@ final class FrameSlot: @unchecked Sendable {
             for (index, (launch, pieces)) in batch.enumerated() {
                 for piece in pieces {
                     let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
-                    for pass in Pass.passes(launch, piece, memory, input, output, word) {
+                    for pass in Pass.passes(launch, piece, memory, ends, word) {
                         try recorder.dispatch(pass, executor.kernels)
                     }
                     labels.append(launch.label)
@@ -175,11 +164,25 @@ final class FrameSlot: @unchecked Sendable {
         return batches
     }
 
-    /// Lends the memory of the inputs.
-    func fill(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws { try input.write(body) }
+    func take() { isTaken = true }
+
+    func release() {
+        isTaken = false
+        ends.forget()
+    }
+
+    /// Lends the memory of the tensors.
+    func fill(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws { try ends.fill(body) }
+
+    /// As `SlotEnds.add`.
+    func add(_ frame: FramePlanes, owner: AnyObject) throws -> Bool { try ends.add(frame, owner: owner) }
+
+    /// Takes over what the last frame's inputs were, of a slot of another plan.
+    func adopt(_ other: FrameSlot) throws { try ends.adopt(other.ends) }
 
     /// Starts the frame.
     func submit() throws {
+        try ends.settle()
         try status.write { target in
             for index in labels.indices {
                 target.storeBytes(of: 0, toByteOffset: index * bindingAlignment, as: UInt32.self)
@@ -200,22 +203,19 @@ final class FrameSlot: @unchecked Sendable {
     }
 
     /// Lends the memory of the outputs.
-    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try output.read(body) }
+    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try ends.output.read(body) }
 
     /// Whether outputs can be lent for long.
-    var mayLend: Bool { output.isCached }
+    var mayLend: Bool { ends.output.isCached }
 
     /// Lends the memory of the outputs until `giveBack`.
     func lend() throws -> UnsafeRawBufferPointer {
-        let memory = try output.lend()
+        let memory = try ends.output.lend()
         monitor.change { readers += 1 }
         return memory
     }
 
     func giveBack() { monitor.change { readers -= 1 } }
-
-    /// Lends what the last frame's inputs were (slow to read; for running the frame again).
-    func inputs(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try input.read(body) }
 
     // MARK: Time
 

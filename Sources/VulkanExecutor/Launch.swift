@@ -4,7 +4,7 @@ internal import Planning
 
 /// Memory that a kernel sees as rows of pixels: a view in the arena, or a caller's dense picture.
 struct Region {
-    enum Memory { case arena, input, output }
+    enum Memory { case arena, input, places, output }
 
     var memory: Memory
     /// Where it starts, in bytes.

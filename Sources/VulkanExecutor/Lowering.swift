@@ -48,8 +48,8 @@ struct Lowering {
         self.multiplication = multiplication.with(precision)
         self.halfSums = halfSums
         convolutions = program.steps.count { $0.kind == .convolution }
-        if let frame = ends.input {
-            upload(frame, to: program.inputs[0])
+        if let ring = ends.input {
+            upload(ring, to: program.inputs[0])
         } else {
             for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
         }
@@ -286,8 +286,10 @@ struct Lowering {
             constants: constants.endStep(start), kind: .transfer, label: "download", sourceRows: { $0 })
     }
 
-    /// Decoders' frames, one after the other, to the pictures that the network reads.
-    private mutating func upload(_ frame: FrameLayout, to view: View) {
+    /// Decoders' frames, one after the other, to the pictures that the network reads. Where a frame lies in the ring, a word
+    /// says that comes with it.
+    private mutating func upload(_ ring: FrameRing, to view: View) {
+        let frame = ring.layout
         precondition(view.channels == 3, "a frame is an RGB picture, not \(view.shape)")
         precondition(
             view.width == frame.format.width && view.height == frame.format.height,
@@ -297,12 +299,13 @@ struct Lowering {
         _ = constants.append(numbers, count: numbers.count, step: start)
         let constants = constants.endStep(start)
         let elements = view.shape.count / view.batch
-        leastBytes = frame.bytes + elements * precision.bytes
+        leastBytes = frame.sampleBytes + elements * precision.bytes
         for image in 0..<view.batch {
             append(
                 "frame_in", common(target: view, source: view) + frame.inputConstants, across: view.width,
-                source: Region(bytes: image * frame.bytes..<(image + 1) * frame.bytes, .input),
-                target: region(view).image(image), constants: constants, images: 1, rows: view.height, work: elements,
+                source: Region(bytes: 0..<ring.bytes, .input), target: region(view).image(image),
+                operands: [(Region(bytes: SlotEnds.word(image), .places), 1)], constants: constants, images: 1,
+                rows: view.height, work: elements,
                 kind: .transfer, label: "frame to RGB", sourceRows: { $0 })
         }
     }

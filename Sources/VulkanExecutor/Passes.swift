@@ -13,18 +13,15 @@ struct Pass {
     /// The passes of a piece of a launch.
     ///
     /// - Parameters:
-    ///   - input, output: staging memory; nil for launches that do not touch it.
+    ///   - ends: memory of a slot; nil for launches that do not touch it.
     ///   - status: receives 1 where a number did not fit.
     static func passes(
-        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ input: HostBuffer?, _ output: HostBuffer?,
-        _ status: BufferSlice
+        _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ ends: SlotEnds?, _ status: BufferSlice
     ) -> [Pass] {
         func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
-            switch region.memory {
-            case .arena: memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .input: input!.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            case .output: output!.slice(offset: bytes.lowerBound, bytes: bytes.count)
-            }
+            if region.memory == .arena { return memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count) }
+            guard let ends else { preconditionFailure("a launch between the ends") }
+            return ends.slice(region.memory, bytes)
         }
         let slices = launch.regions(piece).map { slice($0.region, $0.bytes.range) }
         let constants = memory.constants.slice(offset: launch.constants.lowerBound, bytes: launch.constants.count)

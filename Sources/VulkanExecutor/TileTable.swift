@@ -122,7 +122,7 @@ final class TileTable: Sendable {
             part.rows = launch.rows.prefix(rows)
             part.images = 1
             guard let piece = try part.pieces(capabilities, bindingLimit: executor.bindingLimit).first else { continue }
-            let passes = Pass.passes(part, piece, memory, nil, nil, status.slice())
+            let passes = Pass.passes(part, piece, memory, nil, status.slice())
             let recorder = try CommandRecorder(
                 executor.device, dispatches: passes.count, storageBuffers: passes.count * KernelLibrary.bindings,
                 timestamps: 2)

@@ -6,9 +6,9 @@
 //
 // The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
 // `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
-// weight packing), `Passes` (the dispatches of a launch: three for Winograd's method), `VulkanPlan`, `SelfTest`. The
-// kernels are in Shaders/. Graphs that inference's programs are not made for go another way, from
-// `Training/VulkanTraining` on.
+// weight packing), `Passes` (the dispatches of a launch: three for Winograd's method), `VulkanPlan`, `SelfTest`. Video
+// frames (`VulkanFramePlan`) are read from a `FrameRing`, where decoders write them. The kernels are in Shaders/. Graphs
+// that inference's programs are not made for go another way, from `Training/VulkanTraining` on.
 //
 // Convolutions multiply in one of three ways: with cooperative matrices; with vectors and shared memory; or, on software
 // drivers, whose invocations are the lanes of a processor's vectors, with what is fetched from texel buffers.
@@ -174,18 +174,30 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
         return plan
     }
 
-    public func compile(_ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat) throws
-        -> any FramePlan
-    {
+    public func compile(
+        _ graph: Graph, parameters: Parameters, input: FrameFormat, output: FrameFormat,
+        arrangement: FrameArrangement?
+    ) throws -> any FramePlan {
         precondition(graph.inputs.count == 1 && graph.outputs.count == 1, "a graph from one picture to another")
         try graph.check(parameters)
-        let (input, output) = (FrameLayout(input), FrameLayout(output))
+        let output = FrameLayout(output)
+        func plan(_ layout: FrameLayout, lends: Bool) throws -> VulkanFramePlan {
+            let ring = try FrameRing(
+                self, layout, copies: framesInFlight * graph.shape(graph.inputs[0]).batch, lends: lends)
+            let ends = PlanEnds(input: ring, output: output)
+            return VulkanFramePlan(
+                try VulkanPlan(self, graph, parameters, precision, ends: ends), input: ring, output: output)
+        }
         let plan = try translatingErrors {
-            try VulkanPlan(self, graph, parameters, precision, ends: PlanEnds(input: input, output: output))
+            if let layout = arrangement.flatMap({ FrameLayout(input, $0) }) {
+                // Nothing but speed is lost without.
+                do { return try plan(layout, lends: true) } catch ComputeError.outOfMemory {}
+            }
+            return try plan(FrameLayout(input), lends: false)
         }
         kernels.cache.save()
         tiles.save()
-        return VulkanFramePlan(plan, input: input, output: output)
+        return plan
     }
 
     /// Whether convolutions run on the device's matrix units.

@@ -4,13 +4,15 @@ internal import Tensor
 /// A plan from frames to frames, one by one or in batches.
 public final class VulkanFramePlan: FramePlan {
     private let plan: VulkanPlan
-    private let input: FrameLayout
+    private let input: FrameRing
     private let output: FrameLayout
     public let framesAtOnce: Int
     /// In the order of their frames. Only the last may not be launched.
     private var batches: [Batch] = []
     /// Frames ever submitted, and waited for.
     private var (submitted, collected) = (0, 0)
+    /// Of those submitted, how many had to be copied.
+    private(set) var copied = 0
 
     /// Frames that share a slot.
     private struct Batch {
@@ -24,7 +26,7 @@ public final class VulkanFramePlan: FramePlan {
     }
 
     /// - Parameter plan: of a graph with one picture a frame of a batch.
-    init(_ plan: VulkanPlan, input: FrameLayout, output: FrameLayout) {
+    init(_ plan: VulkanPlan, input: FrameRing, output: FrameLayout) {
         (self.plan, self.input, self.output) = (plan, input, output)
         framesAtOnce = plan.inputShapes[0].batch
         batches.reserveCapacity(plan.framesInFlight)
@@ -33,18 +35,20 @@ public final class VulkanFramePlan: FramePlan {
     public var framesInFlight: Int { plan.framesInFlight * framesAtOnce }
     public var framesWaiting: Int { batches.last.map { $0.isLaunched ? 0 : $0.written } ?? 0 }
     public var hasRoom: Bool { batches.count < plan.framesInFlight || batches.last?.isLaunched == false }
-    public var memoryBytes: Int { plan.memoryBytes }
+    public var memoryBytes: Int { plan.memoryBytes + input.bytes }
     /// As `VulkanPlan.precision`.
     public var precision: StoragePrecision { plan.precision }
 
-    public func submit(_ write: (FramePlanes) throws -> Void) throws -> FrameTicket {
+    public var lend: (@Sendable () -> LentMemory?)? {
+        guard input.lendable > 0 else { return nil }
+        return { [input] in input.lend() }
+    }
+
+    public func submit(_ frame: FramePlanes, owner: AnyObject) throws -> FrameTicket {
         if batches.last?.isLaunched ?? true { batches.append(Batch(ticket: plan.take())) }
         let last = batches.count - 1
         do {
-            try plan.fill(batches[last].ticket) { memory in
-                guard let base = memory.baseAddress else { preconditionFailure("a frame has memory") }
-                try write(input.planes(base, of: batches[last].written))
-            }
+            if try plan.add(frame, owner: owner, to: batches[last].ticket) { copied += 1 }
         } catch {
             // Those before it stay.
             if batches[last].written == 0 { plan.release(batches.removeLast().ticket) }

@@ -120,7 +120,7 @@ public final class VulkanPlan: ProfilingPlan {
         }
     }
 
-    /// Lends the memory of a frame's inputs, and starts it.
+    /// Lends the memory of the tensors of a frame, and starts it.
     func start(_ fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws -> Ticket {
         let ticket = take()
         do {
@@ -152,7 +152,7 @@ public final class VulkanPlan: ProfilingPlan {
         guard let index = turns.first(where: { !slots[$0].isTaken && !slots[$0].isLent }) else {
             preconditionFailure("\(framesInFlight) frames are in flight: wait for the first one")
         }
-        slots[index].isTaken = true
+        slots[index].take()
         submitted += 1
         return Ticket(slot: index, isFallback: false)
     }
@@ -171,9 +171,14 @@ public final class VulkanPlan: ProfilingPlan {
         return slot
     }
 
-    /// Lends the memory of the inputs.
+    /// Lends the memory of the tensors.
     func fill(_ ticket: Ticket, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
         try translatingErrors { try slot(ticket).fill(body) }
+    }
+
+    /// As `SlotEnds.add`.
+    func add(_ frame: FramePlanes, owner: AnyObject, to ticket: Ticket) throws -> Bool {
+        try translatingErrors { try slot(ticket).add(frame, owner: owner) }
     }
 
     /// Starts what was filled.
@@ -195,14 +200,12 @@ public final class VulkanPlan: ProfilingPlan {
                 device: executor.device.name,
                 message: "numbers grew beyond single precision in \(overflow): the weights do not fit the network")
         }
-        // Half floats did not do: this frame, and all that follow, in single precision. Inputs lie alike in both.
+        // Half floats did not do: this frame, and all that follow, in single precision.
         let plan = try fallback ?? translatingErrors { try VulkanPlan(executor, graph, parameters, .fp32, ends: ends) }
         fallback = plan
         let again = Ticket(slot: plan.take().slot, isFallback: true)
         do {
-            try translatingErrors {
-                try slot(ticket).inputs { bytes in try fill(again) { $0.copyMemory(from: bytes) } }
-            }
+            try translatingErrors { try slot(again).adopt(slot(ticket)) }
             try launch(again)
         } catch {
             release(again)
@@ -234,7 +237,7 @@ public final class VulkanPlan: ProfilingPlan {
     }
 
     /// The slot is free again, unless it is lent.
-    func release(_ ticket: Ticket) { slot(ticket).isTaken = false }
+    func release(_ ticket: Ticket) { slot(ticket).release() }
 
     // MARK: Measuring
 

@@ -162,9 +162,14 @@ import Testing
                 pixelFormat: test.format, color: test.color, width: test.size.width, height: test.size.height))
         let layout = FrameLayout(FrameFormat(description))
         for executor in try executors(layout.format) {
+            let ring = try FrameRing(executor, layout, copies: 1, lends: false)
             let plan = try VulkanPlan(
-                executor, identity(test.size), [:], executor.precision, ends: PlanEnds(input: layout))
-            let ticket = try plan.start { copy(frame, to: layout.planes($0.baseAddress!)) }
+                executor, identity(test.size), [:], executor.precision, ends: PlanEnds(input: ring))
+            let ticket = plan.take()
+            let memory = FrameMemory(layout.format)
+            copy(frame, to: memory.planes)
+            #expect(try plan.add(memory.planes, owner: memory, to: ticket))
+            try plan.launch(ticket)
             var outputs = [HostTensor(expected.shape)]
             try plan.wait(ticket, into: &outputs)
             #expect(largestDifference(outputs[0], expected) * Float(1 << layout.format.depth) < 1)
@@ -223,7 +228,9 @@ import Testing
         let maker = try #require(
             PlaneFrameMaker(width: 40, height: 24, pixelFormat: "yuv420p10le", color: test.color))
         let output = FrameFormat(maker.description)
-        let plan = try executor.compile(graph, parameters: parameters, input: FrameFormat(source), output: output)
+        let plan = try executor.compile(
+            graph, parameters: parameters, input: FrameFormat(source), output: output,
+            arrangement: nil)
         #expect(plan.framesInFlight == 2 && plan.memoryBytes > 0)
         let converter = try PixelConverter(
             encodingWidth: 40, height: 24, pixelFormat: "yuv420p10le", color: test.color)
@@ -253,7 +260,9 @@ import Testing
         }
         for frame in frames {
             if tickets.count == plan.framesInFlight { try collect() }
-            tickets.append(try plan.submit { copy(frame, to: $0) })
+            let memory = FrameMemory(FrameFormat(source))
+            copy(frame, to: memory.planes)
+            tickets.append(try plan.submit(memory.planes, owner: memory))
         }
         while !tickets.isEmpty { try collect() }
         for (result, expected) in zip(results, expected) {

@@ -161,7 +161,7 @@ final class DirectStage {
 final class DirectWorker {
     let transfer: FrameTransfer
     private let job: UpscaleJob
-    private let plan: any FramePlan
+    let plan: any FramePlan
     private let upscaler: Upscaler
     /// For frames that are not like the first: a stream that changes its size or format.
     private lazy var decoder = PixelConverter(decoding: job.reader.video)
@@ -177,8 +177,10 @@ final class DirectWorker {
     /// nil where this job's frames cannot go straight to the device: it cannot convert them, they are resized, turned or
     /// have opacity, or the whole picture does not fit into its memory.
     ///
-    /// - Parameter batches: whether several frames may wait for each other, where that fills the device.
-    init?(_ job: UpscaleJob, _ upscaler: Upscaler, batches: Bool) throws {
+    /// - Parameters:
+    ///   - batches: whether several frames may wait for each other, where that fills the device.
+    ///   - lends: whether the decoder shall write into the plan's memory.
+    init?(_ job: UpscaleJob, _ upscaler: Upscaler, batches: Bool, lends: Bool = true) throws {
         let (video, writer) = (job.source, job.writer)
         let shape = Shape.nhwc(1, video.height, video.width, 3)
         let result = upscaler.outputShape(shape)
@@ -186,13 +188,15 @@ final class DirectWorker {
             !video.isStillPicture, !writer.takesAnySize, !writer.laysFrames, !(video.hasAlpha && writer.hasAlpha),
             (writer.width, writer.height) == (result.width, result.height), upscaler.takesWhole(shape),
             let transfer = FrameTransfer(
-                from: video, toWidth: result.width, height: result.height, pixelFormat: writer.pixelFormat,
-                color: writer.color)
+                from: video, arrangement: lends ? job.reader.arrangement : nil, toWidth: result.width,
+                height: result.height,
+                pixelFormat: writer.pixelFormat, color: writer.color)
         else { return nil }
         func compile(_ frames: Int) throws -> any FramePlan {
             try executor.compile(
                 upscaler.model.architecture.graph(.nhwc(frames, shape.height, shape.width, shape.channels)),
-                parameters: upscaler.model.parameters, input: transfer.input, output: transfer.output)
+                parameters: upscaler.model.parameters, input: transfer.input, output: transfer.output,
+                arrangement: transfer.arrangement)
         }
         let most = batches ? min(upscaler.picturesAtOnce(shape), max(1, job.source.frameCountEstimate ?? .max)) : 1
         var compiled: (any FramePlan)?
@@ -212,7 +216,7 @@ final class DirectWorker {
     func fits(_ frame: VideoFrame) -> Bool { transfer.fits(frame, in: job.source) }
 
     func submit(_ frame: VideoFrame) throws -> FrameTicket {
-        try plan.submit { transfer.write(frame, to: $0) }
+        try plan.submit(transfer.planes(of: frame), owner: frame)
     }
 
     func collect(_ ticket: FrameTicket, _ source: VideoFrame) throws -> VideoFrame {

@@ -48,6 +48,8 @@ final class UpscaleRun: @unchecked Sendable {
     private var encode: EncodeStage?
     private var network: NetworkStage?
     private var direct: DirectStage?
+    /// Of the devices that take frames as they are; for tests.
+    private(set) var plans: [any FramePlan] = []
 
     init(
         _ job: UpscaleJob, _ progress: @escaping @Sendable (Progress) -> Void,
@@ -144,7 +146,11 @@ final class UpscaleRun: @unchecked Sendable {
             let models = job.options.realtime == nil ? upscalers : job.ladder
             // Nobody waits for a single frame of a file that one device computes.
             let batches = models.count == 1 && job.options.realtime == nil && !job.reader.isLive
-            let workers = try models.compactMap { try DirectWorker(job, $0, batches: batches) }
+            let workers = try models.enumerated().compactMap { index, upscaler in
+                // In real time all but a few frames are computed with the best model.
+                let lends = index == 0 || job.options.realtime == nil
+                return try DirectWorker(job, upscaler, batches: batches, lends: lends)
+            }
             if workers.count == models.count { return try directThreads(workers) }
         }
         let sink = PictureSink(job, inputs: inputs, output: decoded)
@@ -172,6 +178,8 @@ final class UpscaleRun: @unchecked Sendable {
         // At least one frame more than the devices can have; in real time they take turns, and none shall wait.
         let inFlight = job.options.realtime == nil ? workers.reduce(0) { $0 + $1.framesInFlight } : 0
         for place in 0..<max(0, inFlight - pictures) { places.put(place) }
+        plans = workers.map(\.plan)
+        FrameTransfer.decode(job.reader, into: plans)
         let sink = PlainSink(places: places, output: plain)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         guard workers.count > 1, job.options.realtime == nil else {
