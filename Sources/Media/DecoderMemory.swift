@@ -35,21 +35,28 @@ public struct PictureMemory: Sendable {
 ///
 /// libav's decoders write there, and read it again while they predict other pictures from it. Called by their threads.
 internal final class DecoderMemory: Sendable {
+    /// libav's names for a picture's kind, and its size.
+    private struct Picture: Hashable {
+        var format: Int32
+        var width: Int32
+        var height: Int32
+    }
+
     private struct State {
         /// Ordinary memory, in pieces of so many bytes.
         var pool: OpaquePointer?
         var pieceBytes = 0
         var lend: (@Sendable () -> PictureMemory?)?
         /// The last picture's.
+        var picture: Picture?
         var arrangement: PictureArrangement?
     }
-    private nonisolated(unsafe) var state = State()
-    private let mutex = Mutex(())
+    private let state = Mutex(State())
 
     /// Rows and planes begin at multiples of this, whatever instructions the decoder uses.
     private static let alignment = 64
 
-    deinit { av_buffer_pool_uninit(&state.pool) }
+    deinit { state.withLock { av_buffer_pool_uninit(&$0.pool) } }
 
     /// Has a decoder call this, where it lets itself be given memory at all. Before it is opened; this must outlive it.
     func attach(to context: UnsafeMutablePointer<AVCodecContext>, _ codec: UnsafePointer<AVCodec>) {
@@ -63,18 +70,18 @@ internal final class DecoderMemory: Sendable {
     }
 
     /// Has pictures written into this memory from now on, as long as there is any.
-    func lend(_ lend: @escaping @Sendable () -> PictureMemory?) { mutex.withLock { _ in state.lend = lend } }
+    func lend(_ lend: (@Sendable () -> PictureMemory?)?) { state.withLock { $0.lend = lend } }
 
     /// How a picture lies in a piece of memory from here; nil where it does not.
     func arrangement(of frame: UnsafeMutablePointer<AVFrame>) -> PictureArrangement? {
-        guard let bytes = mutex.withLock({ _ in state.arrangement?.bytes }), let buffer = frame.pointee.buf.0,
+        guard let bytes = state.withLock({ $0.arrangement?.bytes }), let buffer = frame.pointee.buf.0,
             frame.pointee.buf.1 == nil, let first = buffer.pointee.data, Int(buffer.pointee.size) == bytes,
             let planes = PixelLayout(AVPixelFormat(rawValue: frame.pointee.format))?.planes
         else { return nil }
         var arrangement = PictureArrangement(starts: [], strides: [], bytes: bytes)
         for plane in 0..<planes {
             guard let data = frame.plane(plane) else { return nil }
-            // Cropped pictures, and those with a margin to predict from, begin somewhere inside.
+            // Cropped pictures begin somewhere inside.
             arrangement.starts.append(UnsafeMutableRawPointer(data) - UnsafeMutableRawPointer(first))
             arrangement.strides.append(frame.stride(plane))
         }
@@ -85,8 +92,18 @@ internal final class DecoderMemory: Sendable {
 
     /// False where the decoder has to help itself.
     private func give(_ context: UnsafeMutablePointer<AVCodecContext>, _ frame: UnsafeMutablePointer<AVFrame>) -> Bool {
-        guard let arrangement = Self.arrangement(for: frame, context), let buffer = piece(arrangement),
-            let base = buffer.pointee.data
+        let f = frame.pointee
+        let picture = Picture(format: f.format, width: f.width, height: f.height)
+        let known = state.withLock { $0.picture == picture ? $0.arrangement : nil }
+        guard let arrangement = known ?? Self.arrangement(for: frame, context) else { return false }
+        let lend = state.withLock { state in
+            (state.picture, state.arrangement) = (picture, arrangement)
+            return state.lend
+        }
+        let bytes = arrangement.bytes
+        // Somebody else's memory fits the pictures that it was made for.
+        let lent = lend?().flatMap { $0.bytes >= bytes ? $0 : nil }
+        guard let buffer = lent.flatMap({ Self.buffer($0, bytes) }) ?? piece(bytes), let base = buffer.pointee.data
         else { return false }
         frame.pointee.buf.0 = buffer
         frame.setPlanes(
@@ -125,22 +142,19 @@ internal final class DecoderMemory: Sendable {
         return arrangement
     }
 
-    private func piece(_ arrangement: PictureArrangement) -> UnsafeMutablePointer<AVBufferRef>? {
-        let bytes = arrangement.bytes
-        let lend = mutex.withLock { _ in
-            state.arrangement = arrangement
-            return state.lend
-        }
-        // Somebody else's memory fits the pictures that it was made for.
-        if let lent = lend?(), lent.bytes >= bytes {
-            let owner = Unmanaged.passRetained(lent.owner as AnyObject)
-            let buffer = av_buffer_create(
-                lent.address.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
-                { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, owner.toOpaque(), 0)
-            if buffer == nil { owner.release() }
-            return buffer
-        }
-        return mutex.withLock { _ in
+    /// Somebody else's memory.
+    private static func buffer(_ lent: PictureMemory, _ bytes: Int) -> UnsafeMutablePointer<AVBufferRef>? {
+        let owner = Unmanaged.passRetained(lent.owner as AnyObject)
+        let buffer = av_buffer_create(
+            lent.address.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
+            { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, owner.toOpaque(), 0)
+        if buffer == nil { owner.release() }
+        return buffer
+    }
+
+    /// Ordinary memory.
+    private func piece(_ bytes: Int) -> UnsafeMutablePointer<AVBufferRef>? {
+        state.withLock { state in
             if state.pieceBytes != bytes {
                 // Pieces in use outlive their pool.
                 av_buffer_pool_uninit(&state.pool)
@@ -151,7 +165,7 @@ internal final class DecoderMemory: Sendable {
         }
     }
 
-    /// Zeros, so that what a damaged stream leaves unwritten is the same every time.
+    /// Zeros at first, as libav's own memory for pictures.
     private static func allocate(_ bytes: Int) -> UnsafeMutablePointer<AVBufferRef>? {
         var memory: UnsafeMutableRawPointer?
         guard posix_memalign(&memory, alignment, bytes) == 0, let memory else { return nil }

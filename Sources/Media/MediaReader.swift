@@ -70,8 +70,9 @@ public final class MediaReader {
     /// Has the decoder write its next pictures into others' memory, as far as there is any, to be read there once they are
     /// decoded. (It reads them too.)
     ///
-    /// - Parameter lend: gives memory of `arrangement?.bytes`; nil while there is none. Called by any thread.
-    public func decode(into lend: @escaping @Sendable () -> PictureMemory?) { decoder.memory?.lend(lend) }
+    /// - Parameter lend: gives memory of `arrangement?.bytes`; nil while there is none. Called by any thread. Without it the
+    ///   decoder writes into memory of its own again. Callable from any thread.
+    public func decode(into lend: (@Sendable () -> PictureMemory?)?) { decoder.memory?.lend(lend) }
 
     public var video: VideoDescription { source.video }
     public var copiedStreams: [StreamDescription] { source.copiedStreams }
@@ -136,7 +137,7 @@ public final class MediaReader {
                 events.append(event)
                 guard case .frame(let frame) = event else { continue }
                 source.learn(from: frame)
-                arrangement = decoder.memory?.arrangement(of: frame.frame)
+                if deinterlacer == nil { arrangement = decoder.memory?.arrangement(of: frame.frame) }
                 break
             }
         } catch {

@@ -56,7 +56,7 @@ public final class VideoFrame: @unchecked Sendable {
     public var planeCount: Int { PixelLayout(format)?.planes ?? 0 }
 
     /// Lends the bytes of one plane, row by row `stride` bytes apart; the stride is positive or negative as libav laid
-    /// the rows, and `body` gets the address of the first row. The pointer is valid inside `body` only.
+    /// the rows, and `body` gets the address of the first row. The pointer is valid for as long as the frame lives.
     public func withPlane<Result>(_ plane: Int, _ body: (_ firstRow: UnsafeRawPointer, _ stride: Int) -> Result)
         -> Result
     {

@@ -10,24 +10,28 @@ public struct FramePlanes {
         public init(address: UnsafeMutableRawPointer, stride: Int, rowBytes: Int, rows: Int) {
             (self.address, self.stride, self.rowBytes, self.rows) = (address, stride, rowBytes, rows)
         }
+
+        /// Copies the samples, and leaves alone what lies between rows.
+        ///
+        /// - Precondition: both are of the same size.
+        public func copy(to target: Plane) {
+            precondition((rowBytes, rows) == (target.rowBytes, target.rows), "planes of different sizes")
+            for row in 0..<rows {
+                (target.address + row * target.stride).copyMemory(from: address + row * stride, byteCount: rowBytes)
+            }
+        }
     }
 
     public let planes: [Plane]
 
     public init(_ planes: [Plane]) { self.planes = planes }
 
-    /// Copies the samples, and leaves alone what lies between rows.
+    /// Copies the samples of all planes.
     ///
     /// - Precondition: both are of the same format.
     public func copy(to target: FramePlanes) {
         precondition(planes.count == target.planes.count, "pictures of one format have the same planes")
-        for (from, to) in zip(planes, target.planes) {
-            precondition((from.rowBytes, from.rows) == (to.rowBytes, to.rows), "planes of different sizes")
-            for row in 0..<from.rows {
-                (to.address + row * to.stride).copyMemory(
-                    from: from.address + row * from.stride, byteCount: from.rowBytes)
-            }
-        }
+        for (from, to) in zip(planes, target.planes) { from.copy(to: to) }
     }
 }
 
@@ -119,7 +123,7 @@ public protocol FramePlan: AnyObject {
     /// - Parameters:
     ///   - frame: its samples. They are copied, unless they lie in lent memory as arranged: those are read where they
     ///     are, and must stay as they are until the frame was waited for.
-    ///   - owner: is kept until then.
+    ///   - owner: of what is read where it lies; kept at least until then.
     /// - Precondition: `hasRoom`.
     /// - Throws: `ExecutionError`; the frame is then not started.
     func submit(_ frame: FramePlanes, owner: AnyObject) throws -> FrameTicket

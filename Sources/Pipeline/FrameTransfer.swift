@@ -1,6 +1,5 @@
 public import Media
 public import Network
-internal import Synchronization
 
 /// Frames of a decoder to a plan's memory, and from there to frames for an encoder, without a picture of floats between:
 /// the device converts. Decoders that let themselves be given memory write where the device reads (`LentMemory`), and
@@ -61,19 +60,10 @@ public final class FrameTransfer {
             })
     }
 
-    /// A decoder's pictures into memory of plans, by turns.
-    public static func decode(_ reader: MediaReader, into plans: [any FramePlan]) {
-        let lenders = plans.compactMap(\.lend)
-        guard !lenders.isEmpty else { return }
-        let turn = Atomic<Int>(0)
-        reader.decode {
-            let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-            for index in lenders.indices {
-                guard let memory = lenders[(first + index) % lenders.count]() else { continue }
-                return PictureMemory(memory.address, bytes: memory.bytes, owner: memory)
-            }
-            return nil
-        }
+    /// A decoder's pictures into a plan's memory, where it has some to lend.
+    public static func decode(_ reader: MediaReader, into plan: any FramePlan) {
+        guard let lend = plan.lend else { return }
+        reader.decode { lend().map { PictureMemory($0.address, bytes: $0.bytes, owner: $0) } }
     }
 
     /// What `FramePlan.wait` gave, as a frame with the source frame's times and side data: in the plan's memory, or a copy
@@ -87,9 +77,8 @@ public final class FrameTransfer {
         return withExtendedLifetime(lent) {
             maker.frame(like: original) { index, first, stride in
                 let plane = planes[index]
-                let target = FramePlanes.Plane(
-                    address: first, stride: stride, rowBytes: plane.rowBytes, rows: plane.rows)
-                FramePlanes([plane]).copy(to: FramePlanes([target]))
+                plane.copy(
+                    to: FramePlanes.Plane(address: first, stride: stride, rowBytes: plane.rowBytes, rows: plane.rows))
             }
         }
     }

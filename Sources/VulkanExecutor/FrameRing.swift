@@ -35,7 +35,7 @@ final class FrameRing: Sendable {
         guard copies * layout.bytes <= limit else {
             throw .outOfMemory(device: device.name, bytes: copies * layout.bytes)
         }
-        let room = min(Self.mostLentBytes, executor.memoryBudget / 8, limit - copies * layout.bytes)
+        let room = min(Self.mostLentBytes, executor.memoryBudget / 32, limit - copies * layout.bytes)
         let wanted = min(Self.mostLent, room / layout.bytes)
         var shared: HostBuffer?
         if lends && wanted >= Self.leastLent {

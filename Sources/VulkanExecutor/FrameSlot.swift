@@ -164,6 +164,9 @@ final class FrameSlot: @unchecked Sendable {
         return batches
     }
 
+    /// Whoever owns the frames that the device reads is kept until it has.
+    deinit { if let value = pending { try? timeline.wait(for: value, seconds: patience) } }
+
     func take() { isTaken = true }
 
     func release() {

@@ -51,7 +51,7 @@ struct Region {
         (batch, height, width) = (view.batch, view.height, view.width)
     }
 
-    /// Bytes of a slot's staging memory that a kernel addresses by itself.
+    /// Bytes of memory outside the arena that a kernel addresses by itself.
     init(bytes: Range<Int>, _ memory: Memory) {
         self.memory = memory
         start = bytes.lowerBound

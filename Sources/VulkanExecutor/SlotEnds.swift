@@ -17,7 +17,7 @@ final class SlotEnds {
 
     private struct Frame {
         var offset: Int
-        /// Keeps the memory as it is.
+        /// Keeps the memory as it is until the slot is free again.
         var owner: AnyObject
     }
 
@@ -90,7 +90,8 @@ final class SlotEnds {
         }
     }
 
-    /// Tells the device where frames lie. Images that have none are computed too: as the first one, whose numbers fit.
+    /// Tells the device where frames lie. Images that have none are computed too: as the first one, so that nothing that
+    /// happens to lie somewhere can be too large for half floats.
     func settle() throws {
         guard case .frames(_, let words) = input, let first = frames.first else { return }
         try words.write { memory in

@@ -44,12 +44,11 @@ extension FramePlan {
     }
 
     private func plan(
-        _ executor: VulkanExecutor, _ graph: (Int) -> Graph, _ parameters: Parameters, frames: Int,
-        arrangement: FrameArrangement? = nil
+        _ executor: VulkanExecutor, _ graph: (Int) -> Graph, _ parameters: Parameters, frames: Int
     ) throws -> any FramePlan {
         try executor.compile(
             graph(frames), parameters: parameters, input: FrameFormat(format), output: FrameFormat(larger.description),
-            arrangement: arrangement)
+            arrangement: nil)
     }
 
     private let network = SRVGGNetCompact(features: 8, convolutions: 1, upscale: 2)

@@ -162,17 +162,32 @@ import Testing
                 pixelFormat: test.format, color: test.color, width: test.size.width, height: test.size.height))
         let layout = FrameLayout(FrameFormat(description))
         for executor in try executors(layout.format) {
-            let ring = try FrameRing(executor, layout, copies: 1, lends: false)
+            // Copied, and read where a decoder would have written it: behind other frames, with a margin.
+            var arrangement = FrameArrangement(starts: [], strides: [], bytes: 6 * layout.format.bytesPerSample)
+            for plane in layout.strides.indices {
+                arrangement.starts.append(arrangement.bytes)
+                arrangement.strides.append(layout.strides[plane] + 2 * layout.format.bytesPerSample)
+                arrangement.bytes += arrangement.strides[plane] * layout.format.extent(plane: plane).height
+            }
+            let given = try #require(FrameLayout(layout.format, arrangement))
+            let ring = try FrameRing(executor, given, copies: 1, lends: true)
             let plan = try VulkanPlan(
                 executor, identity(test.size), [:], executor.precision, ends: PlanEnds(input: ring))
-            let ticket = plan.take()
-            let memory = FrameMemory(layout.format)
-            copy(frame, to: memory.planes)
-            #expect(try plan.add(memory.planes, owner: memory, to: ticket))
-            try plan.launch(ticket)
-            var outputs = [HostTensor(expected.shape)]
-            try plan.wait(ticket, into: &outputs)
-            #expect(largestDifference(outputs[0], expected) * Float(1 << layout.format.depth) < 1)
+            let before = [ring.lend(), ring.lend()]
+            let lent = try #require(ring.lend())
+            let elsewhere = FrameMemory(layout.format)
+            for (planes, owner, isCopied) in [
+                (elsewhere.planes, elsewhere as AnyObject, true), (given.planes(lent.address), lent, false),
+            ] {
+                copy(frame, to: planes)
+                let ticket = plan.take()
+                #expect(try plan.add(planes, owner: owner, to: ticket) == isCopied)
+                try plan.launch(ticket)
+                var outputs = [HostTensor(expected.shape)]
+                try plan.wait(ticket, into: &outputs)
+                #expect(largestDifference(outputs[0], expected) * Float(1 << layout.format.depth) < 1)
+            }
+            #expect(before.allSatisfy { $0 != nil })
             #expect(executor.validationMessages.first == nil)
         }
     }

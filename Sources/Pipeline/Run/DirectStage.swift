@@ -10,8 +10,8 @@ internal import Weights
     internal import Darwin
 #endif
 
-/// The network on a device that takes and gives frames as codecs have them: no pixel is touched by the CPU, and copying
-/// one frame goes on while the device computes another. Runs on a thread of its own.
+/// The network on a device that takes and gives frames as codecs have them: the CPU converts nothing, and what has to be
+/// copied is copied while the device computes another frame. Runs on a thread of its own.
 final class DirectStage {
     private let clock: StageClock
     private let places: Pool<Int>

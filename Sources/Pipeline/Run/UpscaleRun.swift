@@ -73,7 +73,10 @@ final class UpscaleRun: @unchecked Sendable {
             job.reader.interrupter.interrupt()
             stopReading()
         }
-        defer { job.setInterruptHandler(nil) }
+        defer {
+            job.setInterruptHandler(nil)
+            job.reader.decode(into: nil)
+        }
         do {
             return try runStages()
         } catch MediaError.readerGone where !job.isInterrupted {
@@ -146,12 +149,14 @@ final class UpscaleRun: @unchecked Sendable {
             let models = job.options.realtime == nil ? upscalers : job.ladder
             // Nobody waits for a single frame of a file that one device computes.
             let batches = models.count == 1 && job.options.realtime == nil && !job.reader.isLive
-            let workers = try models.enumerated().compactMap { index, upscaler in
-                // In real time all but a few frames are computed with the best model.
-                let lends = index == 0 || job.options.realtime == nil
-                return try DirectWorker(job, upscaler, batches: batches, lends: lends)
+            // A decoder writes into the memory of one plan: that of the best model, or of the first device. Where there is
+            // no room for so much, the others matter more.
+            for lends in [true, false] {
+                let workers = try models.enumerated().compactMap { index, upscaler in
+                    try DirectWorker(job, upscaler, batches: batches, lends: lends && index == 0)
+                }
+                if workers.count == models.count { return try directThreads(workers) }
             }
-            if workers.count == models.count { return try directThreads(workers) }
         }
         let sink = PictureSink(job, inputs: inputs, output: decoded)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
@@ -179,7 +184,7 @@ final class UpscaleRun: @unchecked Sendable {
         let inFlight = job.options.realtime == nil ? workers.reduce(0) { $0 + $1.framesInFlight } : 0
         for place in 0..<max(0, inFlight - pictures) { places.put(place) }
         plans = workers.map(\.plan)
-        FrameTransfer.decode(job.reader, into: plans)
+        FrameTransfer.decode(job.reader, into: plans[0])
         let sink = PlainSink(places: places, output: plain)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         guard workers.count > 1, job.options.realtime == nil else {
