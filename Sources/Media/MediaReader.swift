@@ -29,12 +29,8 @@ public final class MediaReader {
     private var ready: [MediaEvent] = []
     /// What went wrong while the first frame was looked for; told in its turn.
     private var lateError: MediaError?
-    /// When the packets inside the decoder came, by their times.
-    private var arrivals: [(time: Int64, arrival: Double)] = []
-    private var latestArrival = 0.0
+    private var times = FrameTimes()
     private var decodedFrames = 0
-    /// The end of the latest packet of a stream without an index, in bytes.
-    private var packetEnd: Int64 = 0
 
     /// Whether frames pass a deinterlacer.
     public var isDeinterlacing: Bool { deinterlacer != nil }
@@ -52,11 +48,6 @@ public final class MediaReader {
     private var videoPackets = 0
     private var keylessPackets = 0
     private var hasSeenKey = false
-    private var lastSeconds: Double?
-    private var lastTimestamp: Int64?
-    private var lastDuration: Int64 = 0
-    /// Where the latest packet of any stream ends, in seconds.
-    private var furthest = 0.0
 
     /// A pipe, a device or an address: nobody knows what comes next, and when.
     public var isLive: Bool { file.isLive }
@@ -157,8 +148,8 @@ public final class MediaReader {
     public func restart(at seconds: Double) {
         precondition(!isLive && pictures == nil, "only files can be read from another place")
         for packet in readAhead { Self.free(packet) }
-        (ready, arrivals) = ([], [])
-        (lateError, lastSeconds, lastTimestamp, lastDuration, furthest) = (nil, nil, nil, 0, 0)
+        (ready, lateError) = ([], nil)
+        times.restart()
         (videoPackets, keylessPackets, damagedPackets, decodedFrames, hasSeenKey) = (0, 0, 0, 0, false)
         toleratedDamage = nil
         mark = Library.mark()
@@ -310,7 +301,7 @@ public final class MediaReader {
             // A packet cut short by the end of the file is no picture; a transport stream marks lost pieces the same
             // way and has to be lived with.
             if packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0, !file.isTransportStream {
-                drain(.truncated(path: source.path, seconds: lastSeconds, reason: "a packet is cut short"))
+                drain(.truncated(path: source.path, seconds: times.lastSeconds, reason: "a packet is cut short"))
                 return nil
             }
             let code = decoder.send(packet)
@@ -344,48 +335,9 @@ public final class MediaReader {
     /// What the end of the file means: nil for a good one.
     private func failure(_ code: Int32) -> MediaError? {
         if interrupter.isInterrupted { return .interrupted(path: source.path) }
-        let path = source.path
-        let reason = Library.lastLine(since: mark) ?? (code == uf_error_eof() ? "" : Library.describe(code))
-        let io = file.context.pointee.pb
-        if code != uf_error_eof() {
-            if let io, io.pointee.eof_reached != 0 {
-                return .truncated(path: path, seconds: lastSeconds, reason: reason)
-            }
-            return .readFailed(path: path, reason: reason)
-        }
-        if let io, io.pointee.error < 0, io.pointee.error != uf_error_eof() {
-            return .readFailed(path: path, reason: Library.describe(io.pointee.error))
-        }
-        if hasLooseEnd {
-            return .truncated(path: path, seconds: lastSeconds, reason: "the last frame is cut short")
-        }
-        // libav takes a short file for a finished one; the container's own index or duration tells them apart.
-        guard options.start == nil, options.duration == nil else { return nil }
-        let name = file.formatName
-        if name.hasPrefix("mov,"), case let expected = Int(file.stream(videoIndex).pointee.nb_frames),
-            expected > videoPackets
-        {
-            return .truncated(
-                path: path, seconds: lastSeconds, reason: "\(videoPackets) of \(expected) video packets are there")
-        }
-        if name.hasPrefix("matroska,") {
-            if reason.contains("ended prematurely") {
-                return .truncated(path: path, seconds: lastSeconds, reason: reason)
-            }
-            if file.context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_STREAM,
-                let declared = file.durationSeconds,
-                furthest < declared - max(1, declared / 50)
-            {
-                return .truncated(path: path, seconds: lastSeconds, reason: "its header promises \(declared) s")
-            }
-        }
-        return nil
-    }
-
-    /// Bytes after the last whole frame of y4m, which libav passes over.
-    private var hasLooseEnd: Bool {
-        guard file.formatName == "yuv4mpegpipe", let io = file.context.pointee.pb else { return false }
-        return uf_position(io) > packetEnd
+        return file.failure(
+            code, since: mark, isWhole: options.start == nil && options.duration == nil, videoIndex: videoIndex,
+            videoPackets: videoPackets, times: times)
     }
 
     private func drain(_ error: MediaError?) {
@@ -423,48 +375,29 @@ public final class MediaReader {
         let error: MediaError =
             source.video.isStillPicture
             ? .damagedPicture(path: source.path, reason: reason, isLost: false)
-            : .corrupt(path: source.path, seconds: lastSeconds, packet: videoPackets, reason: reason)
+            : .corrupt(path: source.path, seconds: times.lastSeconds, packet: videoPackets, reason: reason)
         if ready.isEmpty { throw error }
         lateError = error
     }
 
     private func noteTime(of packet: UnsafeMutablePointer<AVPacket>) {
-        let p = packet.pointee
-        let time = p.pts != Library.noTimestamp ? p.pts : p.dts
-        guard time != Library.noTimestamp else { return }
-        let base = Rational(file.stream(Int(p.stream_index)).pointee.time_base).value
-        furthest = max(furthest, Double(time + max(p.duration, 0)) * base)
-        if Int(p.stream_index) == videoIndex { lastSeconds = Double(time) * base }
+        let index = Int(packet.pointee.stream_index)
+        times.note(
+            packet, base: Rational(file.stream(index).pointee.time_base).value, isVideo: index == videoIndex)
     }
 
     private func noteArrival(of packet: UnsafeMutablePointer<AVPacket>) {
         let p = packet.pointee
         let end = p.pos >= 0 && !file.isTransportStream ? p.pos + Int64(p.size) : nil
-        latestArrival = file.pipe?.arrival(of: end) ?? monotonicSeconds()
-        if let io = file.context.pointee.pb { packetEnd = uf_position(io) }
-        guard p.pts != Library.noTimestamp else { return }
-        // No decoder holds more; what it swallowed without a frame must not gather.
-        if arrivals.count >= 512 { arrivals.removeFirst(256) }
-        arrivals.append((p.pts, latestArrival))
-    }
-
-    private func arrival(of frame: UnsafeMutablePointer<AVFrame>) -> Double {
-        guard let position = arrivals.firstIndex(where: { $0.time == frame.pointee.pts }) else { return latestArrival }
-        return arrivals.remove(at: position).arrival
+        times.note(
+            packet, arrival: file.pipe?.arrival(of: end) ?? monotonicSeconds(),
+            end: file.context.pointee.pb.map { uf_position($0) })
     }
 
     /// Gives a decoded frame its time, and drops it if it lies outside what was asked for.
     private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> VideoFrame? {
-        let arrival = arrival(of: frame)
-        var duration = uf_frame_duration(frame)
-        var time = frame.pointee.best_effort_timestamp
-        if time == Library.noTimestamp {
-            // Elementary streams carry no time at all; then the rate has to do.
-            time = lastTimestamp.map { $0 + max(lastDuration, 1) } ?? 0
-        }
-        if let rest = restOfStream(after: time) { duration = rest }
-        lastTimestamp = time
-        lastDuration = duration > 0 ? duration : frameTicks
+        let arrival = times.arrival(of: frame)
+        let (time, duration) = times.show(frame, ticks: frameTicks, rest: restOfStream)
         guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: timeBase) else {
             av_frame_unref(frame)
             var pointer: UnsafeMutablePointer<AVFrame>? = frame
@@ -474,7 +407,7 @@ public final class MediaReader {
         }
         decodedFrames += 1
         return VideoFrame(
-            owning: frame, timestamp: time - trim.shift(timeBase), duration: max(duration, 0),
+            owning: frame, timestamp: time - trim.shift(timeBase), duration: duration,
             isKey: uf_frame_is_key(frame) != 0, arrival: arrival)
     }
 

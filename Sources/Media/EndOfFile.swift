@@ -1,0 +1,46 @@
+internal import CFFmpeg
+
+extension InputFile {
+    /// What it means that no more packets come: nil where the file is complete.
+    ///
+    /// - Parameters:
+    ///   - code: what libav answered to the last read.
+    ///   - isWhole: whether all of the file was to be read.
+    ///   - videoPackets: that were read.
+    func failure(
+        _ code: Int32, since mark: Int, isWhole: Bool, videoIndex: Int, videoPackets: Int, times: FrameTimes
+    ) -> MediaError? {
+        func truncated(_ reason: String) -> MediaError {
+            .truncated(path: path, seconds: times.lastSeconds, reason: reason)
+        }
+        let reason = Library.lastLine(since: mark) ?? (code == uf_error_eof() ? "" : Library.describe(code))
+        let io = context.pointee.pb
+        if code != uf_error_eof() {
+            if let io, io.pointee.eof_reached != 0 { return truncated(reason) }
+            return .readFailed(path: path, reason: reason)
+        }
+        if let io, io.pointee.error < 0, io.pointee.error != uf_error_eof() {
+            return .readFailed(path: path, reason: Library.describe(io.pointee.error))
+        }
+        // Bytes after the last whole frame of y4m, which libav passes over.
+        if formatName == "yuv4mpegpipe", let io, uf_position(io) > times.packetEnd {
+            return truncated("the last frame is cut short")
+        }
+        // libav takes a short file for a finished one; the container's own index or duration tells them apart.
+        guard isWhole else { return nil }
+        if formatName.hasPrefix("mov,"), case let expected = Int(stream(videoIndex).pointee.nb_frames),
+            expected > videoPackets
+        {
+            return truncated("\(videoPackets) of \(expected) video packets are there")
+        }
+        if formatName.hasPrefix("matroska,") {
+            if reason.contains("ended prematurely") { return truncated(reason) }
+            if context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_STREAM, let declared = durationSeconds,
+                times.furthest < declared - max(1, declared / 50)
+            {
+                return truncated("its header promises \(declared) s")
+            }
+        }
+        return nil
+    }
+}
