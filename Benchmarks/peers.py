@@ -308,8 +308,10 @@ class Ended(Exception):
 
 
 class Engine:
-    def __init__(self, name, label, command, fp32=True, ours=False):
+    def __init__(self, name, label, command, fp32=True, ours=False, on_device=False):
         self.name, self.label, self.fp32, self.ours = name, label, fp32, ours
+        # Its pictures stay on the device between runs.
+        self.on_device = on_device
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.present = "absent" not in self.answer()
 
@@ -324,7 +326,8 @@ class Engine:
         return self.answer()
 
     def load(self, model, size, source, target):
-        return self.ask(f"load {weights(model) if self.ours else model} {size} {source} {target}")
+        word = "load-device" if self.ours and self.on_device else "load"
+        return self.ask(f"{word} {weights(model) if self.ours else model} {size} {source} {target}")
 
     def run(self, seconds):
         times = self.ask(f"run {seconds}")["milliseconds"]
@@ -368,10 +371,13 @@ def main():
     engines = [Engine("upframe", "Upframe", bench, fp32=options.device == "cpu", ours=True)]
     on_gpu = options.device != "cpu"
     if on_gpu:
+        if not options.engine or any(name.startswith("torch-cuda") for name in options.engine):
+            engines.append(
+                Engine("upframe-device", "Upframe, pictures on the device", bench, ours=True, on_device=True))
         engines.append(Engine("upframe-fp32", "Upframe, fp32", bench + ["--precision", "fp32"], ours=True))
     for name in options.engine or [name for name in ENGINES if (name in GPU_ENGINES) == on_gpu]:
         command = [sys.executable, os.path.abspath(__file__), "--worker", name, str(options.threads)]
-        engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3])
+        engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3], on_device=name.startswith("torch-cuda"))
         if engine.present:
             engines.append(engine)
 
@@ -407,7 +413,9 @@ def main():
                 times[engine.name] += values
                 rounds[engine.name].append(statistics.median(values))
         medians = {name: statistics.median(values) for name, values in times.items()}
-        ratios = {name: [theirs / own for theirs, own in zip(values, rounds["upframe"])]
+        # Like with like: who leaves pictures on the device is compared with Upframe when it does.
+        base = {engine.name: "upframe-device" if engine.on_device else "upframe" for engine in engines}
+        ratios = {name: [theirs / own for theirs, own in zip(values, rounds[base[name]])]
                   for name, values in rounds.items()}
         ratio = {name: statistics.median(values) for name, values in ratios.items()}
         fp32 = [engine.name for engine in engines if engine.fp32 and not engine.ours]
@@ -427,6 +435,9 @@ def main():
         if fp32:
             best = min(fp32, key=ratio.get)
             lines += ["", f"Fastest peer in fp32: {ENGINES[best][0]}, {ratio[best]:.2f} times Upframe's time."]
+        if on_gpu:
+            lines += ["", "Pictures come from the host's memory and go there, as fp32, except with PyTorch, which is "
+                          "compared with Upframe's pictures on the device."]
         lines.append("")
         print("\n".join(lines), flush=True)
         if options.markdown:

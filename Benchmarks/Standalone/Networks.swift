@@ -68,10 +68,19 @@ struct NetworkReport: Encodable {
     var device: String
     var width: Int
     var height: Int
-    /// Of each run, in order.
+    /// Of each run, in order, from host memory to host memory.
     var milliseconds: [Double]
     var median: Double
     var min: Double
+    /// From the device's memory to the device's memory; nil where there is no device.
+    var onDevice: Times?
+
+    struct Times: Encodable {
+        var milliseconds: [Double]
+        var median: Double
+        var min: Double
+        var effectiveGigaflopsPerSecond: Double
+    }
     var gigaflopsPerFrame: Double
     var effectiveGigaflopsPerSecond: Double
     var planBytes: Int
@@ -94,6 +103,12 @@ func runNetwork(_ options: CommandLineOptions) throws {
         model: options.arguments[0], device: executor.name, width: width, height: height, milliseconds: times,
         median: middle, min: times.min()!, gigaflopsPerFrame: timer.gigaflops,
         effectiveGigaflopsPerSecond: timer.gigaflops / middle * 1000, planBytes: timer.plan.memoryBytes)
+    if let times = try timer.timesOnDevice(seconds: options.seconds ?? 5) {
+        let middle = median(times)
+        report.onDevice = .init(
+            milliseconds: times, median: middle, min: times.min()!,
+            effectiveGigaflopsPerSecond: timer.gigaflops / middle * 1000)
+    }
     if options.layers {
         report.layers = try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
     }
@@ -102,6 +117,12 @@ func runNetwork(_ options: CommandLineOptions) throws {
         "\(report.model) \(width)x\(height) on \(executor.name): \(fixed(middle, 2)) ms (min \(fixed(report.min, 2)), "
             + "\(times.count) runs), \(fixed(report.effectiveGigaflopsPerSecond, 0)) GFLOP/s counted as "
             + "direct convolution")
+    if let times = report.onDevice {
+        print(
+            "without copies to and from the device: \(fixed(times.median, 2)) ms (min \(fixed(times.min, 2)), "
+                + "\(times.milliseconds.count) runs), \(fixed(1000 / times.median, 1)) fps, "
+                + "\(fixed(times.effectiveGigaflopsPerSecond, 0)) GFLOP/s")
+    }
     if let layers = report.layers {
         if let peak = layers.peak { print("peak: \(fixed(peak.gigaflopsPerSecond, 0)) GFLOP/s, \(peak.unit)") }
         printTable(layers.rows)

@@ -13,7 +13,8 @@ import Weights
 /// Answers one line of JSON to each line of standard input, so that another program can run this one in turn with others.
 ///
 /// `load FILE WxH INPUT OUTPUT` compiles the model, reads the picture (fp32, `[H, W, C]`, no header), runs it once and
-/// writes the result in the same form. `train CASE` makes a trainer ready and tells the losses of its first steps.
+/// writes the result in the same form. `load-device` does so too, and what runs then leaves its pictures on the device.
+/// `train CASE` makes a trainer ready and tells the losses of its first steps.
 /// `run SECONDS` runs either for so long, at least twice, and tells the milliseconds.
 func serve(_ options: CommandLineOptions) throws {
     let executor = try options.openExecutor()
@@ -22,7 +23,7 @@ func serve(_ options: CommandLineOptions) throws {
     while let line = readLine() {
         let words = line.split(separator: " ").map(String.init)
         switch words.first {
-        case "load" where words.count == 5:
+        case "load" where words.count == 5, "load-device" where words.count == 5:
             once = nil
             let model = try Model.load(path: words[1])
             let (width, height) = try parseSize(words[2])
@@ -30,10 +31,15 @@ func serve(_ options: CommandLineOptions) throws {
             let picture = HostTensor(shape, try readFloats(words[3], count: shape.count))
             let loaded = try NetworkTimer(
                 model.architecture.graph(shape), parameters: model.parameters, inputs: [picture], executor: executor)
-            try loaded.run()
+            let isOnDevice = words[0] == "load-device"
+            if isOnDevice {
+                guard try loaded.load() else { throw UsageError("load-device: \(executor.name) is no device") }
+            } else {
+                try loaded.run()
+            }
             try writeFloats(words[4], loaded.outputs[0])
             answer("{\"gigaflops\": \(loaded.gigaflops), \"bytes\": \(loaded.plan.memoryBytes)}")
-            once = { try loaded.run() }
+            once = { isOnDevice ? try loaded.runLoaded() : try loaded.run() }
         case "train" where words.count == 2:
             once = nil
             let training = try TrainingRun(words[1], executor)

@@ -1,7 +1,7 @@
 // upframe-bench: what measures networks on a machine that has neither Swift nor FFmpeg.
 //
-// It checks the kernels (every case that the tests run, on any executor), times networks as a whole and layer by layer,
-// times single operations, and answers `Benchmarks/peers` line by line. Built by `Benchmarks/standalone` as one file with
+// It checks the kernels (every case that the tests run, on any executor), times networks as a whole, layer by layer and
+// from frame to frame, times single operations, and answers `Benchmarks/peers` line by line. Built by `Benchmarks/standalone` as one file with
 // the Swift library inside; inside this package it is an ordinary target.
 import Measure
 import Network
@@ -20,11 +20,13 @@ let usage = """
     network MODEL WxH         time a network: a weight file, or animevideov3-x2, animevideov3-x4, x4plus, x4plus-anime
                               with random weights, or compact:FxN and half:FxN (F features, N convolutions, twice as
                               large a result; half works at half resolution); --seconds S (5), --layers
+    frames MODEL WxH          time a network from 8-bit 4:2:0 frames to 8-bit 4:2:0 frames, several in flight, and check
+                              it; --seconds S (5)
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
     train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers
-    serve                     read 'load FILE WxH INPUT OUTPUT', 'train CASE' and 'run SECONDS' from standard input, answer
-                              in JSON
+    serve                     read 'load FILE WxH INPUT OUTPUT', 'load-device' with the same, 'train CASE' and
+                              'run SECONDS' from standard input, answer in JSON
 
     """
 
@@ -48,6 +50,7 @@ do {
         }
     case "operations": try runOperations(options)
     case "network": try runNetwork(options)
+    case "frames": try runFrames(options)
     case "train": try runTraining(options)
     default: throw UsageError("unknown command '\(options.command)'")
     }

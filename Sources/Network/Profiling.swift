@@ -41,6 +41,23 @@ public protocol ProfilingPlan: Plan {
     func profile(_ inputs: [HostTensor]) throws -> [LayerTiming]
 }
 
+/// A plan that can run on pictures that lie on the device: what a network costs without the way there and back, which is
+/// how other engines for GPUs are timed.
+public protocol ResidentPlan: Plan {
+    /// Copies inputs to the device, where they stay. Runs once as `run` does.
+    ///
+    /// - Throws: `ExecutionError`, as `run` does, and where the device has no room for a second set of inputs and outputs.
+    func load(_ inputs: [HostTensor]) throws
+
+    /// Runs once on what was loaded, and blocks until the results are complete in the device's memory.
+    ///
+    /// - Precondition: something was loaded, and the plan has not run on other inputs since.
+    func runLoaded() throws
+
+    /// Copies the results of the last `runLoaded` to the host.
+    func unload(into outputs: inout [HostTensor]) throws
+}
+
 /// The rate at which a device multiplies when it does nothing else: the denominator of "share of peak".
 public struct MultiplicationPeak: Sendable, Hashable {
     /// Operations a second, two a multiply-add.

@@ -19,14 +19,17 @@ public struct BenchmarkReport: Sendable, Codable {
         public var height: Int
     }
 
-    /// The network alone, from host memory to host memory.
+    /// The network alone.
     public struct Network: Sendable, Codable {
         public struct Milliseconds: Sendable, Codable {
             public var median: Double
             public var min: Double
         }
+        /// From host memory to host memory, pictures of floats.
         public var milliseconds: Milliseconds
         public var runs: Int
+        /// From the device's memory to the device's memory; nil where there is no device, or no room there.
+        public var onDevice: Milliseconds?
         /// Work of a frame counted as direct convolution, two operations a multiply-add.
         public var gigaflopsPerFrame: Double
         /// That work over the median time.
@@ -72,10 +75,10 @@ public struct BenchmarkReport: Sendable, Codable {
 
 /// Measures a model on a device: the network alone, every stage of the pipeline alone, and all together.
 public struct Benchmark {
-    private let model: Model
-    private let modelName: String
-    private let executor: any Executor
-    private let tiling: Tiling
+    let model: Model
+    let modelName: String
+    let executor: any Executor
+    let tiling: Tiling
 
     public init(model: Model, name: String, executor: any Executor, tiling: Tiling = .automatic) {
         (self.model, modelName, self.executor, self.tiling) = (model, name, executor, tiling)
@@ -98,34 +101,42 @@ public struct Benchmark {
             try upscaler.upscale(picture, into: &result)
             times.append((monotonicSeconds() - begin) * 1000)
         }
-        times.sort()
-        let median = (times[times.count / 2] + times[(times.count - 1) / 2]) / 2
+        let middle = median(times)
         let gigaflops = Double(2 * model.architecture.graph(shape).multiplyAdds) / 1e9
         var report = BenchmarkReport(
             model: modelName, device: executor.name, input: .init(width: width, height: height),
             output: .init(width: result.shape.width, height: result.shape.height),
             network: .init(
-                milliseconds: .init(median: median, min: times[0]), runs: times.count, gigaflopsPerFrame: gigaflops,
-                effectiveGigaflopsPerSecond: gigaflops / (median / 1000), planBytes: upscaler.memoryBytes,
+                milliseconds: .init(median: middle, min: times.min()!), runs: times.count,
+                gigaflopsPerFrame: gigaflops, effectiveGigaflopsPerSecond: gigaflops / (middle / 1000),
+                planBytes: upscaler.memoryBytes,
                 tiles: upscaler.tileCount),
             peakBytes: ProcessMemory.current.peakBytes)
-        report.layers = try layers(width: width, height: height, whole: upscaler.tileCount == 1)
+        let isWhole = upscaler.tileCount == 1
+        let part = Shape.nhwc(1, isWhole ? height : min(height, 360), isWhole ? width : min(width, 640), shape.channels)
+        let timer = try NetworkTimer(
+            model.architecture.graph(part), parameters: model.parameters,
+            inputs: [HostTensor(part, random.uniform(part.count))], executor: executor)
+        if isWhole { report.network.onDevice = try onDevice(timer, runs, seconds) }
+        report.layers = try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
         report.peakBytes = ProcessMemory.current.peakBytes
         return report
     }
 
-    /// The network's layers, against the device's measured peak.
-    private func layers(width: Int, height: Int, whole: Bool) throws -> LayerReport? {
-        let shape = Shape.nhwc(
-            1, whole ? height : min(height, 360), whole ? width : min(width, 640), model.descriptor.inputChannels)
-        var random = Philox(key: 1)
-        let timer = try NetworkTimer(
-            model.architecture.graph(shape), parameters: model.parameters,
-            inputs: [HostTensor(shape, random.uniform(shape.count))], executor: executor)
-        return try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
+    private func onDevice(_ timer: NetworkTimer, _ runs: Int?, _ seconds: Double) throws
+        -> BenchmarkReport.Network.Milliseconds?
+    {
+        do {
+            return try timer.timesOnDevice(runs: runs, seconds: seconds).map {
+                .init(median: median($0), min: $0.min()!)
+            }
+        } catch ExecutionError.outOfMemory {
+            return nil
+        }
     }
 
-    /// Times every stage alone on frames of `input`, then the whole job writing to `output`, and adds both to `report`.
+    /// Times every stage alone on frames of `input` (where the device takes frames as they are: decoding, the way from
+    /// frame to frame on the device, encoding), then the whole job writing to `output`, and adds both to `report`.
     /// The network alone takes turns with the job; its rate in `report` is the one of these turns.
     ///
     /// - Parameters:
@@ -141,7 +152,8 @@ public struct Benchmark {
         (job.reader, job.encoder, job.target, job.tiling, job.overwrite) = (options, encoder, target, tiling, true)
         // Every frame costs the same, so that rates compare.
         job.reuses = false
-        report.stages = try stagesAlone(job, frames: stageFrames, report)
+        report.stages =
+            try directStages(job, frames: stageFrames, report) ?? stagesAlone(job, frames: stageFrames, report)
 
         let turns = try turns(job, report)
         let samples = MemorySamples()
@@ -163,110 +175,6 @@ public struct Benchmark {
             shareOfSlowestStage: framesPerSecond / slowest.framesPerSecond, networkTurns: alone.count,
             residentBytesEarly: early, residentBytesLate: late)
         report.peakBytes = ProcessMemory.current.peakBytes
-    }
-
-    /// Turns of at least half a second, about five seconds apart.
-    private func turns(_ job: UpscaleOptions, _ report: BenchmarkReport) throws -> BenchmarkTurns {
-        let video = try MediaReader(path: job.input, options: job.reader).video
-        let upscaler = Upscaler(model: model, executor: executor, tiling: tiling)
-        var random = Philox(key: 1)
-        let shape = Shape.nhwc(1, video.height, video.width, 3)
-        let picture = HostTensor(shape, random.uniform(shape.count))
-        var result = HostTensor(upscaler.outputShape(shape))
-        try upscaler.upscale(picture, into: &result)
-        let seconds = report.network.milliseconds.median / 1000
-        return BenchmarkTurns(every: max(6, Int(5 / seconds)), runs: max(1, Int(0.5 / seconds))) {
-            try upscaler.upscale(picture, into: &result)
-        }
-    }
-
-    /// Each stage on its own, as the job runs it, with the machine to itself.
-    private func stagesAlone(_ job: UpscaleOptions, frames limit: Int, _ report: BenchmarkReport) throws
-        -> [BenchmarkReport.Stage]
-    {
-        var stages: [BenchmarkReport.Stage] = []
-        func time(_ name: String, frames: Int, _ body: () throws -> Void) rethrows {
-            let start = monotonicSeconds()
-            try body()
-            let seconds = monotonicSeconds() - start
-            stages.append(.init(name: name, framesPerSecond: Double(frames) / max(seconds, 1e-9)))
-        }
-
-        // Decode: demux, decode, to RGB.
-        let reader = try MediaReader(path: job.input, options: job.reader)
-        let converter = PixelConverter(decoding: reader.video)
-        let shape = Shape.nhwc(1, reader.video.height, reader.video.width, 3)
-        var pixels = HostTensor(shape)
-        var decoded: [VideoFrame] = []
-        let begin = monotonicSeconds()
-        while decoded.count < limit, let event = try reader.next() {
-            guard case .frame(let frame) = event else { continue }
-            try pixels.withUnsafeMutableValues { try converter.rgb(from: frame, into: $0) }
-            decoded.append(frame)
-        }
-        guard !decoded.isEmpty else { throw MediaError.nothingWritten(path: job.output) }
-        stages.append(
-            .init(name: "decode", framesPerSecond: Double(decoded.count) / (monotonicSeconds() - begin)))
-
-        // Network: the same picture again and again; its time does not depend on the content.
-        let upscaler = Upscaler(model: model, executor: executor, tiling: tiling)
-        var result = HostTensor(upscaler.outputShape(shape))
-        try upscaler.upscale(pixels, into: &result)
-        let runs = max(3, min(limit, Int(5000 / report.network.milliseconds.median)))
-        try time("network", frames: runs) {
-            for _ in 0..<runs { try upscaler.upscale(pixels, into: &result) }
-        }
-
-        // Convert: to the output's size and the encoder's format.
-        let size = job.target.pixels(
-            width: shape.width, height: shape.height, modelScale: upscaler.scale, even: true)
-        let writer = try MediaWriter(
-            path: job.output, source: reader, width: size.width, height: size.height, settings: job.encoder,
-            overwrite: true)
-        defer { writer.abandon() }
-        let encoding = try PixelConverter(
-            encodingWidth: writer.width, height: writer.height, pixelFormat: writer.pixelFormat, color: writer.color)
-        let target = Shape.nhwc(1, size.height, size.width, 3)
-        let resampler = target == result.shape ? nil : Resampler(from: result.shape, to: target)
-        var resized = HostTensor(target)
-        let conversions = min(decoded.count, 8)
-        func convert(_ frame: VideoFrame) throws -> VideoFrame {
-            resampler?.resize(result, into: &resized)
-            return try (resampler == nil ? result : resized).withUnsafeValues {
-                try encoding.frame(
-                    fromRGB: $0, width: size.width, height: size.height, timestamp: frame.timestamp,
-                    duration: frame.duration)
-            }
-        }
-        try time("convert", frames: conversions) { for frame in decoded[..<conversions] { _ = try convert(frame) } }
-
-        // Encode: real, moving pictures of the output's size (the decoded frames, enlarged by resampling).
-        let enlarge = Resampler(from: shape, to: target)
-        var encodeSeconds = 0.0
-        var lookaheadFrames = 0
-        for frame in decoded {
-            try frameToRGB(converter, frame, &pixels)
-            enlarge.resize(pixels, into: &resized)
-            let picture = try resized.withUnsafeValues {
-                try encoding.frame(
-                    fromRGB: $0, width: size.width, height: size.height, timestamp: frame.timestamp,
-                    duration: frame.duration)
-            }
-            let start = monotonicSeconds()
-            try writer.write(picture)
-            encodeSeconds += monotonicSeconds() - start
-            lookaheadFrames += 1
-        }
-        // What waits in the encoder's lookahead is work of these frames too.
-        let start = monotonicSeconds()
-        try writer.finish()
-        encodeSeconds += monotonicSeconds() - start
-        stages.append(.init(name: "encode", framesPerSecond: Double(lookaheadFrames) / encodeSeconds))
-        return stages
-    }
-
-    private func frameToRGB(_ converter: PixelConverter, _ frame: VideoFrame, _ pixels: inout HostTensor) throws {
-        try pixels.withUnsafeMutableValues { try converter.rgb(from: frame, into: $0) }
     }
 }
 

@@ -13,8 +13,7 @@ internal import Threads
 /// run out of room (their work belongs to the pipeline, and so does the wait), and then times the network.
 final class BenchmarkTurns: @unchecked Sendable {
     private let interval: Int
-    private let runs: Int
-    private let network: () throws -> Void
+    private let network: () throws -> [Double]
     private let monitor = Monitor()
     private var times: [Double] = []
     private var spent = 0.0
@@ -22,13 +21,12 @@ final class BenchmarkTurns: @unchecked Sendable {
 
     /// - Parameters:
     ///   - interval: frames of the pipeline between two turns.
-    ///   - runs: of the network in each turn.
-    ///   - network: one run, on memory of its own.
-    init(every interval: Int, runs: Int, network: @escaping () throws -> Void) {
-        (self.interval, self.runs, self.network) = (interval, runs, network)
+    ///   - network: some frames, on memory of its own; tells the seconds of each.
+    init(every interval: Int, network: @escaping () throws -> [Double]) {
+        (self.interval, self.network) = (interval, network)
     }
 
-    /// Seconds of each run of the network alone.
+    /// Seconds of each frame of the network alone.
     var seconds: [Double] { monitor.change { times } }
     /// Seconds that the pipeline was held for them; no part of its own time.
     var heldSeconds: Double { monitor.change { spent } }
@@ -41,12 +39,8 @@ final class BenchmarkTurns: @unchecked Sendable {
         waitUntilIdle()
         let start = monotonicSeconds()
         do {
-            for _ in 0..<runs {
-                let begin = monotonicSeconds()
-                try network()
-                let time = monotonicSeconds() - begin
-                monitor.change { times.append(time) }
-            }
+            let found = try network()
+            monitor.change { times += found }
         } catch {
             monitor.change { self.error = error }
         }

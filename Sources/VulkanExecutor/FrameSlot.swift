@@ -107,11 +107,13 @@ final class FrameSlot: @unchecked Sendable {
         (commands.reduce(0) { $0 + $1.dispatches }, commands.reduce(0) { $0 + $1.barriers })
     }
 
-    /// - Parameter isTimed: notes when each launch ends, which keeps neighbours from overlapping in the figures.
-    init(_ executor: VulkanExecutor, _ memory: PlanMemory, isTimed: Bool = false) throws {
+    /// - Parameters:
+    ///   - isTimed: notes when each launch ends, which keeps neighbours from overlapping in the figures.
+    ///   - isResident: as `SlotEnds` has it.
+    init(_ executor: VulkanExecutor, _ memory: PlanMemory, isTimed: Bool = false, isResident: Bool = false) throws {
         let device = executor.device
         timeline = device.timeline
-        ends = try SlotEnds(device, memory)
+        ends = try SlotEnds(device, memory, isResident: isResident)
         let launches = try memory.launches.map { launch in
             let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
             return (launch: launch, pieces: pieces)
@@ -206,14 +208,14 @@ final class FrameSlot: @unchecked Sendable {
     }
 
     /// Lends the memory of the outputs.
-    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try ends.output.read(body) }
+    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try ends.read(body) }
 
     /// Whether outputs can be lent for long.
-    var mayLend: Bool { ends.output.isCached }
+    var mayLend: Bool { ends.mayLend }
 
     /// Lends the memory of the outputs until `giveBack`.
     func lend() throws -> UnsafeRawBufferPointer {
-        let memory = try ends.output.lend()
+        let memory = try ends.lend()
         monitor.change { readers += 1 }
         return memory
     }

@@ -6,11 +6,18 @@ internal import Planning
 final class SlotEnds {
     private enum Input {
         case tensors(HostBuffer)
+        /// A caller's tensors that stay on the device.
+        case resident(DeviceBuffer)
         /// Frames lie in the ring; where, says a word an image.
         case frames(FrameRing, words: HostBuffer)
     }
+    private enum Output {
+        case host(HostBuffer)
+        case resident(DeviceBuffer)
+    }
+    private let device: Device
     private let input: Input
-    let output: HostBuffer
+    private let output: Output
     /// What the images of a batch are read from, as far as it is filled.
     private var frames: [Frame]
     private let images: Int
@@ -21,11 +28,19 @@ final class SlotEnds {
         var owner: AnyObject
     }
 
+    /// - Parameter isResident: tensors lie on the device, so that time is spent on computing alone; for measuring.
     /// - Throws: `ComputeError.outOfMemory`.
-    init(_ device: Device, _ memory: PlanMemory) throws {
-        output = try HostBuffer(device, bytes: memory.outputs.bytes, use: .readback)
+    init(_ device: Device, _ memory: PlanMemory, isResident: Bool) throws {
+        self.device = device
         images = memory.program.inputs[0].batch
         frames = []
+        if isResident {
+            precondition(memory.ends.input == nil && memory.ends.output == nil, "frames come from the host")
+            input = .resident(try DeviceBuffer(device, bytes: memory.inputs.bytes))
+            output = .resident(try DeviceBuffer(device, bytes: memory.outputs.bytes))
+            return
+        }
+        output = .host(try HostBuffer(device, bytes: memory.outputs.bytes, use: .readback))
         if let ring = memory.ends.input {
             input = .frames(ring, words: try HostBuffer(device, bytes: images * bindingAlignment, use: .upload))
             frames.reserveCapacity(images)
@@ -36,9 +51,14 @@ final class SlotEnds {
 
     /// Of its own.
     var bytes: Int {
-        switch input {
-        case .tensors(let buffer): buffer.bytes + output.bytes
-        case .frames(_, let words): words.bytes + output.bytes
+        let inputBytes =
+            switch input {
+            case .tensors(let buffer), .frames(_, let buffer): buffer.bytes
+            case .resident(let buffer): buffer.bytes
+            }
+        switch output {
+        case .host(let buffer): return inputBytes + buffer.bytes
+        case .resident(let buffer): return inputBytes + buffer.bytes
         }
     }
 
@@ -51,9 +71,14 @@ final class SlotEnds {
         switch (memory, input) {
         case (.input, .tensors(let buffer)), (.places, .frames(_, let buffer)):
             buffer.slice(offset: bytes.lowerBound, bytes: bytes.count)
+        case (.input, .resident(let buffer)): buffer.slice(offset: bytes.lowerBound, bytes: bytes.count)
         case (.input, .frames(let ring, _)): ring.slice(bytes)
-        case (.output, _): output.slice(offset: bytes.lowerBound, bytes: bytes.count)
-        case (.arena, _), (.places, .tensors): preconditionFailure("that is no end of this plan")
+        case (.output, _):
+            switch output {
+            case .host(let buffer): buffer.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            case .resident(let buffer): buffer.slice(offset: bytes.lowerBound, bytes: bytes.count)
+            }
+        case (.arena, _), (.places, _): preconditionFailure("that is no end of this plan")
         }
     }
 
@@ -61,8 +86,20 @@ final class SlotEnds {
 
     /// Lends the memory of the tensors.
     func fill(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
-        guard case .tensors(let buffer) = input else { preconditionFailure("this plan's inputs are frames") }
-        try buffer.write(body)
+        switch input {
+        case .tensors(let buffer): try buffer.write(body)
+        case .resident(let buffer):
+            let staging = try HostBuffer(device, bytes: buffer.bytes, use: .upload)
+            try staging.write(body)
+            try copy(staging.slice(), to: buffer.slice())
+        case .frames: preconditionFailure("this plan's inputs are frames")
+        }
+    }
+
+    private func copy(_ source: BufferSlice, to target: BufferSlice) throws {
+        let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
+        recorder.copy(source, to: target)
+        try recorder.finish().run()
     }
 
     /// The next image's frame: where it lies, if that is in the ring; otherwise a copy. The owner is kept until `forget`.
@@ -105,4 +142,28 @@ final class SlotEnds {
 
     /// The inputs were read.
     func forget() { frames.removeAll(keepingCapacity: true) }
+
+    // MARK: Results
+
+    /// Lends the memory of the outputs.
+    func read(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        switch output {
+        case .host(let buffer): try buffer.read(body)
+        case .resident(let buffer):
+            let staging = try HostBuffer(device, bytes: buffer.bytes, use: .readback)
+            try copy(buffer.slice(), to: staging.slice())
+            try staging.read(body)
+        }
+    }
+
+    private var hostOutput: HostBuffer {
+        guard case .host(let buffer) = output else { preconditionFailure("the results are on the device") }
+        return buffer
+    }
+
+    /// Whether outputs can be lent for long.
+    var mayLend: Bool { hostOutput.isCached }
+
+    /// The memory of the outputs, for as long as the device is given nothing that writes it.
+    func lend() throws -> UnsafeRawBufferPointer { try hostOutput.lend() }
 }

@@ -7,7 +7,7 @@ public import Tensor
 ///
 /// `run` does one frame and waits for it. `submit` and `wait` keep up to `framesInFlight` frames going, so that copying
 /// one frame in or out goes on while the device computes another.
-public final class VulkanPlan: ProfilingPlan {
+public final class VulkanPlan {
     public let inputShapes: [Shape]
     public let outputShapes: [Shape]
     public let framesInFlight: Int
@@ -21,17 +21,19 @@ public final class VulkanPlan: ProfilingPlan {
         fileprivate let isFallback: Bool
     }
 
-    private let executor: VulkanExecutor
+    let executor: VulkanExecutor
     private let graph: Graph
     private let parameters: Parameters
     private let storage: StoragePrecision
     private let ends: PlanEnds
     /// Everything but the slots' staging memory; nil where only the fallback runs.
-    private let memory: PlanMemory?
+    let memory: PlanMemory?
     private var slots: [FrameSlot] = []
     private var submitted = 0
     /// The same graph in single precision, once half floats did not do.
-    private var fallback: VulkanPlan?
+    private(set) var fallback: VulkanPlan?
+    /// For measuring, with its ends on the device.
+    var resident: FrameSlot?
 
     init(
         _ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision,
@@ -68,7 +70,7 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// Device and staging memory, weights included.
     public var memoryBytes: Int {
-        (memory?.bytes ?? 0) + slots.reduce(0) { $0 + $1.bytes } + (fallback?.memoryBytes ?? 0)
+        (memory?.bytes ?? 0) + slots.reduce(0) { $0 + $1.bytes } + (resident?.bytes ?? 0) + (fallback?.memoryBytes ?? 0)
     }
 
     private static func exceedsHalf(_ graph: Graph, _ parameters: Parameters) -> Bool {
@@ -89,14 +91,27 @@ public final class VulkanPlan: ProfilingPlan {
     /// - Precondition: fewer than `framesInFlight` frames are in flight.
     public func submit(_ inputs: [HostTensor]) throws -> Ticket {
         precondition(inputs.map(\.shape) == inputShapes, "inputs are \(inputs.map(\.shape)), expected \(inputShapes)")
-        return try start { target in
-            var start = 0
-            for tensor in inputs {
-                tensor.withUnsafeValues { values in
-                    let bytes = UnsafeRawBufferPointer(values)
-                    UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes.count]).copyMemory(from: bytes)
-                    start = PlanMemory.next(start, bytes.count)
-                }
+        return try start { VulkanPlan.copy(inputs, to: $0) }
+    }
+
+    static func copy(_ tensors: [HostTensor], to memory: UnsafeMutableRawBufferPointer) {
+        var start = 0
+        for tensor in tensors {
+            tensor.withUnsafeValues { values in
+                let bytes = UnsafeRawBufferPointer(values)
+                UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + bytes.count]).copyMemory(from: bytes)
+                start = PlanMemory.next(start, bytes.count)
+            }
+        }
+    }
+
+    static func copy(_ memory: UnsafeRawBufferPointer, to tensors: inout [HostTensor]) {
+        var start = 0
+        for index in tensors.indices {
+            tensors[index].withUnsafeMutableValues { values in
+                let target = UnsafeMutableRawBufferPointer(values)
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[start..<start + target.count]))
+                start = PlanMemory.next(start, target.count)
             }
         }
     }
@@ -108,16 +123,7 @@ public final class VulkanPlan: ProfilingPlan {
     public func wait(_ ticket: Ticket, into outputs: inout [HostTensor]) throws {
         precondition(
             outputs.map(\.shape) == outputShapes, "outputs are \(outputs.map(\.shape)), expected \(outputShapes)")
-        try finish(ticket) { source in
-            var start = 0
-            for index in outputs.indices {
-                outputs[index].withUnsafeMutableValues { values in
-                    let target = UnsafeMutableRawBufferPointer(values)
-                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + target.count]))
-                    start = PlanMemory.next(start, target.count)
-                }
-            }
-        }
+        try finish(ticket) { VulkanPlan.copy($0, to: &outputs) }
     }
 
     /// Lends the memory of the tensors of a frame, and starts it.
@@ -238,51 +244,6 @@ public final class VulkanPlan: ProfilingPlan {
 
     /// The slot is free again, unless it is lent.
     func release(_ ticket: Ticket) { slot(ticket).release() }
-
-    // MARK: Measuring
-
-    public func profile(_ inputs: [HostTensor]) throws -> [LayerTiming] {
-        if let fallback { return try fallback.profile(inputs) }
-        guard let memory else { preconditionFailure("there is a fallback where there is no memory") }
-        guard executor.device.capabilities.timestampNanoseconds > 0 else {
-            throw ExecutionError.device(device: executor.device.name, message: "it has no clock for compute work")
-        }
-        var outputs = outputShapes.map { HostTensor($0) }
-        // As many frames as usual first: nothing may be in flight beside the timed one, and its numbers must fit.
-        try run(inputs, into: &outputs)
-        if let fallback { return try fallback.profile(inputs) }
-        return try translatingErrors {
-            let slot = try FrameSlot(executor, memory, isTimed: true)
-            for _ in 0..<2 {
-                try slot.fill { target in
-                    var start = 0
-                    for tensor in inputs {
-                        tensor.withUnsafeValues { values in
-                            let bytes = UnsafeRawBufferPointer(values)
-                            UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: bytes)
-                            start = PlanMemory.next(start, bytes.count)
-                        }
-                    }
-                }
-                try slot.submit()
-                _ = try slot.finish()
-            }
-            var timings: [LayerTiming] = []
-            var places: [Int: Int] = [:]
-            for (launch, seconds) in zip(memory.launches, try slot.launchSeconds()) {
-                // The strips of a step are one line.
-                let place = places[launch.step] ?? timings.count
-                places[launch.step] = place
-                let before = place < timings.count ? timings[place] : nil
-                let timing = LayerTiming(
-                    name: launch.label, kind: launch.kind, seconds: seconds + (before?.seconds ?? 0),
-                    multiplyAdds: (launch.kind == .convolution ? launch.work : 0) + (before?.multiplyAdds ?? 0),
-                    bytes: launch.leastBytes + (before?.bytes ?? 0))
-                if before == nil { timings.append(timing) } else { timings[place] = timing }
-            }
-            return timings
-        }
-    }
 
     /// Dispatches and barriers of one frame; for tests.
     var recorded: (dispatches: Int, barriers: Int) { slots.first?.recorded ?? (0, 0) }

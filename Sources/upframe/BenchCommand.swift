@@ -99,6 +99,15 @@ struct BenchCommand: ParsableCommand {
                 "\(decimals(network.milliseconds.median)) ms a frame (median of \(network.runs), min "
                     + "\(decimals(network.milliseconds.min))), \(decimals(1000 / network.milliseconds.median)) fps",
             ],
+        ]
+        if let device = network.onDevice {
+            rows.append([
+                "on the device",
+                "\(decimals(device.median)) ms a frame without copies (min \(decimals(device.min))), "
+                    + "\(decimals(1000 / device.median)) fps",
+            ])
+        }
+        rows += [
             [
                 "work",
                 "\(decimals(network.gigaflopsPerFrame)) GFLOP a frame, "

@@ -45,6 +45,44 @@ import Testing
         #expect(try Command.run("verify", input, vulkan).status == 0)
     }
 
+    /// Every stage that there is on a device, alone and together.
+    @Test(arguments: [("cpu", "decode network convert encode"), ("vulkan:0", "decode network encode")])
+    func bench(_ device: String, _ stages: String) throws {
+        struct Report: Decodable {
+            struct Times: Decodable { var median: Double }
+            struct Network: Decodable {
+                var milliseconds: Times
+                var onDevice: Times?
+            }
+            struct Stage: Decodable {
+                var name: String
+                var framesPerSecond: Double
+            }
+            struct Pipeline: Decodable {
+                var frames: Int
+                var framesPerSecond: Double
+                var shareOfSlowestStage: Double
+            }
+            var network: Network
+            var stages: [Stage]
+            var pipeline: Pipeline
+        }
+        let folder = try Folder()
+        let input = try source(folder)
+        let result = try Command.run([
+            "bench", "--model", try tinyModel(folder), "--device", device, "--input", input, "--runs", "3", "--json",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        let report = try JSONDecoder().decode(Report.self, from: result.stdout)
+        #expect(report.stages.map(\.name).joined(separator: " ") == stages)
+        #expect(report.stages.allSatisfy { $0.framesPerSecond > 0 } && report.network.milliseconds.median > 0)
+        #expect((report.network.onDevice?.median ?? 0 > 0) == (device != "cpu"))
+        #expect(report.pipeline.frames == 10 && report.pipeline.framesPerSecond > 0)
+        let slowest = try #require(report.stages.map(\.framesPerSecond).min())
+        let share = report.pipeline.framesPerSecond / slowest
+        #expect(abs(report.pipeline.shareOfSlowestStage - share) < 1e-6 * share)
+    }
+
     /// Odd sizes, another size of output, a size that changes, and tiles.
     @Test func vulkanOtherwise() throws {
         let folder = try Folder()

@@ -44,6 +44,44 @@ import Testing
         #expect(executor.validationMessages == [])
     }
 
+    /// Pictures that stay on the device give what pictures give that come and go; a run is a submission and a wait.
+    @Test(arguments: [StoragePrecision.fp32, .fp16]) func picturesThatStay(_ precision: StoragePrecision) throws {
+        let executor = try executor(precision)
+        let plan = try executor.plan(graph, parameters: randomParameters(graph, seed: 1))
+        for seed in 2..<4 {
+            let frame = randomTensor(shape, seed: UInt64(seed), in: 0..<1)
+            let expected = try plan.run([frame])
+            try plan.load([frame])
+            var outputs = plan.outputShapes.map { HostTensor($0, repeating: .nan) }
+            let before = executor.activity
+            for _ in 0..<3 { try plan.runLoaded() }
+            var after = executor.activity
+            #expect(after.submissions - before.submissions == 3 && after.waits - before.waits <= 3)
+            (after.submissions, after.waits) = (before.submissions, before.waits)
+            #expect(after == before)
+            try plan.unload(into: &outputs)
+            #expect(outputs == expected)
+        }
+        #expect(executor.validationMessages == [])
+    }
+
+    /// Where half floats do not do, it is the plan in single precision that is measured.
+    @Test func whatOverflowsStaysInSinglePrecision() throws {
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 3, 4, 5))
+        let large = b.convolution(b.apply(.affine(scale: 100_000, offset: 0), x), "c", to: 5)
+        let graph = b.finish([b.apply(.affine(scale: 1e-5, offset: 0), b.apply(.upsampleNearest(factor: 2), large))])
+        let parameters = randomParameters(graph, seed: 3)
+        let input = randomTensor(.nhwc(1, 3, 4, 5), seed: 1, in: 0.9..<1)
+        let plan = try executor(.fp16).plan(graph, parameters: parameters)
+        try plan.load([input])
+        #expect(plan.precision == .fp32)
+        try plan.runLoaded()
+        var outputs = plan.outputShapes.map { HostTensor($0) }
+        try plan.unload(into: &outputs)
+        #expect(try outputs == plan.run([input]))
+    }
+
     /// What a plan takes is given back when it goes.
     @Test func memoryIsGivenBack() throws {
         let executor = try executor()

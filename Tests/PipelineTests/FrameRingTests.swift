@@ -1,4 +1,5 @@
 import Foundation
+import Compute
 import Network
 import Tensor
 import TestSupport
@@ -152,6 +153,19 @@ import Weights
             #expect(plan.lend == nil)
             #expect(try run(plan, frames: 1, held: 1)[0] == expected)
         }
+    }
+
+    /// A frame is a submission and at most one wait, wherever it lies; nothing is made on the device.
+    @Test(arguments: [false, true]) func theSteadyStateMakesNothing(_ isLent: Bool) throws {
+        let executor = try executor()
+        let ring = try plan(executor, graph, randomParameters(graph(1), seed: 3), arrangement: arrangement)
+        let before = executor.activity
+        _ = try run(ring, frames: 30, held: 2, isLent: { _ in isLent })
+        var after = executor.activity
+        #expect(after.submissions - before.submissions == 30 && after.waits - before.waits <= 30)
+        (after.submissions, after.waits) = (before.submissions, before.waits)
+        #expect(after == before)
+        #expect(ring.copied == (isLent ? 0 : 30))
     }
 
     /// So many and no more, never a frame's that is not done, and for longer than the plan.

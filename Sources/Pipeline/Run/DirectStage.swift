@@ -250,6 +250,22 @@ final class DirectWorker {
         return monotonicSeconds() - start
     }
 
+    /// Frames one after the other, as many in flight as there can be; for measuring. They begin anew after the last one.
+    func run(_ frames: [VideoFrame], count: Int, _ body: (VideoFrame) throws -> Void) throws {
+        var under: [(ticket: FrameTicket, frame: VideoFrame)] = []
+        var next = 0
+        while next < count || !under.isEmpty {
+            if next < count && hasRoom {
+                let frame = frames[next % frames.count]
+                under.append((try submit(frame), frame))
+                next += 1
+            } else {
+                let (ticket, frame) = under.removeFirst()
+                try body(collect(ticket, frame))
+            }
+        }
+    }
+
     /// Starts a frame, whatever it is like.
     ///
     /// - Precondition: made without batches, so that there is room for every frame up to `framesInFlight`.
