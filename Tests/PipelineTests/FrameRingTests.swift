@@ -1,5 +1,5 @@
-import Foundation
 import Compute
+import Foundation
 import Network
 import Tensor
 import TestSupport
