@@ -2,7 +2,8 @@
 
 Every engine is a process of its own that loads a case, tells its output, and then runs when it is told to: so one runs
 at a time, none disturbs another's threads, and rounds alternate. An engine is timed from its own native input to its own
-native output; Upframe from a picture in host memory to a picture in host memory.
+native output; Upframe from a picture in host memory to a picture in host memory. PyTorch's own is the GPU's memory where
+there is one: it is compared with Upframe from the device's memory to the device's memory.
 
 Machines change their pace by themselves, often for seconds (in a virtual machine whenever its cores are moved). So engines
 are compared within each round, which is short, and the ratio is the median of the rounds' ratios.
@@ -175,7 +176,9 @@ def engine_torch_cuda(model, picture, threads, half=True):
     network = torch_network(model).cuda().to(memory_format=torch.channels_last)
     x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2).cuda()
     if half:
-        network, x = torch.compile(network.half(), mode="max-autotune"), x.half()
+        # Each size is compiled for itself, also when it is not the first.
+        torch._dynamo.reset()
+        network, x = torch.compile(network.half(), mode="max-autotune", dynamic=False), x.half()
     result = {}
 
     def run():
@@ -245,14 +248,18 @@ def engine_ncnn(model, picture, threads, bf16=False, gpu=False, fp16=False):
 
 
 def has_cuda():
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return False
     return torch.cuda.is_available()
 
 
 def has_vulkan():
-    import ncnn
-
+    try:
+        import ncnn
+    except ImportError:
+        return False
     # A software driver too: where there is nothing better, Upframe runs on it if it is named.
     return ncnn.get_gpu_count() > 0
 
@@ -414,7 +421,8 @@ def main():
                 rounds[engine.name].append(statistics.median(values))
         medians = {name: statistics.median(values) for name, values in times.items()}
         # Like with like: who leaves pictures on the device is compared with Upframe when it does.
-        base = {engine.name: "upframe-device" if engine.on_device else "upframe" for engine in engines}
+        base = {engine.name: "upframe-device" if engine.on_device and "upframe-device" in rounds else "upframe"
+                for engine in engines}
         ratios = {name: [theirs / own for theirs, own in zip(values, rounds[base[name]])]
                   for name, values in rounds.items()}
         ratio = {name: statistics.median(values) for name, values in ratios.items()}
@@ -433,11 +441,12 @@ def main():
                          f"{ratio[engine.name]:.2f} ({min(ratios[engine.name]):.2f} to {max(ratios[engine.name]):.2f}) | "
                          f"{difference:.1e} |")
         if fp32:
-            best = min(fp32, key=ratio.get)
-            lines += ["", f"Fastest peer in fp32: {ENGINES[best][0]}, {ratio[best]:.2f} times Upframe's time."]
+            best = min(fp32, key=medians.get)
+            lines += ["", f"Fastest peer in fp32: {ENGINES[best][0]}, {ratio[best]:.2f} times Upframe's time"
+                      + (" in fp16." if on_gpu else ".")]
         if on_gpu:
             lines += ["", "Pictures come from the host's memory and go there, as fp32, except with PyTorch, which is "
-                          "compared with Upframe's pictures on the device."]
+                          "compared with Upframe's pictures on the device (there too as fp32; PyTorch's are fp16)."]
         lines.append("")
         print("\n".join(lines), flush=True)
         if options.markdown:

@@ -3,6 +3,7 @@ import Measure
 import Network
 import OperationCases
 import Tensor
+import VulkanExecutor
 import Weights
 
 /// A compact network that works at half its input's resolution: the input's 2x2 blocks become channels, the last
@@ -66,6 +67,8 @@ func loadModel(_ name: String) throws -> Model {
 struct NetworkReport: Encodable {
     var model: String
     var device: String
+    /// How a GPU stored numbers in the end.
+    var precision: String?
     var width: Int
     var height: Int
     /// Of each run, in order, from host memory to host memory.
@@ -109,12 +112,14 @@ func runNetwork(_ options: CommandLineOptions) throws {
             milliseconds: times, median: middle, min: times.min()!,
             effectiveGigaflopsPerSecond: timer.gigaflops / middle * 1000)
     }
+    report.precision = (timer.plan as? VulkanPlan)?.precision.rawValue
     if options.layers {
         report.layers = try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())
     }
     if options.json { return print(try jsonText(report)) }
     print(
-        "\(report.model) \(width)x\(height) on \(executor.name): \(fixed(middle, 2)) ms (min \(fixed(report.min, 2)), "
+        "\(report.model) \(width)x\(height)\(report.precision.map { ", \($0)," } ?? "") on \(executor.name): "
+            + "\(fixed(middle, 2)) ms (min \(fixed(report.min, 2)), "
             + "\(times.count) runs), \(fixed(report.effectiveGigaflopsPerSecond, 0)) GFLOP/s counted as "
             + "direct convolution")
     if let times = report.onDevice {

@@ -137,7 +137,8 @@ public struct Benchmark {
 
     /// Times every stage alone on frames of `input` (where the device takes frames as they are: decoding, the way from
     /// frame to frame on the device, encoding), then the whole job writing to `output`, and adds both to `report`.
-    /// The network alone takes turns with the job; its rate in `report` is the one of these turns.
+    /// Where the network takes turns with the job, its rate in `report` is the one of these turns; on hardware it is the mean
+    /// of before and after.
     ///
     /// - Parameters:
     ///   - input: a video file.
@@ -152,22 +153,29 @@ public struct Benchmark {
         (job.reader, job.encoder, job.target, job.tiling, job.overwrite) = (options, encoder, target, tiling, true)
         // Every frame costs the same, so that rates compare.
         job.reuses = false
-        report.stages =
-            try directStages(job, frames: stageFrames, report) ?? stagesAlone(job, frames: stageFrames, report)
-
-        let turns = try turns(job, report)
+        let direct = try directStages(job, frames: stageFrames, report)
+        report.stages = try direct ?? stagesAlone(job, frames: stageFrames, report)
+        let turns = try direct == nil ? turns(job, report) : directTurns(job, report)
         let samples = MemorySamples()
+        let first = FirstTime()
         let summary = try UpscaleJob(job).run { reading in
+            if reading.frames == 1 { first.note() }
             samples.add(ProcessMemory.current.residentBytes)
             progress(reading)
-            turns.afterFrame(reading.frames)
+            turns?.afterFrame(reading.frames)
         }
-        try turns.check()
-        let alone = turns.seconds
-        if !alone.isEmpty, let network = report.stages.firstIndex(where: { $0.name == "network" }) {
-            report.stages[network].framesPerSecond = Double(alone.count) / alone.reduce(0, +)
+        // Making plans ready is no part of the pace.
+        let seconds = first.secondsSince - (turns?.heldSeconds ?? 0)
+        let framesPerSecond = Double(max(1, summary.frames - 1)) / seconds
+        try turns?.check()
+        let alone = turns?.seconds ?? []
+        if let network = report.stages.firstIndex(where: { $0.name == "network" }) {
+            if !alone.isEmpty {
+                report.stages[network].framesPerSecond = Double(alone.count) / alone.reduce(0, +)
+            } else if direct != nil, turns == nil, let after = try directRate(job) {
+                report.stages[network].framesPerSecond = (report.stages[network].framesPerSecond + after) / 2
+            }
         }
-        let framesPerSecond = Double(summary.frames) / (summary.elapsedSeconds - turns.heldSeconds)
         let slowest = report.stages.min { $0.framesPerSecond < $1.framesPerSecond }!
         let (early, late) = samples.thirds
         report.pipeline = .init(
@@ -176,6 +184,16 @@ public struct Benchmark {
             residentBytesEarly: early, residentBytesLate: late)
         report.peakBytes = ProcessMemory.current.peakBytes
     }
+}
+
+/// When the first frame was done.
+private final class FirstTime: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var time: Double?
+
+    func note() { monitor.change { time = time ?? monotonicSeconds() } }
+
+    var secondsSince: Double { monotonicSeconds() - (monitor.change { time } ?? monotonicSeconds() - 1e-9) }
 }
 
 /// Resident memory over a run.

@@ -9,7 +9,6 @@ internal import Threads
 extension Benchmark {
     /// Turns of at least half a second, about five seconds apart.
     func turns(_ job: UpscaleOptions, _ report: BenchmarkReport) throws -> BenchmarkTurns {
-        if let direct = try directTurns(job, report) { return direct }
         let video = try MediaReader(path: job.input, options: job.reader).video
         let upscaler = Upscaler(model: model, executor: executor, tiling: tiling)
         var random = Philox(key: 1)

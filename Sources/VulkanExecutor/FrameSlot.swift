@@ -199,8 +199,8 @@ final class FrameSlot: @unchecked Sendable {
     /// Blocks until the frame is done. Returns the step whose numbers did not fit into storage, if any.
     func finish() throws -> String? {
         guard let value = pending else { return nil }
-        pending = nil
         try timeline.wait(for: value, seconds: patience)
+        pending = nil
         return try status.read { bytes in
             labels.indices.first { bytes.load(fromByteOffset: $0 * bindingAlignment, as: UInt32.self) != 0 }
                 .map { labels[$0] }

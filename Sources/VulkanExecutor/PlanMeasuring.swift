@@ -11,7 +11,7 @@ extension VulkanPlan: ProfilingPlan, ResidentPlan {
         let (plan, memory) = try settled(inputs)
         if plan !== self { return try plan.profile(inputs) }
         return try translatingErrors {
-            let slot = try FrameSlot(executor, memory, isTimed: true)
+            let slot = try FrameSlot(executor, memory, isTimed: true, isResident: true)
             for _ in 0..<2 {
                 try slot.fill { VulkanPlan.copy(inputs, to: $0) }
                 try slot.submit()

@@ -11,8 +11,9 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measure a model on a device: the network alone, each stage alone, and the whole pipeline.",
         discussion: """
             Without --input the pipeline runs on a clip that is made for it. Encoding in the background of the network
-            takes cores from it: on a machine where the CPU does both, the stages share what there is. The network alone
-            takes turns with the pipeline, so that a machine whose speed changes does not spoil the comparison.
+            takes cores from it: on a machine where the CPU does both, the stages share what there is. On the CPU the
+            network alone takes turns with the pipeline, so that a machine whose speed changes does not spoil the
+            comparison; on a GPU it is timed before and after.
             """)
 
     @OptionGroup var model: ModelOptions
@@ -69,8 +70,11 @@ struct BenchCommand: ParsableCommand {
             defer { try? FileManager.default.removeItem(atPath: folder) }
             var clip = input
             if clip == nil {
-                // About five seconds of work, so that filling and draining the pipeline weigh little.
-                let frames = max(12, min(240, Int(5000 / report.network.milliseconds.median)))
+                // Five to ten seconds of work, so that filling and draining the pipeline weigh little.
+                var frames = max(12, min(240, Int(5000 / report.network.milliseconds.median)))
+                if let device = report.network.onDevice {
+                    frames = max(frames, min(1500, Int(10_000 / device.median)))
+                }
                 clip = folder + "/clip.mp4"
                 try SyntheticClip.write(clip!, width: width, height: height, frames: frames)
             }
@@ -104,7 +108,8 @@ struct BenchCommand: ParsableCommand {
             rows.append([
                 "on the device",
                 "\(decimals(device.median)) ms a frame without copies (min \(decimals(device.min))), "
-                    + "\(decimals(1000 / device.median)) fps",
+                    + "\(decimals(1000 / device.median)) fps, "
+                    + "\(decimals(network.gigaflopsPerFrame / device.median * 1000)) GFLOP/s",
             ])
         }
         rows += [
