@@ -149,9 +149,9 @@ final class UpscaleRun: @unchecked Sendable {
             let models = job.options.realtime == nil ? upscalers : job.ladder
             // Nobody waits for a single frame of a file that one device computes.
             let batches = models.count == 1 && job.options.realtime == nil && !job.reader.isLive
-            // A decoder writes into the memory of one plan: that of the best model, or of the first device. Where there is
-            // no room for so much, the others matter more.
-            for lends in [true, false] {
+            // A decoder writes into the memory of one plan: that of the best model, or of the first device. Where that leaves
+            // no room for the others, they matter more.
+            for lends in models.count > 1 ? [true, false] : [true] {
                 let workers = try models.enumerated().compactMap { index, upscaler in
                     try DirectWorker(job, upscaler, batches: batches, lends: lends && index == 0)
                 }
