@@ -16,12 +16,7 @@ private final class FrameMemory {
         let own = lent == nil ? UnsafeMutableRawPointer.allocate(byteCount: arrangement.bytes, alignment: 64) : nil
         (memory, self.lent) = (own, lent)
         guard let base = lent?.address ?? own else { preconditionFailure("one of both is there") }
-        planes = FramePlanes(
-            (0..<format.planeCount).map { plane in
-                FramePlanes.Plane(
-                    address: base + arrangement.starts[plane], stride: arrangement.strides[plane],
-                    rowBytes: format.rowBytes(plane: plane), rows: format.extent(plane: plane).height)
-            })
+        planes = FramePlanes(format, arrangement, at: base)
     }
 
     deinit { memory?.deallocate() }
@@ -36,19 +31,6 @@ private final class FrameMemory {
                         of: UInt8(value), toByteOffset: column, as: UInt8.self)
                 }
             }
-        }
-    }
-}
-
-extension FrameArrangement {
-    /// Rows at multiples of 64 bytes, one plane after the other.
-    fileprivate init(_ format: FrameFormat) {
-        self.init(starts: [], strides: [], bytes: 0)
-        for plane in 0..<format.planeCount {
-            let stride = (format.rowBytes(plane: plane) + 63) / 64 * 64
-            starts.append(bytes)
-            strides.append(stride)
-            bytes += stride * format.extent(plane: plane).height
         }
     }
 }

@@ -108,6 +108,15 @@ public final class CommandRecorder {
             resources.commands, source.allocation.buffer, target.allocation.buffer, 1, &region)
     }
 
+    /// Copies at once, behind everything that was submitted before; done when this returns.
+    ///
+    /// - Precondition: both slices have the same size.
+    public static func copy(_ source: BufferSlice, to target: BufferSlice, _ device: Device) throws(ComputeError) {
+        let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
+        recorder.copy(source, to: target)
+        try recorder.finish().run()
+    }
+
     /// Notes the time at which everything recorded so far has finished, as timestamp `index`.
     public func timestamp(_ index: Int) {
         device.functions.writeTimestamp(

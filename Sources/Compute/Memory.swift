@@ -159,7 +159,6 @@ public final class HostBuffer: Sendable {
     }
 
     public let bytes: Int
-    private let use: Use
     private let allocation: Allocation
 
     /// - Throws: `ComputeError.outOfMemory`.
@@ -174,7 +173,6 @@ public final class HostBuffer: Sendable {
             case .exchange: [visible | cached | coherent]
             }
         self.bytes = bytes
-        self.use = use
         allocation = try Allocation(device, bytes: bytes, preferences: preferences, mapped: true)
     }
 
@@ -205,10 +203,10 @@ public final class HostBuffer: Sendable {
     /// The same memory, valid for as long as the buffer lives. What the host writes there is seen by work submitted
     /// afterwards; the caller sees to it that the device is not reading it meanwhile.
     ///
-    /// - Precondition: the use is `exchange`.
+    /// - Precondition: the memory is coherent, as all for `exchange` is.
     public var shared: UnsafeMutableRawPointer {
-        guard use == .exchange, let address = allocation.address else {
-            preconditionFailure("only memory for exchange is written without telling")
+        guard allocation.isCoherent, let address = allocation.address else {
+            preconditionFailure("only coherent memory is written without telling")
         }
         return address
     }

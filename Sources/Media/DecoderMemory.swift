@@ -103,7 +103,10 @@ internal final class DecoderMemory: Sendable {
         let bytes = arrangement.bytes
         // Somebody else's memory fits the pictures that it was made for.
         let lent = lend?().flatMap { $0.bytes >= bytes ? $0 : nil }
-        guard let buffer = lent.flatMap({ Self.buffer($0, bytes) }) ?? piece(bytes), let base = buffer.pointee.data
+        guard
+            let buffer = lent.flatMap({
+                UnsafeMutablePointer<AVBufferRef>.lent($0.address, bytes: bytes, owner: $0.owner)
+            }) ?? piece(bytes), let base = buffer.pointee.data
         else { return false }
         frame.pointee.buf.0 = buffer
         frame.setPlanes(
@@ -140,16 +143,6 @@ internal final class DecoderMemory: Sendable {
             arrangement.bytes += (sizes[plane] + alignment - 1) / alignment * alignment + alignment
         }
         return arrangement
-    }
-
-    /// Somebody else's memory.
-    private static func buffer(_ lent: PictureMemory, _ bytes: Int) -> UnsafeMutablePointer<AVBufferRef>? {
-        let owner = Unmanaged.passRetained(lent.owner as AnyObject)
-        let buffer = av_buffer_create(
-            lent.address.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
-            { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, owner.toOpaque(), 0)
-        if buffer == nil { owner.release() }
-        return buffer
     }
 
     /// Ordinary memory.

@@ -200,6 +200,21 @@ internal final class FramePool {
     }
 }
 
+extension UnsafeMutablePointer<AVBufferRef> {
+    /// A buffer in memory that is its owner's, who is kept until the last reference goes, on whatever thread. Nil where there
+    /// is no memory for the reference itself.
+    internal static func lent(
+        _ address: UnsafeMutableRawPointer, bytes: Int, owner: any AnyObject & Sendable, flags: Int32 = 0
+    ) -> UnsafeMutablePointer<AVBufferRef>? {
+        let kept = Unmanaged.passRetained(owner as AnyObject)
+        let buffer = av_buffer_create(
+            address.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
+            { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, kept.toOpaque(), flags)
+        if buffer == nil { kept.release() }
+        return buffer
+    }
+}
+
 extension UnsafeMutablePointer<AVFrame> {
     /// The address of the array `data`, as `extended_data` wants it.
     fileprivate var dataPointer: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?> {

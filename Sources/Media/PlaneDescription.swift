@@ -143,14 +143,11 @@ public final class PlaneFrameMaker {
         owner: any AnyObject & Sendable
     ) -> VideoFrame {
         guard let first = planes.first, let last = planes.last else { preconditionFailure("a frame has planes") }
-        let kept = Unmanaged.passRetained(owner as AnyObject)
         let bytes = last.firstRow + last.stride * rows - first.firstRow
         // Read-only: who would write to it copies it before.
         guard let made = av_frame_alloc(),
-            let buffer = av_buffer_create(
-                first.firstRow.assumingMemoryBound(to: UInt8.self), numericCast(bytes),
-                { owner, _ in owner.map { Unmanaged<AnyObject>.fromOpaque($0).release() } }, kept.toOpaque(),
-                AV_BUFFER_FLAG_READONLY)
+            let buffer = UnsafeMutablePointer<AVBufferRef>.lent(
+                first.firstRow, bytes: bytes, owner: owner, flags: AV_BUFFER_FLAG_READONLY)
         else { fatalError("out of memory") }
         made.pointee.format = pool.format.rawValue
         (made.pointee.width, made.pointee.height) = (Int32(description.width), Int32(description.height))

@@ -26,6 +26,15 @@ public struct FramePlanes {
 
     public init(_ planes: [Plane]) { self.planes = planes }
 
+    /// A picture in memory that begins at `base`.
+    public init(_ format: FrameFormat, _ arrangement: FrameArrangement, at base: UnsafeMutableRawPointer) {
+        planes = arrangement.starts.indices.map { plane in
+            Plane(
+                address: base + arrangement.starts[plane], stride: arrangement.strides[plane],
+                rowBytes: format.rowBytes(plane: plane), rows: format.extent(plane: plane).height)
+        }
+    }
+
     /// Copies the samples of all planes.
     ///
     /// - Precondition: both are of the same format.
@@ -45,6 +54,18 @@ public struct FrameArrangement: Hashable, Sendable {
 
     public init(starts: [Int], strides: [Int], bytes: Int) {
         (self.starts, self.strides, self.bytes) = (starts, strides, bytes)
+    }
+
+    /// One plane after the other, beginning at multiples of 256 bytes; rows at multiples of 64, for copying likes whole cache
+    /// lines and kernels need whole words.
+    public init(_ format: FrameFormat) {
+        self.init(starts: [], strides: [], bytes: 0)
+        for plane in 0..<format.planeCount {
+            let stride = (format.rowBytes(plane: plane) + 63) / 64 * 64
+            starts.append(bytes)
+            strides.append(stride)
+            bytes += (stride * format.extent(plane: plane).height + 255) / 256 * 256
+        }
     }
 }
 

@@ -153,7 +153,7 @@ public struct Benchmark {
         (job.reader, job.encoder, job.target, job.tiling, job.overwrite) = (options, encoder, target, tiling, true)
         // Every frame costs the same, so that rates compare.
         job.reuses = false
-        let direct = try directStages(job, frames: stageFrames, report)
+        let direct = try directStages(job, frames: stageFrames)
         report.stages = try direct ?? stagesAlone(job, frames: stageFrames, report)
         let turns = try direct == nil ? turns(job, report) : directTurns(job, report)
         let samples = MemorySamples()

@@ -29,9 +29,7 @@ extension Benchmark {
     }
 
     /// Decoding, frame to frame on the device, encoding; nil where the job goes another way.
-    func directStages(_ options: UpscaleOptions, frames limit: Int, _ report: BenchmarkReport) throws
-        -> [BenchmarkReport.Stage]?
-    {
+    func directStages(_ options: UpscaleOptions, frames limit: Int) throws -> [BenchmarkReport.Stage]? {
         guard let (job, worker) = try direct(options) else { return nil }
         defer { job.writer.abandon() }
         let source = try frames(job, worker, limit)

@@ -3,28 +3,16 @@ internal import Network
 /// Where the planes of a picture lie in memory that both the host and the device see.
 struct FrameLayout: Hashable {
     let format: FrameFormat
+    private let arrangement: FrameArrangement
     /// Bytes before each plane, and from row to row in it.
-    let starts: [Int]
-    let strides: [Int]
+    var starts: [Int] { arrangement.starts }
+    var strides: [Int] { arrangement.strides }
     /// Size of the whole.
     let bytes: Int
 
-    /// Rows begin at multiples of this: copying likes whole cache lines, and kernels need whole words.
-    private static let rowAlignment = 64
-
     init(_ format: FrameFormat) {
-        self.format = format
-        var starts: [Int] = []
-        var strides: [Int] = []
-        var end = 0
-        for plane in 0..<format.planeCount {
-            let row = (format.rowBytes(plane: plane) + Self.rowAlignment - 1) / Self.rowAlignment * Self.rowAlignment
-            starts.append(end)
-            strides.append(row)
-            let size = row * format.extent(plane: plane).height
-            end += (size + bindingAlignment - 1) / bindingAlignment * bindingAlignment
-        }
-        (self.starts, self.strides, bytes) = (starts, strides, end)
+        (self.format, arrangement) = (format, FrameArrangement(format))
+        bytes = arrangement.bytes
     }
 
     /// As somebody else lays them; nil where kernels cannot read that.
@@ -38,8 +26,7 @@ struct FrameLayout: Hashable {
                 starts[plane] + (rows - 1) * strides[plane] + row <= arrangement.bytes
             else { return nil }
         }
-        self.format = format
-        (self.starts, self.strides) = (starts, strides)
+        (self.format, self.arrangement) = (format, arrangement)
         bytes = (arrangement.bytes + bindingAlignment - 1) / bindingAlignment * bindingAlignment
     }
 
@@ -56,12 +43,7 @@ struct FrameLayout: Hashable {
 
     /// The planes of the picture after so many others, the first of which lies at `base`.
     func planes(_ base: UnsafeMutableRawPointer, of picture: Int = 0) -> FramePlanes {
-        FramePlanes(
-            starts.indices.map { plane in
-                FramePlanes.Plane(
-                    address: base + picture * bytes + starts[plane], stride: strides[plane],
-                    rowBytes: format.rowBytes(plane: plane), rows: format.extent(plane: plane).height)
-            })
+        FramePlanes(format, arrangement, at: base + picture * bytes)
     }
 
     // MARK: For the kernels (Shaders/frame.glsl)

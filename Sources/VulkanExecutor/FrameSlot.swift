@@ -76,9 +76,7 @@ final class PlanMemory {
         if bytes.isEmpty { return buffer }
         let staging = try HostBuffer(device, bytes: bytes.count, use: .upload)
         try staging.write { $0.copyBytes(from: bytes) }
-        let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
-        recorder.copy(staging.slice(), to: buffer.slice(bytes: bytes.count))
-        try recorder.finish().run()
+        try CommandRecorder.copy(staging.slice(), to: buffer.slice(bytes: bytes.count), device)
         return buffer
     }
 }

@@ -91,15 +91,9 @@ final class SlotEnds {
         case .resident(let buffer):
             let staging = try HostBuffer(device, bytes: buffer.bytes, use: .upload)
             try staging.write(body)
-            try copy(staging.slice(), to: buffer.slice())
+            try CommandRecorder.copy(staging.slice(), to: buffer.slice(), device)
         case .frames: preconditionFailure("this plan's inputs are frames")
         }
-    }
-
-    private func copy(_ source: BufferSlice, to target: BufferSlice) throws {
-        let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
-        recorder.copy(source, to: target)
-        try recorder.finish().run()
     }
 
     /// The next image's frame: where it lies, if that is in the ring; otherwise a copy. The owner is kept until `forget`.
@@ -151,7 +145,7 @@ final class SlotEnds {
         case .host(let buffer): try buffer.read(body)
         case .resident(let buffer):
             let staging = try HostBuffer(device, bytes: buffer.bytes, use: .readback)
-            try copy(buffer.slice(), to: staging.slice())
+            try CommandRecorder.copy(buffer.slice(), to: staging.slice(), device)
             try staging.read(body)
         }
     }

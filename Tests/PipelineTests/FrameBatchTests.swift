@@ -10,28 +10,6 @@ import Weights
 @testable import Pipeline
 @testable import VulkanExecutor
 
-/// A picture's samples, somewhere.
-final class FrameMemory {
-    let planes: FramePlanes
-    private let memory: UnsafeMutableRawPointer
-
-    init(_ format: FrameFormat) {
-        let layout = FrameLayout(format)
-        memory = .allocate(byteCount: layout.bytes, alignment: 64)
-        planes = layout.planes(memory)
-    }
-
-    deinit { memory.deallocate() }
-}
-
-extension FramePlan {
-    /// Waits for a frame and reads it at once.
-    func wait(_ ticket: FrameTicket, _ read: (FramePlanes) throws -> Void) throws {
-        let frame = try wait(ticket)
-        try withExtendedLifetime(frame) { try read(frame.planes) }
-    }
-}
-
 /// Frames that a device computes together are those that it computes one by one, bit for bit.
 @Suite(.serialized) struct FrameBatchTests {
     private let format = PlaneDescription(pixelFormat: "yuv420p", color: ColorDescription(), width: 18, height: 10)!
@@ -54,32 +32,10 @@ extension FramePlan {
     private let network = SRVGGNetCompact(features: 8, convolutions: 1, upscale: 2)
     private func graph(_ frames: Int) -> Graph { network.graph(.nhwc(frames, 10, 18, 3)) }
 
-    /// Random samples; nearly black ones where a frame is dark.
-    private func fill(_ planes: FramePlanes, _ frame: Int, isDark: Bool = false) {
-        var random = Philox(key: UInt64(frame + 1))
-        for (index, plane) in planes.planes.enumerated() {
-            for row in 0..<plane.rows {
-                let range: Range<Float> = !isDark ? 0..<256 : index == 0 ? 16..<24 : 128..<129
-                let values = random.uniform(plane.rowBytes, in: range)
-                for (index, value) in values.enumerated() {
-                    plane.address.storeBytes(of: UInt8(value), toByteOffset: row * plane.stride + index, as: UInt8.self)
-                }
-            }
-        }
-    }
-
     private func submit(_ frame: Int, to plan: any FramePlan, isDark: Bool = false) throws -> FrameTicket {
         let memory = FrameMemory(FrameFormat(format))
-        fill(memory.planes, frame, isDark: isDark)
+        memory.planes.fill(frame, isDark: isDark)
         return try plan.submit(memory.planes, owner: memory)
-    }
-
-    private func bytes(_ planes: FramePlanes) -> [UInt8] {
-        planes.planes.flatMap { plane in
-            (0..<plane.rows).flatMap { row in
-                UnsafeRawBufferPointer(start: plane.address + row * plane.stride, count: plane.rowBytes).map { $0 }
-            }
-        }
     }
 
     /// The results of frames, of which `held` at most are in flight.
@@ -88,7 +44,7 @@ extension FramePlan {
     ) throws -> [[UInt8]] {
         var tickets: [FrameTicket] = []
         var results: [[UInt8]] = []
-        func collect() throws { try plan.wait(tickets.removeFirst()) { results.append(bytes($0)) } }
+        func collect() throws { try plan.wait(tickets.removeFirst()) { results.append($0.bytes) } }
         for frame in 0..<frames {
             while tickets.count >= held || !plan.hasRoom { try collect() }
             tickets.append(try submit(frame, to: plan, isDark: isDark(frame)))
@@ -122,26 +78,19 @@ extension FramePlan {
         let others = try (1..<4).map { frame in try submit(frame, to: plan) }
         #expect(plan.framesWaiting == 0 && !plan.hasRoom)
         var results: [[UInt8]] = []
-        for ticket in [first] + others { try plan.wait(ticket) { results.append(bytes($0)) } }
+        for ticket in [first] + others { try plan.wait(ticket) { results.append($0.bytes) } }
         #expect(plan.hasRoom)
         // Half a batch that was started takes no more: the next frame is another's.
         let early = try submit(0, to: plan)
-        try plan.wait(early) { #expect(bytes($0) == results[0]) }
+        try plan.wait(early) { #expect($0.bytes == results[0]) }
         let late = try submit(3, to: plan)
-        try plan.wait(late) { #expect(bytes($0) == results[3]) }
+        try plan.wait(late) { #expect($0.bytes == results[3]) }
         #expect(executor.validationMessages == [])
     }
 
     /// One frame that half floats cannot hold: its batch is computed again, and nothing is mixed up.
     @Test func overflowInABatch() throws {
-        // Only bright frames grow beyond half floats.
-        func graph(_ frames: Int) -> Graph {
-            var b = GraphBuilder()
-            let x = b.input("x", .nhwc(frames, 10, 18, 3))
-            let large = b.convolution(b.apply(.affine(scale: 60_000, offset: 0), x), "c", to: 3)
-            let y = b.apply(.affine(scale: 1 / 60_000, offset: 0), b.apply(.upsampleNearest(factor: 2), large))
-            return b.finish([y])
-        }
+        let graph = brightnessOverflows
         let parameters = randomParameters(graph(1), seed: 3)
         let isDark = { $0 != 4 }
         let expected = try run(plan(executor(), graph, parameters, frames: 1), frames: 9, held: 2, isDark: isDark)
@@ -174,7 +123,7 @@ extension FramePlan {
         var frame = 0
         func collect() throws {
             let lent = try #require(plan).wait(tickets.removeFirst())
-            #expect(bytes(lent.planes) == expected[frame])
+            #expect(lent.planes.bytes == expected[frame])
             if lent.mayBeKept { kept.append((frame, lent)) }
             frame += 1
         }
@@ -184,7 +133,7 @@ extension FramePlan {
         }
         while !tickets.isEmpty { try collect() }
         #expect(kept.map(\.0) == Array(0..<4 * batch))
-        for (frame, lent) in kept { #expect(bytes(lent.planes) == expected[frame], "frame \(frame) was overwritten") }
+        for (frame, lent) in kept { #expect(lent.planes.bytes == expected[frame], "frame \(frame) was overwritten") }
         // Given back elsewhere, they serve again.
         nonisolated(unsafe) var gone = Array(kept.prefix(batch))
         kept.removeFirst(batch)
@@ -192,10 +141,10 @@ extension FramePlan {
         thread.join()
         let again = try submit(7, to: #require(plan))
         let lent = try #require(plan).wait(again)
-        #expect(lent.mayBeKept && bytes(lent.planes) == expected[7])
+        #expect(lent.mayBeKept && lent.planes.bytes == expected[7])
         plan = nil
-        #expect(bytes(lent.planes) == expected[7])
-        for (frame, lent) in kept { #expect(bytes(lent.planes) == expected[frame], "frame \(frame) without its plan") }
+        #expect(lent.planes.bytes == expected[7])
+        for (frame, lent) in kept { #expect(lent.planes.bytes == expected[frame], "frame \(frame) without its plan") }
         #expect(executor.validationMessages == [])
     }
 

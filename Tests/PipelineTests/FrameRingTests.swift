@@ -38,28 +38,6 @@ import Weights
                 output: FrameFormat(larger.description), arrangement: arrangement) as? VulkanFramePlan)
     }
 
-    /// Random samples; nearly black ones where a frame is dark.
-    private func fill(_ planes: FramePlanes, _ frame: Int, isDark: Bool) {
-        var random = Philox(key: UInt64(frame + 1))
-        for (index, plane) in planes.planes.enumerated() {
-            for row in 0..<plane.rows {
-                let range: Range<Float> = !isDark ? 0..<256 : index == 0 ? 16..<24 : 128..<129
-                for (column, value) in random.uniform(plane.rowBytes, in: range).enumerated() {
-                    plane.address.storeBytes(
-                        of: UInt8(value), toByteOffset: row * plane.stride + column, as: UInt8.self)
-                }
-            }
-        }
-    }
-
-    private func bytes(_ planes: FramePlanes) -> [UInt8] {
-        planes.planes.flatMap { plane in
-            (0..<plane.rows).flatMap { row in
-                UnsafeRawBufferPointer(start: plane.address + row * plane.stride, count: plane.rowBytes).map { $0 }
-            }
-        }
-    }
-
     private func planes(_ memory: LentMemory) throws -> FramePlanes {
         try #require(FrameLayout(FrameFormat(format), arrangement)).planes(memory.address)
     }
@@ -71,18 +49,18 @@ import Weights
     ) throws -> [[UInt8]] {
         var tickets: [FrameTicket] = []
         var results: [[UInt8]] = []
-        func collect() throws { try plan.wait(tickets.removeFirst()) { results.append(bytes($0)) } }
+        func collect() throws { try plan.wait(tickets.removeFirst()) { results.append($0.bytes) } }
         for frame in 0..<frames {
             while tickets.count >= held || !plan.hasRoom { try collect() }
             scribble(plan)
             if isLent(frame) {
                 let memory = try #require(plan.lend?())
                 #expect(UInt(bitPattern: memory.address) % 64 == 0 && memory.bytes >= arrangement.bytes)
-                try fill(planes(memory), frame, isDark: isDark(frame))
+                try planes(memory).fill(frame, isDark: isDark(frame))
                 tickets.append(try plan.submit(planes(memory), owner: memory))
             } else {
                 let memory = FrameMemory(FrameFormat(format))
-                fill(memory.planes, frame, isDark: isDark(frame))
+                memory.planes.fill(frame, isDark: isDark(frame))
                 tickets.append(try plan.submit(memory.planes, owner: memory))
             }
         }
@@ -125,9 +103,9 @@ import Weights
         let ring = try plan(executor, graph, parameters, arrangement: arrangement)
         let expected = try run(ring, frames: 1, held: 1)[0]
         func check(_ planes: FramePlanes, _ owner: AnyObject, copies: Int) throws {
-            fill(planes, 0, isDark: false)
+            planes.fill(0)
             let before = ring.copied
-            try ring.wait(ring.submit(planes, owner: owner)) { #expect(bytes($0) == expected) }
+            try ring.wait(ring.submit(planes, owner: owner)) { #expect($0.bytes == expected) }
             #expect(ring.copied - before == copies)
         }
         let memory = try #require(ring.lend?())
@@ -179,17 +157,17 @@ import Weights
         #expect(all.count == 64 && Set(all.map(\.address)).count == 64)
         let expected = try run(#require(ring), frames: 4, held: 2)
         // A frame's memory comes back when it was waited for.
-        fill(try planes(all[0]), 0, isDark: false)
+        try planes(all[0]).fill(0)
         let ticket = try #require(ring).submit(planes(all[0]), owner: all[0])
         let address = all.removeFirst().address
         #expect(lend() == nil)
-        try #require(ring).wait(ticket) { #expect(bytes($0) == expected[0]) }
+        try #require(ring).wait(ticket) { #expect($0.bytes == expected[0]) }
         let again = try #require(lend())
         #expect(again.address == address)
         // Copies still have their places.
         #expect(try run(#require(ring), frames: 4, held: 2) == expected)
         ring = nil
-        fill(try planes(again), 3, isDark: false)
+        try planes(again).fill(3)
         nonisolated(unsafe) var gone = all
         all = []
         let thread = WorkerThread("decoder") { gone.removeAll() }
@@ -201,13 +179,7 @@ import Weights
     /// Frames that half floats cannot hold are computed again from where they lie. The places of a batch that nobody
     /// filled do no harm, whatever was written there.
     @Test func overflow() throws {
-        func graph(_ frames: Int) -> Graph {
-            var b = GraphBuilder()
-            let x = b.input("x", .nhwc(frames, 10, 18, 3))
-            let large = b.convolution(b.apply(.affine(scale: 60_000, offset: 0), x), "c", to: 3)
-            let y = b.apply(.affine(scale: 1 / 60_000, offset: 0), b.apply(.upsampleNearest(factor: 2), large))
-            return b.finish([y])
-        }
+        let graph = brightnessOverflows
         let parameters = randomParameters(graph(1), seed: 3)
         let expected = try run(plan(executor(), graph, parameters), frames: 9, held: 2, isDark: { $0 != 4 })
         let half = try plan(executor(.fp16), graph, parameters, frames: 3, arrangement: arrangement)

@@ -99,11 +99,8 @@ final class VulkanState: ParameterState {
         try copy(upload.slice(bytes: shape.count * 4), to: memory.slice(offset, shape.count))
     }
 
-    /// Behind everything that was submitted before, and done when this returns.
     private func copy(_ source: BufferSlice, to target: BufferSlice) throws {
-        let recorder = try CommandRecorder(executor.device, dispatches: 0, storageBuffers: 0)
-        recorder.copy(source, to: target)
-        try recorder.finish().run()
+        try CommandRecorder.copy(source, to: target, executor.device)
     }
 
     /// Copies of a few numbers fail only when the device is gone, and the parameters with it: nothing can be saved or

@@ -137,9 +137,7 @@ final class VulkanTensorPlan: TimedPlan {
         for (buffer, words) in contents where !words.isEmpty {
             let staging = try HostBuffer(device, bytes: words.count * 4, use: .upload)
             try staging.write { target in words.withUnsafeBytes { target.copyMemory(from: $0) } }
-            let recorder = try CommandRecorder(device, dispatches: 0, storageBuffers: 0)
-            recorder.copy(staging.slice(), to: buffer.slice(bytes: words.count * 4))
-            try recorder.finish().run()
+            try CommandRecorder.copy(staging.slice(), to: buffer.slice(bytes: words.count * 4), device)
         }
     }
 
