@@ -2,7 +2,8 @@
 import PackageDescription
 
 // The rooms and the laws between them are described in ARCHITECTURE.md: arrows only go down, and a C library is
-// imported by exactly one module.
+// imported by exactly one module. A target names every module that it imports: what is not named is not rebuilt when that
+// module changes.
 
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -51,23 +52,24 @@ let package = Package(
         room("Resampling", ["Tensor"]),
         room("Metrics", ["Tensor"]),
         room("Network", ["Tensor"]),
-        room("Planning", ["Network"]),
-        room("Reference", ["Network"]),
-        room("Autodiff", ["Network"]),
-        room("Measure", ["Network"]),
+        room("Planning", ["Network", "Tensor"]),
+        room("Reference", ["Network", "Tensor"]),
+        room("Autodiff", ["Network", "Tensor"]),
+        room("Measure", ["Network", "Tensor"]),
 
         // Executors.
         .target(name: "CKernels"),
-        room("CPUExecutor", ["Network", "Planning", "COpenBLAS", "CKernels"]),
+        room("CPUExecutor", ["Network", "Planning", "Tensor", "COpenBLAS", "CKernels"]),
         room("Compute", ["CVulkan"]),
         // Shaders/ is compiled at build (glslang-tools) and embedded in VulkanExecutor.
         .executableTarget(name: "ShaderCompiler"),
         .plugin(name: "CompileShaders", capability: .buildTool(), dependencies: ["ShaderCompiler"]),
         room(
-            "VulkanExecutor", ["Threads", "Network", "Planning", "Reference", "Compute"], plugins: ["CompileShaders"]),
+            "VulkanExecutor", ["Threads", "Tensor", "Network", "Planning", "Reference", "Compute"],
+            plugins: ["CompileShaders"]),
 
         // Files, models and video.
-        room("Weights", ["Network", .product(name: "Crypto", package: "swift-crypto")]),
+        room("Weights", ["Network", "Tensor", .product(name: "Crypto", package: "swift-crypto")]),
         // Weight files that are part of the program.
         .target(name: "CModels", exclude: ["realtime-x2.safetensors", "realtime-x2-video.safetensors"]),
         room("Catalogue", ["Weights", "CArchive", "CModels"]),
@@ -76,20 +78,22 @@ let package = Package(
         room(
             "Pipeline",
             [
-                "Threads", "Resampling", "Media", "Measure", "Metrics", "Weights", "Reference", "CPUExecutor",
-                "VulkanExecutor",
+                "Threads", "Tensor", "Resampling", "Network", "Planning", "Media", "Measure", "Metrics", "Weights",
+                "Reference", "CPUExecutor", "VulkanExecutor",
             ]),
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", "Measure", "TrainingRun",
+                "Pipeline", "Catalogue", "Measure", "TrainingRun", "Degradation", "Media", "Metrics", "Network",
+                "Tensor",
+                "Weights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 
         // Networks made better.
         room("Datasets", ["Tensor", "Threads", "Resampling", "Media"]),
-        room("Training", ["Autodiff"]),
+        room("Training", ["Autodiff", "Network", "Tensor"]),
         .target(name: "CFilters"),
         // C of ours, since libjpeg reports errors by longjmp.
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
@@ -99,15 +103,19 @@ let package = Package(
         room(
             "TrainingRun",
             [
-                "Training", "Datasets", "Degradation", "RunRecords", "Metrics", "Resampling", "Media", "Weights",
-                "Catalogue", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto"),
+                "Tensor", "Network", "Training", "Datasets", "Degradation", "RunRecords", "Metrics", "Resampling",
+                "Media",
+                "Weights", "Catalogue", .product(name: "Yams", package: "Yams"),
+                .product(name: "Crypto", package: "swift-crypto"),
             ]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
             name: "upframe-bench",
             dependencies: [
-                "Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor", "OperationCases", "Training",
+                "Tensor", "Network", "Measure", "Weights", "Reference", "CPUExecutor", "VulkanExecutor",
+                "OperationCases",
+                "Training",
             ],
             path: "Benchmarks/Standalone", swiftSettings: strict),
 

@@ -21,6 +21,18 @@ static inline int uf_error_pipe(void) { return AVERROR(EPIPE); }
 static inline int uf_error_io(void) { return AVERROR(EIO); }
 static inline int uf_error_exit(void) { return AVERROR_EXIT; }
 static inline int uf_error_invalid_data(void) { return AVERROR_INVALIDDATA; }
+static inline int uf_error_not_implemented(void) { return AVERROR_PATCHWELCOME; }
+static inline int uf_error_not_permitted(void) { return AVERROR(EPERM); }
+static inline int uf_error_no_memory(void) { return AVERROR(ENOMEM); }
+/// 1 where a code says that the system, not the content, is in the way: rights, descriptors, memory, disk, network.
+static inline int uf_error_is_system(int code) {
+    switch (code) {
+    case AVERROR(EACCES): case AVERROR(EPERM): case AVERROR(EIO): case AVERROR(EMFILE): case AVERROR(ENFILE):
+    case AVERROR(ENOMEM): case AVERROR(ETIMEDOUT): case AVERROR(ECONNREFUSED): case AVERROR(EHOSTUNREACH):
+    case AVERROR(ENETUNREACH): case AVERROR(ECONNRESET): case AVERROR(EPIPE): case AVERROR(EBADF): return 1;
+    default: return 0;
+    }
+}
 static inline int uf_error_demuxer_not_found(void) { return AVERROR_DEMUXER_NOT_FOUND; }
 static inline int64_t uf_no_pts(void) { return AV_NOPTS_VALUE; }
 static inline uint32_t uf_tag(char a, char b, char c, char d) { return MKTAG(a, b, c, d); }
@@ -62,6 +74,16 @@ static inline int uf_frame_is_top_field_first(const AVFrame *frame) {
     return (frame->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST) != 0;
 #else
     return frame->top_field_first;
+#endif
+}
+
+static inline void uf_frame_set_fields(AVFrame *frame, int top_first) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+    frame->flags |= AV_FRAME_FLAG_INTERLACED;
+    if (top_first) frame->flags |= AV_FRAME_FLAG_TOP_FIELD_FIRST;
+#else
+    frame->interlaced_frame = 1;
+    frame->top_field_first = top_first;
 #endif
 }
 

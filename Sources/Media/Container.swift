@@ -53,9 +53,15 @@ internal struct Container {
 
     var isMovFamily: Bool { ["mp4", "mov", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"].contains(name) }
     var isTransportStream: Bool { name == "mpegts" }
+    /// A broadcast's, whose clock may begin anywhere.
+    var hasJumpingClock: Bool { ["mpegts", "mpeg", "vob", "svcd", "dvd"].contains(name) }
     var isY4M: Bool { name == "yuv4mpegpipe" }
     /// Counts frames at a rate and knows no times.
-    var isRateBased: Bool { ["yuv4mpegpipe", "rawvideo", "avi"].contains(name) }
+    var isRateBased: Bool { ["yuv4mpegpipe", "rawvideo", "avi", "mxf", "gxf"].contains(name) }
+    /// Whether the muxer has an order of packets of its own.
+    var ordersPackets: Bool { ["mxf", "mxf_d10", "mxf_opatom", "gxf"].contains(name) }
+    /// Whether an edit list says which samples at the beginning are not to be heard.
+    var hidesSamples: Bool { isMovFamily }
     /// Whether players turn the picture as the file says. Matroska has a place for it that FFmpeg 5 does not fill.
     var carriesRotation: Bool { isMovFamily }
     var isMatroska: Bool { name == "matroska" || name == "webm" }

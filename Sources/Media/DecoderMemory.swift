@@ -58,14 +58,14 @@ internal final class DecoderMemory: Sendable {
 
     deinit { state.withLock { av_buffer_pool_uninit(&$0.pool) } }
 
-    /// Has a decoder call this, where it lets itself be given memory at all. Before it is opened; this must outlive it.
+    /// Has a decoder call this, where it lets itself be given memory at all. Before it is opened; its context points to the
+    /// `ReadingOwner` of this.
     func attach(to context: UnsafeMutablePointer<AVCodecContext>, _ codec: UnsafePointer<AVCodec>) {
         guard codec.pointee.capabilities & AV_CODEC_CAP_DR1 != 0 else { return }
-        context.pointee.opaque = Unmanaged.passUnretained(self).toOpaque()
         uf_set_get_buffer(context) { context, frame, flags in
             guard let context, let frame, let opaque = context.pointee.opaque else { return uf_error_invalid_data() }
-            let memory = Unmanaged<DecoderMemory>.fromOpaque(opaque).takeUnretainedValue()
-            return memory.give(context, frame) ? 0 : avcodec_default_get_buffer2(context, frame, flags)
+            let owner = Unmanaged<ReadingOwner>.fromOpaque(opaque).takeUnretainedValue()
+            return owner.memory?.give(context, frame) == true ? 0 : avcodec_default_get_buffer2(context, frame, flags)
         }
     }
 

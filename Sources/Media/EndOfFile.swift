@@ -13,6 +13,8 @@ extension InputFile {
         func truncated(_ reason: String) -> MediaError {
             .truncated(path: path, seconds: times.lastSeconds, reason: reason)
         }
+        // A demuxer that gives up on damage answers with its own code.
+        if code == uf_error_invalid_data() { return truncated(Library.reason(code, since: mark)) }
         let reason = Library.lastLine(since: mark) ?? (code == uf_error_eof() ? "" : Library.describe(code))
         let io = context.pointee.pb
         if code != uf_error_eof() {
@@ -26,6 +28,7 @@ extension InputFile {
         if formatName == "yuv4mpegpipe", let io, uf_position(io) > times.packetEnd {
             return truncated("the last frame is cut short")
         }
+        if let lack = pipe == nil ? ContainerEnd.lack(in: path, format: formatName) : nil { return truncated(lack) }
         // libav takes a short file for a finished one; the container's own index or duration tells them apart.
         guard isWhole else { return nil }
         if formatName.hasPrefix("mov,"), case let expected = Int(stream(videoIndex).pointee.nb_frames),

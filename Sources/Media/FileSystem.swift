@@ -76,6 +76,55 @@ internal enum FileSystem {
 
     static var lastError: String { String(cString: strerror(errno)) }
 
+    /// Bytes that a file's name may have in a folder.
+    static func longestName(in folder: String) -> Int {
+        let longest = pathconf(folder, Int32(_PC_NAME_MAX))
+        return longest > 0 ? longest : 255
+    }
+
+    /// The beginning of a text, whole characters, in at most so many bytes of UTF-8.
+    static func shortened(_ text: String, to bytes: Int) -> String {
+        guard text.utf8.count > bytes else { return text }
+        var result = ""
+        var count = 0
+        for scalar in text.unicodeScalars {
+            count += String(scalar).utf8.count
+            guard count <= bytes else { break }
+            result.unicodeScalars.append(scalar)
+        }
+        return result
+    }
+
+    /// The names in a folder, in no order; empty where it cannot be read.
+    static func names(in folder: String) -> [String] {
+        guard let listing = opendir(folder) else { return [] }
+        defer { closedir(listing) }
+        var names: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// What a path names behind all links; the path itself where that is not there.
+    static func resolved(_ path: String) -> String {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let real = realpath(path, nil) else {
+            return path
+        }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    /// Gives a new file the permissions of the one that it is about to replace.
+    static func copyMode(of old: String, to new: String) {
+        var status = stat()
+        if stat(old, &status) == 0 { chmod(new, status.st_mode & 0o7777) }
+    }
+
     static func remove(_ path: String) { unlink(path) }
 
     /// Removes a folder if it is empty.

@@ -28,6 +28,7 @@ extension SourceDescription {
             isFullRangeFormat: layout.isFullRangeFormat,
             isFullRangeByDefault: layout.isGrey && !InputFile.limitedByDefault.contains(video.codec),
             isPhotograph: video.codec == "mjpeg")
+        video.isIncomplete = false
         (video.width, video.height) = (frame.width, frame.height)
         video.pixelFormat = layout.name
         video.bitDepth = min(max(layout.depth, 8), 16)

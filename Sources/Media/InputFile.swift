@@ -7,6 +7,11 @@ internal final class InputFile {
     let interrupter: Interrupter
     /// Where the bytes come from when libav does not read them itself.
     let pipe: PipeInput?
+    private let owner: ReadingOwner
+    /// What the demuxer complains of.
+    var log: ErrorLog { owner.log }
+    /// Through which the times of all packets pass.
+    var clock = InputClock(followsJumps: false)
 
     /// - Parameters:
     ///   - options: for the demuxer.
@@ -25,11 +30,19 @@ internal final class InputFile {
             guard named != nil else { throw .notMedia(path: path, reason: "no input format is called \(format)") }
         }
         pipe = Self.isPipe(path) ? try PipeInput(path: path, interrupter: interrupter) : nil
+        // What comes by file or pipe opens nothing else: a playlist could name any file and any address.
+        let isAddress = path.contains("://") && !path.hasPrefix("file:")
+        if !isAddress, pipe == nil, Self.isList(path) { throw .playlist(path: path) }
+        owner = ReadingOwner(url: isAddress ? nil : FileSystem.url(path))
         guard let made = avformat_alloc_context() else { fatalError("out of memory") }
         if let pipe {
             made.pointee.pb = pipe.context
             made.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
         }
+        made.pointee.opaque = owner.pointer
+        if !isAddress { owner.guardOpening(of: made) }
+        // Counters that begin again are continued by `clock`; libav would begin below zero.
+        made.pointee.correct_ts_overflow = 0
         made.pointee.interrupt_callback.opaque = Unmanaged.passUnretained(interrupter).toOpaque()
         made.pointee.interrupt_callback.callback = { opaque in
             guard let opaque else { return 0 }
@@ -37,10 +50,13 @@ internal final class InputFile {
         }
         // A file that is there under its very name is that file, not a pattern for a sequence of pictures.
         let options = OptionDictionary(options + (FileSystem.exists(path) ? [("pattern_type", "none")] : []))
+        // ffmpeg's own lists for its file and pipe.
+        if !isAddress { options.set("protocol_whitelist", pipe == nil ? "file,crypto,data" : "crypto,data") }
         let mark = Library.mark()
         var opened: UnsafeMutablePointer<AVFormatContext>? = made
         let code = avformat_open_input(&opened, FileSystem.url(path), named, &options.pointer)
         guard code >= 0, let opened else {
+            if owner.hasRefused { throw .playlist(path: path) }
             throw Self.openError(path, code, mark, interrupter)
         }
         context = opened
@@ -51,14 +67,29 @@ internal final class InputFile {
         }
         guard isLookedInto else { return }
         let found = avformat_find_stream_info(opened, nil)
+        if owner.hasRefused { throw .playlist(path: path) }
         if found < 0 {
             throw Self.openError(path, found, mark, interrupter)
         }
+        startClock()
     }
 
     deinit {
         var pointer: UnsafeMutablePointer<AVFormatContext>? = context
         avformat_close_input(&pointer)
+    }
+
+    /// A list of files that libav would open by itself, past our guard.
+    private static func isList(_ path: String) -> Bool {
+        FileSystem.head(path, count: 16).starts(with: Array("ffconcat version".utf8))
+    }
+
+    /// An animation in WebP, which libav takes for a damaged picture.
+    private static func isAnimatedWebP(_ path: String) -> Bool {
+        let head = FileSystem.head(path, count: 21)
+        return head.count == 21 && head.starts(with: Array("RIFF".utf8))
+            && head[8...].starts(with: Array("WEBPVP8X".utf8))
+            && head[20] & 2 != 0
     }
 
     /// Whether to read by ourselves: from a pipe. Standard input that is a file can be sought in, and libav does that.
@@ -92,11 +123,11 @@ internal final class InputFile {
         if let line = Library.lastLine(since: mark), line.contains("moov atom not found"), beginsAsMovie(path) {
             return .truncated(path: path, seconds: nil, reason: "its index, the moov atom, is missing")
         }
-        if code == uf_error_invalid_data() || code == uf_error_demuxer_not_found() || code == uf_error_eof() {
-            return .notMedia(path: path, reason: reason)
-        }
         if code == -2 { return .missingFile(path: path) }
-        return .unreadable(path: path, reason: reason)
+        // An address fails for a hundred reasons; a file that could be opened fails for its content.
+        let isAddress = path.contains("://") && !path.hasPrefix("file:")
+        return isAddress || uf_error_is_system(code) != 0
+            ? .unreadable(path: path, reason: reason) : .notMedia(path: path, reason: reason)
     }
 
     /// Whether the file begins with a box of the mp4 family; the extension alone makes libav look for an index.
@@ -119,10 +150,13 @@ internal final class InputFile {
         return stream
     }
 
-    /// Microseconds at which the file begins, or 0.
+    /// Microseconds at which the file begins on its one clock, or 0.
     var startTime: Int64 {
         let start = context.pointee.start_time
-        return start == Library.noTimestamp ? 0 : start
+        guard start != Library.noTimestamp else { return 0 }
+        // A counter that wraps soon after the beginning makes a later stream look like the first.
+        guard let streams = startOfStreams, streams > start else { return start }
+        return streams
     }
 
     var durationSeconds: Double? {
@@ -178,20 +212,27 @@ internal final class InputFile {
         stream.pointee.start_time = 0
     }
 
-    /// - Parameter pictures: how many there are of which this is the first; nil for a file of its own.
-    func describeVideo(_ index: Int, pictures: Int? = nil) throws(MediaError) -> VideoDescription {
+    /// - Parameters:
+    ///   - pictures: how many there are of which this is the first; nil for a file of its own.
+    ///   - awaitsFrame: takes a stream of which the beginning of the file shows neither size nor format; `isIncomplete` then
+    ///     says that the first frame has to.
+    func describeVideo(
+        _ index: Int, pictures: Int? = nil, awaitsFrame: Bool = false
+    ) throws(MediaError) -> VideoDescription {
         let stream = stream(index)
         let s = stream.pointee
         let parameters = s.codecpar.pointee
         let codec = String(cString: avcodec_get_name(parameters.codec_id))
         let format = AVPixelFormat(rawValue: parameters.format)
-        guard parameters.width > 0, parameters.height > 0, let layout = PixelLayout(format) else {
+        let known = parameters.width > 0 && parameters.height > 0 ? PixelLayout(format) : nil
+        let stands = awaitsFrame && !isStillPicture && avcodec_find_decoder(parameters.codec_id) != nil
+        guard let layout = known ?? (stands ? PixelLayout(named: "yuv420p") : nil) else {
             if avcodec_find_decoder(parameters.codec_id) == nil { throw .noDecoder(path: path, codec: codec) }
+            if Self.isAnimatedWebP(path) { throw .noDecoder(path: path, codec: "animated WebP") }
             if isStillPicture {
                 throw .damagedPicture(path: path, reason: "its header shows neither size nor format", isLost: true)
             }
-            throw .corrupt(
-                path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
+            throw shapeless(codec)
         }
         let isPicture = isStillPicture && pictures == nil
         let color = ColorDescription(parameters).resolved(
@@ -209,13 +250,19 @@ internal final class InputFile {
             : s.nb_frames > 0
                 ? Int(s.nb_frames) : rate.isKnown ? seconds.map { Int(($0 * rate.value).rounded()) } : nil
         let aspect = av_guess_sample_aspect_ratio(context, stream, nil)
-        return VideoDescription(
+        var description = VideoDescription(
             width: Int(parameters.width), height: Int(parameters.height), pixelFormat: layout.name,
             bitDepth: min(max(layout.depth, 8), 16), hasAlpha: layout.hasAlpha, isRGB: layout.isRGB || layout.isPalette,
             timeBase: timeBase, averageFrameRate: rate,
             sampleAspectRatio: aspect.num > 0 && aspect.den > 0 ? Rational(aspect) : Rational(1, 1), color: color,
             rotation: Self.rotation(stream), frameCountEstimate: count, durationSeconds: seconds, codec: codec,
             isStillPicture: isPicture, isPictureList: pictures != nil)
+        description.isIncomplete = known == nil
+        return description
+    }
+
+    func shapeless(_ codec: String) -> MediaError {
+        .corrupt(path: path, seconds: nil, packet: 0, reason: "its \(codec) video shows neither size nor format")
     }
 
     /// Codecs that say "limited" by saying nothing, grey included; PNG and its kin store grey over the full range.

@@ -7,6 +7,10 @@ public struct FileInventory: Sendable {
     public var metadata: [String: String]
     public var chapters: [Chapter]
     public var streams: [StreamInventory]
+    /// Seconds at which the earliest stream begins.
+    public var startSeconds = 0.0
+    /// The format's clock may jump and begin anywhere, as a broadcast's does.
+    public var hasJumpingClock = false
 
     /// The main video; every inventory has one.
     public var video: StreamInventory? { streams.first { $0.picture != nil } }
@@ -33,6 +37,10 @@ public struct StreamInventory: Sendable {
     public var frames: [FrameRecord]
     /// Packets of the main video that could not be decoded.
     public var damagedPackets: Int
+    /// Frames of the main video of which neither container nor codec says when they are shown.
+    public var untimedFrames = 0
+    /// Frames of the main video that the decoder had to fill up because their data were damaged.
+    public var damagedFrames = 0
 }
 
 /// A packet's time, in ticks of its stream's time base, and what is in it.
@@ -49,6 +57,8 @@ public struct PacketRecord: Sendable, Hashable {
     public var wrapping: PacketWrapping?
     /// Nothing to show or hear: the filling that mp4 puts between subtitles.
     public var isEmpty: Bool
+    /// An edit list says that it is not to be seen or heard.
+    public var isHidden = false
 }
 
 /// What a container puts around a packet, or how it writes the same thing otherwise.
@@ -69,6 +79,8 @@ public struct FrameRecord: Sendable, Hashable {
     public var duration: Int64
     public var width: Int
     public var height: Int
+    /// Width to height of the frame as it is shown.
+    public var shape: Double
 }
 
 /// What the main video says about how it is to be shown; nothing guessed.
@@ -84,6 +96,8 @@ public struct PictureInventory: Sendable, Hashable {
     public var displayMatrix: [Int32]?
     public var masteringDisplay: MasteringDisplay?
     public var lightLevel: LightLevel?
+    /// Width to height of a sample, as the first frame said; nil where it said nothing.
+    internal var firstAspect: Rational?
 }
 
 public enum FieldOrder: String, Sendable, Hashable {

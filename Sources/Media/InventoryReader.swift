@@ -33,7 +33,7 @@ private final class InventoryReader {
         file = try InputFile(path: pictures?.files[0] ?? path, format: nil, interrupter: Interrupter())
         videoIndex = try file.videoIndex()
         if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: nil) }
-        let video = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
+        let video = try file.describeVideo(videoIndex, pictures: pictures?.files.count, awaitsFrame: true)
         isPicture = video.isStillPicture
         decoder = try VideoDecoder(
             file.stream(videoIndex), path: path, threads: isPicture ? 1 : 0, refusesDamage: isPicture)
@@ -44,6 +44,8 @@ private final class InventoryReader {
         inventory = FileInventory(
             path: path, format: pictures == nil ? file.formatName : "sequence of pictures",
             metadata: pictures == nil ? file.metadata : [:], chapters: file.chapters, streams: [])
+        inventory.startSeconds = pictures == nil ? Double(file.startTime) / Double(AV_TIME_BASE) : 0
+        inventory.hasJumpingClock = pictures == nil && file.hasJumpingClock
         for index in 0..<file.streamCount { inventory.streams.append(Self.describe(file.stream(index))) }
         inventory.streams[videoIndex].picture = Self.picture(file.stream(videoIndex), video)
     }
@@ -115,7 +117,7 @@ private final class InventoryReader {
         }
         let mark = Library.mark()
         while true {
-            let code = av_read_frame(file.context, packet)
+            let code = file.read(packet)
             if code == uf_error_again() { continue }
             if code == uf_error_eof() { break }
             guard code >= 0 else {
@@ -153,7 +155,7 @@ private final class InventoryReader {
         return PacketRecord(
             timestamp: p.pts == Library.noTimestamp ? nil : p.pts, duration: p.duration, byteCount: Int(p.size),
             data: data, payload: bare.map { Fingerprint(of: $0.bytes) } ?? data, wrapping: bare?.1,
-            isEmpty: bare?.bytes.isEmpty ?? bytes.isEmpty)
+            isEmpty: bare?.bytes.isEmpty ?? bytes.isEmpty, isHidden: p.flags & AV_PKT_FLAG_DISCARD != 0)
     }
 
     private func takeFrames() {
@@ -172,13 +174,19 @@ private final class InventoryReader {
     private func take(_ frame: UnsafeMutablePointer<AVFrame>) {
         let f = frame.pointee
         let last = inventory.streams[videoIndex].frames.last
+        if f.best_effort_timestamp == Library.noTimestamp, !isPicture {
+            inventory.streams[videoIndex].untimedFrames += 1
+        }
+        if VideoFrame.isDamaged(frame) { inventory.streams[videoIndex].damagedFrames += 1 }
+        let aspect = inventory.streams[videoIndex].picture?.aspect(of: frame) ?? 1
         let time =
             f.best_effort_timestamp != Library.noTimestamp
             ? f.best_effort_timestamp
             : last.map { $0.timestamp + ($0.duration > 0 ? $0.duration : frameTicks) } ?? 0
         inventory.streams[videoIndex].frames.append(
             FrameRecord(
-                timestamp: time, duration: max(0, uf_frame_duration(frame)), width: Int(f.width), height: Int(f.height))
+                timestamp: time, duration: max(0, uf_frame_duration(frame)), width: Int(f.width), height: Int(f.height),
+                shape: Double(f.width) / Double(max(1, f.height)) * aspect)
         )
         if uf_frame_is_interlaced(frame) != 0 {
             if uf_frame_is_top_field_first(frame) != 0 { topFirst += 1 } else { bottomFirst += 1 }
@@ -193,6 +201,12 @@ private final class InventoryReader {
         let frames = inventory.streams[videoIndex].frames.count
         if 2 * (topFirst + bottomFirst) >= max(frames, 1) {
             inventory.streams[videoIndex].picture?.fieldOrder = topFirst >= bottomFirst ? .topFirst : .bottomFirst
+        } else if topFirst + bottomFirst == 0,
+            let isTop = FieldFlags.topFirst(
+                file.stream(videoIndex).pointee.codecpar.pointee)
+        {
+            // Codecs that know no fields leave them to the container.
+            inventory.streams[videoIndex].picture?.fieldOrder = isTop ? .topFirst : .bottomFirst
         }
         // Where a stream ends is said by mp4's edit list and Matroska's tag, not by the last packet in decoding order.
         guard let last = inventory.streams[videoIndex].frames.last else { return }
@@ -229,11 +243,35 @@ extension PictureInventory {
         }
     }
 
+    /// Width to height of a frame's samples: the container's word, or the frame's where the container has none. A frame
+    /// that says otherwise than the first one did wins: the shape changes in mid-stream.
+    fileprivate func aspect(of frame: UnsafeMutablePointer<AVFrame>) -> Double {
+        let own = frame.pointee.sample_aspect_ratio
+        guard own.num > 0, own.den > 0 else { return video.sampleAspectRatio.value }
+        guard let first = firstAspect, first != Rational(own) else {
+            return video.sampleAspectRatio == Rational(1, 1) ? Rational(own).value : video.sampleAspectRatio.value
+        }
+        return Rational(own).value
+    }
+
     /// Fills what the stream did not say.
     fileprivate mutating func take(_ frame: UnsafeMutablePointer<AVFrame>) {
         // Opacity that lies beside the picture in the file shows in the frame only.
         if let layout = PixelLayout(AVPixelFormat(rawValue: frame.pointee.format)) {
             (video.pixelFormat, video.hasAlpha) = (layout.name, layout.hasAlpha)
+            if video.isIncomplete {
+                video.isIncomplete = false
+                (video.width, video.height) = (Int(frame.pointee.width), Int(frame.pointee.height))
+                video.bitDepth = min(max(layout.depth, 8), 16)
+                video.isRGB = layout.isRGB || layout.isPalette
+                (chromaWidthShift, chromaHeightShift) = (layout.chromaWidthShift, layout.chromaHeightShift)
+                isGrey = layout.isGrey
+            }
+        }
+        let aspect = frame.pointee.sample_aspect_ratio
+        if aspect.num > 0, aspect.den > 0 {
+            firstAspect = Rational(aspect)
+            if video.sampleAspectRatio == Rational(1, 1) { video.sampleAspectRatio = Rational(aspect) }
         }
         let own = ColorDescription(frame.pointee)
         if color.matrix == .unspecified { color.matrix = own.matrix }

@@ -11,6 +11,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case truncated(path: String, seconds: Double?, reason: String)
     /// The decoder refused a packet. Every frame before it was delivered.
     case corrupt(path: String, seconds: Double?, packet: Int, reason: String)
+    /// A packet of a stream that is copied, which the target's muxer refused.
+    case corruptStream(path: String, stream: Int, seconds: Double?, reason: String)
     /// A picture is cut short, or the decoder says that parts of it are damaged. `isLost` where nothing of it could be
     /// decoded though damage is tolerated.
     case damagedPicture(path: String, reason: String, isLost: Bool)
@@ -50,6 +52,13 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Somebody else made the target while it was being written; the result lies at `keptAt`.
     case targetAppeared(path: String, keptAt: String)
 
+    /// The finished result could not take the target's name; it lies at `keptAt`.
+    case resultKept(path: String, keptAt: String, reason: String)
+    /// A name longer than the folder's file system takes; `name` is its beginning.
+    case nameTooLong(name: String, bytes: Int, longest: Int)
+    /// A playlist or another list of files, which the program does not follow.
+    case playlist(path: String)
+
     /// A frame is not of the format or size that was agreed upon.
     case wrongFrame(expected: String, got: String)
     case unsupportedConversion(pixelFormat: String, reason: String)
@@ -61,7 +70,7 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .isFolder(let path):
             "\(path): is a folder without pictures, not a video; name a file inside it."
         case .unreadable(let path, let reason):
-            "\(path): cannot be opened (\(reason)); check its permissions."
+            "\(path): cannot be opened (\(reason)); \(Self.openingRemedy(path, reason))."
         case .notMedia(let path, let reason):
             "\(path): not a media file\(Self.bracketed(reason)); give a video or a picture that ffprobe can read."
         case .noVideo(let path, let streams):
@@ -73,8 +82,11 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
                 + (seconds == nil || path == "-" || path.contains("://")
                     ? "." : ", or upscale what there is with --keep-going.")
         case .corrupt(let path, let seconds, let packet, let reason):
-            "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason));"
-                + " get a sound copy, or stop before it with --duration."
+            "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason)); get a sound copy"
+                + (packet == 0 ? "." : ", or go on after what is damaged with --keep-going.")
+        case .corruptStream(let path, let stream, let seconds, let reason):
+            "\(path): a damaged packet\(Self.moment(seconds)) in what became stream \(stream)\(Self.bracketed(reason));"
+                + " get a sound copy, or leave such packets out with --keep-going."
         case .damagedPicture(let path, let reason, let isLost):
             "\(path): is damaged or cut short\(Self.bracketed(reason)); get a sound copy of it"
                 + (isLost ? "." : ", or upscale what can be decoded with --keep-going.")
@@ -116,7 +128,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "the encoder \(encoder) does not take \(pixelFormat); use --pixel-format with one of: "
                 + accepted.joined(separator: ", ") + "."
         case .encoderRefuses(let encoder, let reason):
-            "the encoder \(encoder) cannot be opened (\(reason)); change its options, or choose another --video-codec."
+            "the encoder \(encoder) cannot be opened (\(reason)); change its options or the size, or choose another"
+                + " --video-codec or format."
         case .unknownEncoderOption(let key, let encoder):
             "neither the encoder \(encoder) nor the container has an option \(key);"
                 + " `ffmpeg -h encoder=\(encoder)` lists them."
@@ -128,7 +141,7 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .encodeFailed(let path, let seconds, let reason):
             "\(path): encoding failed\(Self.moment(seconds)) (\(reason)); try another --video-codec."
         case .writeFailed(let path, let reason):
-            "\(path): writing failed (\(reason)); check for free space."
+            "\(path): writing failed (\(reason)); \(Self.writingRemedy(reason))."
         case .readerGone(let path):
             "\(path == "-" ? "standard output" : path): the reader has closed the pipe."
         case .onePictureOnly(let path):
@@ -137,6 +150,13 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): there was no frame to write; check --start and --duration."
         case .targetAppeared(let path, let keptAt):
             "\(path): was made by somebody else meanwhile; the result is kept at \(keptAt)."
+        case .resultKept(let path, let keptAt, let reason):
+            "\(path): the finished result could not take this name (\(reason)); it is kept at \(keptAt)."
+        case .nameTooLong(let name, let bytes, let longest):
+            "\(name)...: the name has \(bytes) bytes and this folder takes \(longest); choose a shorter one."
+        case .playlist(let path):
+            "\(path): is a list that names other files or addresses, which are not opened from here; give the files or the"
+                + " address themselves."
         case .wrongFrame(let expected, let got):
             "a frame of \(got) came where \(expected) was agreed upon; the source changes in mid-stream."
         case .unsupportedConversion(let pixelFormat, let reason):
@@ -154,11 +174,24 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    private static func bracketed(_ reason: String) -> String {
+    private static func openingRemedy(_ path: String, _ reason: String) -> String {
+        if path.contains("://") { return "check the address and the connection" }
+        if reason.contains("Permission denied") || reason.contains("not permitted") { return "check its permissions" }
+        if reason.contains("Too many open files") { return "raise the limit on open files (ulimit -n)" }
+        if reason.contains("Bad file descriptor") { return "it is closed; give it something to read" }
+        return "check the disk"
+    }
+
+    private static func writingRemedy(_ reason: String) -> String {
+        let full = ["No space left", "Disk quota exceeded", "File too large"].contains { reason.contains($0) }
+        return full ? "make room there, or choose another disk" : "check the disk or the connection"
+    }
+
+    internal static func bracketed(_ reason: String) -> String {
         reason.isEmpty ? "" : " (\(reason))"
     }
 
-    private static func moment(_ seconds: Double?) -> String {
+    internal static func moment(_ seconds: Double?) -> String {
         guard let seconds else { return "" }
         let thousandths = Int((seconds * 1000).rounded())
         let fraction = String(1000 + abs(thousandths) % 1000).dropFirst()

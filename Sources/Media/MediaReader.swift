@@ -8,8 +8,10 @@ public final class MediaReader {
     /// Packets that could not be decoded, or only in part: those before the first key frame of a stream that was joined in
     /// the middle, and, with `toleratesDamage`, any.
     public private(set) var damagedPackets = 0
-    /// What `toleratesDamage` was needed for; nil while it was not.
-    public private(set) var toleratedDamage: ToleratedDamage?
+    /// What `toleratesDamage` was needed for, and complaints that are no reason to stop.
+    public private(set) var damage = Damage()
+    /// What a person should know and only showed itself while reading, each a sentence.
+    public var notes: [String] { readingNotes() }
     /// Frames delivered so far.
     public private(set) var deliveredFrames = 0
 
@@ -47,6 +49,17 @@ public final class MediaReader {
     private var mark: Int
     private var videoPackets = 0
     private var keylessPackets = 0
+    /// Of the video, which an edit list hides.
+    private var hiddenPackets = 0
+    /// Before the first whole frame, of a stream that was joined in the middle.
+    private var joinedPackets = 0
+    /// A whole frame was decoded.
+    private var hasSettled = false
+    /// Error lines of libav that wait for what the decoder makes of their cause, and the frames that came since.
+    private var complaints: [String] = []
+    private var framesSinceComplaint = 0
+    /// Where codecs leave it to the container: whether the upper field of each picture is shown first.
+    private let fields: Bool?
     private var hasSeenKey = false
 
     /// A pipe, a device or an address: nobody knows what comes next, and when.
@@ -87,8 +100,9 @@ public final class MediaReader {
         let chosen = try options.selection.resolved(file.streamKinds, path: path)
         videoIndex = try file.videoIndex(among: chosen ?? [])
         if let pictures { file.pretendSequence(videoIndex, of: pictures.files.count, rate: options.frameRate) }
-        let description = try file.describeVideo(videoIndex, pictures: pictures?.files.count)
+        let description = try file.describeVideo(videoIndex, pictures: pictures?.files.count, awaitsFrame: true)
         timeBase = description.timeBase
+        fields = pictures == nil ? FieldFlags.topFirst(file.stream(videoIndex).pointee.codecpar.pointee) : nil
         let threads = description.isStillPicture ? 1 : options.decoderThreads
         decoder = try VideoDecoder(
             file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive),
@@ -112,12 +126,15 @@ public final class MediaReader {
             metadata: pictures == nil ? file.metadata : [:], chapters: trim.apply(to: file.chapters),
             startSeconds: Double(file.startTime) / Double(AV_TIME_BASE),
             videoTemplate: StreamTemplate(file.stream(videoIndex)), copiedTemplates: templates)
+        source.hasJumpingClock = file.hasJumpingClock && pictures == nil
+        source.toleratesDamage = options.toleratesDamage
         source.pictureNames = pictures?.files.dropFirst(Int(trim.shift(timeBase))).map(FileSystem.name) ?? []
         if options.deinterlace == .on { deinterlacer = Deinterlacer(path: path, all: true) }
         if let start = options.start, start > 0, !description.isStillPicture, pictures == nil, file.pipe == nil {
             readAhead = file.seek(to: trim.startMicroseconds, video: videoIndex)
         }
         lookAhead()
+        if source.video.isIncomplete { throw lateError ?? file.shapeless(description.codec) }
     }
 
     /// Reads up to the first frame. What fails here fails in `next`, after what precedes it.
@@ -150,8 +167,12 @@ public final class MediaReader {
         for packet in readAhead { Self.free(packet) }
         (ready, lateError) = ([], nil)
         times.restart()
-        (videoPackets, keylessPackets, damagedPackets, decodedFrames, hasSeenKey) = (0, 0, 0, 0, false)
-        toleratedDamage = nil
+        (videoPackets, keylessPackets, hiddenPackets, damagedPackets, decodedFrames, hasSeenKey) = (
+            0, 0, 0, 0, 0, false
+        )
+        damage = Damage()
+        hasSettled = false
+        forgetComplaints()
         mark = Library.mark()
         options.start = seconds
         trim = Trim(start: seconds, duration: options.duration, origin: file.startTime, copied: copied)
@@ -198,13 +219,15 @@ public final class MediaReader {
             switch decoder.receive() {
             case .frame(let frame):
                 guard let frame = accept(frame) else { continue }
-                if source.video.isStillPicture, frame.isDamaged, damagedPackets == 0 {
-                    try noteDamage(StillPicture.partlyDamaged)
+                if source.video.isStillPicture {
+                    if frame.isDamaged, damagedPackets == 0 { try noteDamage(.refused, StillPicture.partlyDamaged) }
+                } else {
+                    try inspect(frame)
                 }
                 try pass(frame)
                 continue
             case .failed(let code):
-                try noteDamage(Library.reason(code, since: mark))
+                try noteDamage(.refused, Library.reason(code, since: mark))
                 continue
             case .ended:
                 try end()
@@ -242,7 +265,7 @@ public final class MediaReader {
             let decoded = try StillPicture.decode(
                 path, toleratesDamage: options.toleratesDamage, interrupter: interrupter)
             decodedFrames += 1
-            if let damage = decoded.damage { tolerate(path, damage) }
+            if let damage = decoded.damage { tolerate(.picture, path, damage) }
             ready.append(
                 .frame(
                     VideoFrame(
@@ -254,23 +277,23 @@ public final class MediaReader {
                 state = .ended
                 throw error
             }
-            tolerate(path, error.reason)
+            tolerate(.picture, path, error.reason)
         }
     }
 
     /// Goes on after damage, and remembers it.
-    private func tolerate(_ path: String, _ reason: String) {
+    private func tolerate(_ kind: Damage.Kind, _ path: String, _ reason: String) {
         damagedPackets += 1
-        if toleratedDamage == nil { toleratedDamage = ToleratedDamage(count: 0, path: path, reason: reason) }
-        toleratedDamage!.count += 1
+        damage.add(kind, path: path, reason: reason, seconds: pictures == nil ? times.lastSeconds : nil)
     }
 
-    /// Pictures of which nothing could be decoded are an error, whatever is tolerated.
+    /// A source of which nothing could be decoded is an error, whatever is tolerated.
     private func checkAnythingCame() throws(MediaError) {
-        guard source.video.isStillPicture || pictures != nil, decodedFrames == 0, let damage = toleratedDamage else {
-            return
+        guard decodedFrames == 0, !damage.isEmpty else { return }
+        if source.video.isStillPicture || pictures != nil {
+            throw .damagedPicture(path: damage.path, reason: damage.reason, isLost: true)
         }
-        throw .damagedPicture(path: damage.path, reason: damage.reason, isLost: true)
+        throw .corrupt(path: damage.path, seconds: nil, packet: 0, reason: damage.reason)
     }
 
     /// Reads one packet: to the decoder, or out as an event.
@@ -287,6 +310,7 @@ public final class MediaReader {
                 return nil
             }
             videoPackets += 1
+            if packet.pointee.flags & AV_PKT_FLAG_DISCARD != 0 { hiddenPackets += 1 }
             if packet.pointee.flags & AV_PKT_FLAG_KEY != 0 {
                 hasSeenKey = true
             } else if !hasSeenKey {
@@ -295,7 +319,7 @@ public final class MediaReader {
             if source.video.isStillPicture {
                 let damage = StillPicture.send(
                     packet, to: decoder, toleratesDamage: options.toleratesDamage, since: mark)
-                if let damage { try noteDamage(damage) }
+                if let damage { try noteDamage(.refused, damage) }
                 return nil
             }
             // A packet cut short by the end of the file is no picture; a transport stream marks lost pieces the same
@@ -305,7 +329,7 @@ public final class MediaReader {
                 return nil
             }
             let code = decoder.send(packet)
-            if code < 0 { try noteDamage(Library.reason(code, since: mark)) }
+            if code < 0 { try noteDamage(.refused, Library.reason(code, since: mark)) }
             return nil
         }
         guard copied.contains(index), trim.accepts(packet, timeBase: file.stream(index).pointee.time_base) else {
@@ -324,7 +348,7 @@ public final class MediaReader {
             return nil
         }
         guard let packet = av_packet_alloc() else { fatalError("out of memory") }
-        let code = av_read_frame(file.context, packet)
+        let code = file.read(packet)
         if code >= 0 { return packet }
         Self.free(packet)
         if code == uf_error_again() { return nil }
@@ -343,11 +367,15 @@ public final class MediaReader {
     private func drain(_ error: MediaError?) {
         guard case .reading = state else { return }
         state = .draining(error)
+        // What the demuxer complained of is this very error.
+        if error != nil { _ = file.log.take() }
         decoder.flush()
     }
 
     /// The decoder is empty; so is then the deinterlacer.
     private func end() throws(MediaError) {
+        if !source.video.isStillPicture, decodedFrames > 0 { try noteComplaints(isLast: true) }
+        guard case .draining = state else { return }
         let last = state
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
@@ -355,29 +383,97 @@ public final class MediaReader {
         guard case .draining(let error?) = last else { return }
         // What is missing at the end of a file is damage as any other. A live source that broke off is told all the same.
         if options.toleratesDamage, !isLive, decodedFrames > 0, case .truncated = error {
-            return tolerate(source.path, error.reason)
+            return tolerate(.end, source.path, error.reason)
         }
         if ready.isEmpty { throw error }
         lateError = error
     }
 
-    /// A packet that the decoder refused ends the reading, unless it is one that nobody could decode: a stream that was
-    /// joined in the middle begins with pictures whose references are not there.
-    private func noteDamage(_ reason: String) throws(MediaError) {
-        if decodedFrames == 0, damagedPackets < keylessPackets, !source.video.isStillPicture {
+    /// Damage ends the reading, unless it is tolerated or nobody could do without it: a stream that was joined in the middle
+    /// begins with pictures whose references are not there, and a transport stream that was cut ends within a picture.
+    private func noteDamage(_ kind: Damage.Kind, _ reason: String) throws(MediaError) {
+        forgetComplaints()
+        if !hasSettled, damagedPackets < keylessPackets, !source.video.isStillPicture {
             damagedPackets += 1
+            joinedPackets += 1
             return
         }
-        if options.toleratesDamage { return tolerate(source.path, reason) }
+        if options.toleratesDamage { return tolerate(kind, source.path, reason) }
+        if case .draining = state, file.isTransportStream {
+            damage.add(kind, path: source.path, reason: reason, seconds: times.lastSeconds)
+            return
+        }
         damagedPackets += 1
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
         let error: MediaError =
             source.video.isStillPicture
-            ? .damagedPicture(path: source.path, reason: reason, isLost: false)
-            : .corrupt(path: source.path, seconds: times.lastSeconds, packet: videoPackets, reason: reason)
+            ? .damagedPicture(
+                path: source.path, reason: reason,
+                isLost: !StillPicture.canBeSaved(source.path, interrupter: interrupter))
+            : .corrupt(
+                path: source.path, seconds: times.lastSeconds, packet: decodedFrames == 0 ? 0 : videoPackets,
+                reason: reason)
         if ready.isEmpty { throw error }
         lateError = error
+    }
+
+    /// Looks for what the decoder made up, and for what it or the demuxer complained of meanwhile.
+    private func inspect(_ frame: VideoFrame) throws(MediaError) {
+        if frame.isDamaged {
+            return try noteDamage(
+                .concealed, (complaints + decoder.log.take() + file.log.take()).last ?? "a part is missing")
+        }
+        if !hasSettled {
+            // What it could not decode before the first whole frame is told by `notes`.
+            hasSettled = true
+            return forgetComplaints()
+        }
+        try noteComplaints()
+    }
+
+    /// Complaints run ahead: frames of before are still in the decoder, and one whose data is damaged may be refused or come
+    /// out flagged, which says more. So they wait for some frames.
+    ///
+    /// - Parameter isLast: nothing more comes out of the decoder.
+    private func noteComplaints(isLast: Bool = false) throws(MediaError) {
+        complaints += (file.log.take() + decoder.log.take()).prefix(max(0, 64 - complaints.count))
+        guard !complaints.isEmpty else { return }
+        framesSinceComplaint += 1
+        guard isLast || framesSinceComplaint > Self.decoderDepth else { return }
+        let lines = complaints
+        forgetComplaints()
+        guard let line = lines.first(where: { !HarmlessComplaint.isOne($0) }) ?? lines.first else { return }
+        guard HarmlessComplaint.isOne(line) || isLive || options.toleratesDamage else {
+            return try noteDamage(.complaint, line)
+        }
+        damage.add(.complaint, count: lines.count, path: source.path, reason: line, seconds: times.lastSeconds)
+    }
+
+    /// Frames that a decoder holds at most, reordered and in threads.
+    private static let decoderDepth = 32
+
+    private func forgetComplaints() {
+        _ = file.log.take()
+        _ = decoder.log.take()
+        complaints = []
+        framesSinceComplaint = 0
+    }
+
+    private func readingNotes() -> [String] {
+        var notes: [String] = []
+        if joinedPackets > 0 {
+            notes.append(
+                "\(source.path): begins in the middle of a recording; \(joinedPackets) packets before the first whole "
+                    + "frame cannot be decoded.")
+        }
+        if let jump = file.clock.jumps.first {
+            let more = file.clock.jumps.count > 1 ? ", and \(file.clock.jumps.count - 1) times more" : ""
+            notes.append(
+                "\(source.path): its clock jumps\(MediaError.moment(jump.seconds)) by "
+                    + "\((jump.distance * 1000).rounded() / 1000) s\(more); what follows is joined without a gap.")
+        }
+        return notes
     }
 
     private func noteTime(of packet: UnsafeMutablePointer<AVPacket>) {
@@ -406,6 +502,7 @@ public final class MediaReader {
             return nil
         }
         decodedFrames += 1
+        if let fields { uf_frame_set_fields(frame, fields ? 1 : 0) }
         return VideoFrame(
             owning: frame, timestamp: time - trim.shift(timeBase), duration: duration,
             isKey: uf_frame_is_key(frame) != 0, arrival: arrival)
@@ -415,7 +512,8 @@ public final class MediaReader {
     /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
     private func restOfStream(after time: Int64) -> Int64? {
         let stream = file.stream(videoIndex).pointee
-        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0, decodedFrames + 1 == Int(stream.nb_frames),
+        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0,
+            decodedFrames + hiddenPackets + 1 == Int(stream.nb_frames),
             stream.duration > 0, stream.start_time != Library.noTimestamp
         else { return nil }
         let rest = stream.start_time + stream.duration - time

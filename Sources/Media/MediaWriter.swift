@@ -40,19 +40,21 @@ public final class MediaWriter {
     private let settings: EncoderSettings
     private let source: SourceDescription
     private let orientation: Orientation
-    private let muxer: UnsafeMutablePointer<AVFormatContext>
+    private let muxer: Muxer
+    private let clock: OutputClock
     private let videoStream: UnsafeMutablePointer<AVStream>
     /// Source index to output stream and the source's ticks.
     private var copied: [Int: (stream: UnsafeMutablePointer<AVStream>, timeBase: AVRational)] = [:]
     private var subtitles: [Int: SubtitleConverter] = [:]
     /// Streams whose packets carry a configuration that the header has.
     private var stripped: Set<Int> = []
-    private var pipe: PipeOutput?
+    /// Streams of which a packet that is to be heard was written, and the last hidden one of each other.
+    private var begun: Set<Int> = []
+    private var preroll: [Int: EncodedPacket] = [:]
     /// Frames inside the encoder, by their time there.
     private var waiting: [Int64: DeliveredFrame] = [:]
     private var delivered: [DeliveredFrame] = []
     private var isOpen = true
-    private var hasWrittenPacket = false
     private var lastTimestamp: Int64?
 
     public convenience init(
@@ -102,26 +104,24 @@ public final class MediaWriter {
             isSequence
             ? try PictureSequence(path: path, source: source, ending: container.ending, overwrite: overwrite) : nil
 
-        var made: UnsafeMutablePointer<AVFormatContext>?
-        guard avformat_alloc_output_context2(&made, container.format, nil, output?.url) >= 0, let muxer = made else {
-            fatalError("out of memory")
-        }
+        let muxer = Muxer(path: path, source: source, container: container, output: output)
         self.muxer = muxer
+        clock = OutputClock(source: source, container: container)
         videoStream = try OutputStreams.addVideo(
-            to: muxer, encoder: encoder, source: source, container: container, path: path)
+            to: muxer.context, encoder: encoder, source: source, container: container, path: path)
         var dropped: [StreamDescription] = []
         var audioRates: [Int32] = []
         for template in source.copiedTemplates {
             let isText = template.kind == .subtitle
             if container.holds(template) {
                 if template.isAttachedPicture, container.isMatroska {
-                    guard OutputStreams.attach(template, to: muxer) else {
+                    guard OutputStreams.attach(template, to: muxer.context) else {
                         dropped.append(template.description)
                         continue
                     }
                     continue
                 }
-                let stream = OutputStreams.addCopy(of: template, to: muxer, container: container)
+                let stream = OutputStreams.addCopy(of: template, to: muxer.context, container: container)
                 copied[template.index] = (stream, template.timeBase)
                 if isLive, container.isMatroska || container.isMovFamily,
                     AudioConfiguration.complete(stream.pointee.codecpar)
@@ -133,7 +133,7 @@ public final class MediaWriter {
                 let converter = SubtitleConverter(template, to: codec)
             {
                 let stream = OutputStreams.addCopy(
-                    of: template, to: muxer, container: container, parameters: converter.parameters)
+                    of: template, to: muxer.context, container: container, parameters: converter.parameters)
                 copied[template.index] = (stream, template.timeBase)
                 subtitles[template.index] = converter
                 let name = String(cString: avcodec_get_name(codec))
@@ -143,18 +143,22 @@ public final class MediaWriter {
             }
         }
         droppedStreams = dropped
+        if let left = output?.leftovers, !left.isEmpty {
+            self.notes.append(
+                "\(left.joined(separator: ", ")): half-written, left by a run that was killed; remove what you do not need."
+            )
+        }
         if !dropped.isEmpty {
             let kind = container.isPicture ? "a picture" : container.name
             self.notes.append(
                 "\(path): \(kind) cannot hold \(dropped.map(\.label).joined(separator: ", ")); left out.")
         }
-        OutputStreams.copyMetadata(source, to: muxer)
+        OutputStreams.copyMetadata(source, to: muxer.context, clock: clock)
         guard sequence == nil else { return }
         do throws(MediaError) {
-            try open(leftover: encoder.leftoverOptions, audioRates: audioRates, startSeconds: source.startSeconds)
+            if let output { try open(output, audioRates: audioRates) }
         } catch {
-            close()
-            output?.discard()
+            abandon()
             throw error
         }
     }
@@ -208,55 +212,27 @@ public final class MediaWriter {
 
     deinit {
         abandon()
-        avformat_free_context(muxer)
     }
 
-    private func open(leftover: [(String, String)], audioRates: [Int32], startSeconds: Double) throws(MediaError) {
-        guard let output else { return }
-        var mark = Library.mark()
-        var code: Int32 = 0
-        if output.isPipe {
-            let pipe = try PipeOutput(path: path)
-            self.pipe = pipe
-            muxer.pointee.pb = pipe.context
-            muxer.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
-        } else {
-            code = avio_open2(&muxer.pointee.pb, output.url, AVIO_FLAG_WRITE, nil, nil)
+    private func open(_ output: OutputFile, audioRates: [Int32]) throws(MediaError) {
+        let start = clock.shifted(source.startSeconds)
+        let waiting = (0..<Int(muxer.context.pointee.nb_streams)).map { index in
+            let stream = muxer.context.pointee.streams[index]!.pointee
+            if index == Int(videoStream.pointee.index) {
+                return MuxOrder<UnsafeMutablePointer<AVPacket>>.Waiting.always
+            }
+            let comesOnce =
+                stream.disposition & AV_DISPOSITION_ATTACHED_PIC != 0
+                || stream.codecpar.pointee.codec_type == AVMEDIA_TYPE_ATTACHMENT
+            return comesOnce ? .never : .sparsely
         }
-        guard code >= 0 else {
-            if output.isLive { throw .writeFailed(path: path, reason: Library.reason(code, since: mark)) }
-            throw .folderNotWritable(
-                path: path, folder: FileSystem.folder(of: path), reason: Library.reason(code, since: mark))
-        }
-        if isLive { muxer.pointee.flags |= AVFMT_FLAG_FLUSH_PACKETS }
-        // Deep y4m is an extension, though everybody reads it.
-        if container.isY4M { muxer.pointee.strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL }
-        if container.isTransportStream {
-            // Room for the clock to run ahead of the data, as far as the first timestamps leave any.
-            muxer.pointee.max_delay = Int32(clamping: Int(min(0.7, max(0, startSeconds / 2)) * Double(AV_TIME_BASE)))
-        }
-        if container.isMatroska || container.name == "avi" {
-            // By default all streams are shifted until the first packet, which may be a few milliseconds of audio that
-            // no one hears, is at zero. A block can lie before its cluster, so there is no need. AVI has no
-            // times to shift.
-            muxer.pointee.avoid_negative_ts = 0
-        }
-        let options = OptionDictionary(
-            container.timingOptions(
-                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: startSeconds,
-                isLive: isLive))
-        let ours = Set(options.entries.map(\.0))
-        for (key, value) in leftover { options.set(key, value) }
-        mark = Library.mark()
-        code = avformat_write_header(muxer, &options.pointer)
-        guard code >= 0 else {
-            if pipe?.isReaderGone == true { throw .readerGone(path: path) }
-            throw .containerRefuses(path: path, reason: Library.reason(code, since: mark))
-        }
-        if isLive { avio_flush(muxer.pointee.pb) }
-        if let unknown = options.entries.first(where: { !ours.contains($0.0) }) {
-            throw .unknownEncoderOption(key: unknown.0, encoder: encoder.name)
-        }
+        try muxer.open(
+            output, waiting: waiting,
+            options: container.timingOptions(
+                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: start, isLive: isLive),
+            leftover: encoder.leftoverOptions, encoder: encoder.name,
+            // As far as the first timestamps leave any room for the clock to run ahead.
+            delay: min(0.7, max(0, start / 2)))
     }
 
     /// Encodes a frame of `pixelFormat`, `width` and `height`, timed in `timeBase`. Frames come in order of time.
@@ -278,8 +254,10 @@ public final class MediaWriter {
             note("Some frames of the source carry the same time or go back in time; they were moved by a tick.")
         }
         lastTimestamp = time
-        let ticket = try encoder.send(frame, at: time)
-        if isLive, let arrival = frame.arrival {
+        muxer.advance(to: time, timeBase.av)
+        time = clock.shifted(time, timeBase.av)
+        let ticket = try encoder.send(frame, at: time) { () throws(MediaError) in try takePackets() }
+        if isLive, let ticket, let arrival = frame.arrival {
             waiting[ticket] = DeliveredFrame(timestamp: frame.timestamp, arrival: arrival, written: 0)
         }
         writtenFrames += 1
@@ -306,6 +284,22 @@ public final class MediaWriter {
     public func write(_ packet: EncodedPacket) throws(MediaError) {
         precondition(isOpen, "the writer was finished or abandoned")
         guard let (stream, timeBase) = copied[packet.streamIndex] else { return }
+        // What an edit list hides stays hidden: where the container has a way to say so, it goes along. Otherwise only the
+        // packet before the first that is heard does, which decoders of sound need, and which is a few milliseconds.
+        if !container.hidesSamples {
+            if packet.isHidden {
+                if !begun.contains(packet.streamIndex) { preroll[packet.streamIndex] = packet }
+                return
+            }
+            begun.insert(packet.streamIndex)
+            if let first = preroll.removeValue(forKey: packet.streamIndex) { try copy(first, to: stream, timeBase) }
+        }
+        try copy(packet, to: stream, timeBase)
+    }
+
+    private func copy(
+        _ packet: EncodedPacket, to stream: UnsafeMutablePointer<AVStream>, _ timeBase: AVRational
+    ) throws(MediaError) {
         let made: UnsafeMutablePointer<AVPacket>?
         if let converter = subtitles[packet.streamIndex] {
             guard let words = converter.convert(packet.packet) else { return }
@@ -315,6 +309,11 @@ public final class MediaWriter {
         }
         guard let copy = made else { fatalError("out of memory") }
         if stripped.contains(packet.streamIndex) { AudioConfiguration.strip(copy) }
+        let none = Library.noTimestamp
+        let time = copy.pointee.dts != none ? copy.pointee.dts : copy.pointee.pts
+        if time != none { muxer.advance(to: time, timeBase) }
+        if copy.pointee.pts != none { copy.pointee.pts = clock.shifted(copy.pointee.pts, timeBase) }
+        if copy.pointee.dts != none { copy.pointee.dts = clock.shifted(copy.pointee.dts, timeBase) }
         av_packet_rescale_ts(copy, timeBase, stream.pointee.time_base)
         if let delay = container.forgottenDelay(stream.pointee.codecpar.pointee) {
             let base = stream.pointee.time_base
@@ -334,62 +333,66 @@ public final class MediaWriter {
             abandon()
             throw .nothingWritten(path: path)
         }
+        try complete()
+        try output?.settle()
+    }
+
+    /// Everything but the target's name.
+    private func complete() throws(MediaError) {
         precondition(isOpen, "the writer was finished or abandoned")
         do throws(MediaError) {
-            try encoder.finish()
+            try encoder.finish { () throws(MediaError) in try takePackets() }
             try takePackets()
+            countPlaces()
             if let sequence {
                 isOpen = false
                 sequence.settle()
                 return
             }
-            let mark = Library.mark()
-            let code = av_write_trailer(muxer)
-            if pipe?.isReaderGone == true { throw MediaError.readerGone(path: path) }
-            guard code >= 0 else { throw MediaError.writeFailed(path: path, reason: Library.reason(code, since: mark)) }
-            if let io = muxer.pointee.pb, io.pointee.error < 0 {
-                throw MediaError.writeFailed(path: path, reason: Library.describe(io.pointee.error))
-            }
+            try muxer.finish()
         } catch {
             abandon()
             throw error
         }
-        let code = close()
+        isOpen = false
+        let code = muxer.close()
         guard code >= 0 else {
             output?.discard()
             throw .writeFailed(path: path, reason: Library.describe(code))
         }
-        try output?.settle()
     }
 
-    /// For Ctrl-C: makes a playable file at the target of what was written so far. With not one frame written nothing
-    /// is left behind, and the answer is false.
+    /// For Ctrl-C: makes a playable file of what was written so far, at the target, or beside it where an older file is
+    /// there. With not one frame written nothing is left behind.
+    ///
+    /// - Returns: the file's name; nil where there is none.
     @discardableResult
-    public func finishInterrupted() throws(MediaError) -> Bool {
+    public func finishInterrupted() throws(MediaError) -> String? {
         guard writtenFrames > 0 else {
             abandon()
-            return false
+            return nil
         }
-        try finish()
-        return true
+        try complete()
+        return try output?.settlePart() ?? path
     }
 
     /// Gives up: nothing half-written stays behind. Harmless to repeat, and after `finish`.
     public func abandon() {
-        close()
+        isOpen = false
+        muxer.close()
         output?.discard()
         sequence?.discard()
     }
 
-    @discardableResult
-    private func close() -> Int32 {
-        guard isOpen else { return 0 }
-        isOpen = false
-        guard pipe != nil else { return avio_closep(&muxer.pointee.pb) }
-        muxer.pointee.pb = nil
-        // Whoever reads learns now that this was all.
-        pipe = nil
-        return 0
+    /// Says what a constant frame rate made of the frames.
+    private func countPlaces() {
+        guard let grid = encoder.grid else { return }
+        if grid.dropped > 0 {
+            note("\(path): \(grid.dropped) frames have no place at \(encoder.placeName) and were left out.")
+        }
+        if grid.repeated > 0 {
+            note("\(path): \(grid.repeated) places at \(encoder.placeName) show the frame before again.")
+        }
     }
 
     private func note(_ text: String) {
@@ -410,7 +413,7 @@ public final class MediaWriter {
             packet.pointee.stream_index = videoStream.pointee.index
             try mux(packet)
             guard isLive else { continue }
-            try flush()
+            try muxer.flush()
             if var frame = waiting.removeValue(forKey: ticket) {
                 frame.written = monotonicSeconds()
                 delivered.append(frame)
@@ -418,37 +421,13 @@ public final class MediaWriter {
         }
     }
 
-    /// Ends what the container is gathering (a cluster, a fragment) and writes all that lies in buffers.
-    private func flush() throws(MediaError) {
-        let mark = Library.mark()
-        if container.format.pointee.flags & AVFMT_ALLOW_FLUSH != 0 {
-            let code = av_write_frame(muxer, nil)
-            guard code >= 0 else { throw failure(code, since: mark) }
-        }
-        guard let io = muxer.pointee.pb else { return }
-        avio_flush(io)
-        guard io.pointee.error >= 0 else { throw failure(io.pointee.error, since: mark) }
-    }
-
-    private func failure(_ code: Int32, since mark: Int) -> MediaError {
-        if pipe?.isReaderGone == true || (isLive && code == uf_error_pipe()) { return .readerGone(path: path) }
-        return .writeFailed(path: path, reason: Library.reason(code, since: mark))
-    }
-
-    /// Hands a packet over to the interleaver, which owns it from then on. Towards a pipe there is none: packets leave
-    /// in the order in which they come, which is the source's.
     private func mux(_ packet: UnsafeMutablePointer<AVPacket>) throws(MediaError) {
-        if !hasWrittenPacket, packet.pointee.dts != Library.noTimestamp, packet.pointee.dts < 0,
-            !container.keepsNegativeTimes, container.isTransportStream
+        if packet.pointee.dts != Library.noTimestamp, packet.pointee.dts < 0, !container.keepsNegativeTimes,
+            container.isTransportStream
         {
             note("\(path): this container holds no times below zero, so all streams start a little later.")
         }
-        hasWrittenPacket = true
-        let mark = Library.mark()
-        let code = isLive ? av_write_frame(muxer, packet) : av_interleaved_write_frame(muxer, packet)
-        var pointer: UnsafeMutablePointer<AVPacket>? = packet
-        av_packet_free(&pointer)
-        guard code >= 0 else { throw failure(code, since: mark) }
+        try muxer.write(packet)
     }
 }
 

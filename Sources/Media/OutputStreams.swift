@@ -95,7 +95,9 @@ internal enum OutputStreams {
         return true
     }
 
-    static func copyMetadata(_ source: SourceDescription, to muxer: UnsafeMutablePointer<AVFormatContext>) {
+    static func copyMetadata(
+        _ source: SourceDescription, to muxer: UnsafeMutablePointer<AVFormatContext>, clock: OutputClock
+    ) {
         // The brands and the creating program describe the old container.
         let own: Set<String> = ["major_brand", "minor_version", "compatible_brands", "encoder"]
         for (key, value) in source.metadata.sorted(by: { $0.key < $1.key }) where !own.contains(key.lowercased()) {
@@ -110,8 +112,8 @@ internal enum OutputStreams {
             let entry = memory.assumingMemoryBound(to: AVChapter.self)
             entry.pointee.id = numericCast(chapter.id)
             entry.pointee.time_base = chapter.timeBase.av
-            entry.pointee.start = chapter.start
-            entry.pointee.end = chapter.end
+            entry.pointee.start = clock.shifted(chapter.start, chapter.timeBase.av)
+            entry.pointee.end = clock.shifted(chapter.end, chapter.timeBase.av)
             for (key, value) in chapter.metadata.sorted(by: { $0.key < $1.key }) {
                 av_dict_set(&entry.pointee.metadata, key, value, 0)
             }

@@ -94,19 +94,21 @@ internal final class PictureSequence {
     func write(_ packet: UnsafeMutablePointer<AVPacket>, as picture: Int?) throws(MediaError) {
         let path = name(picture ?? written.count)
         if FileSystem.exists(path), !overwrite { throw .outputExists(path: path) }
-        let folder = FileSystem.folder(of: path)
-        let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-        let hidden = "\(folder)/.\(FileSystem.name(of: path)).upframe-\(suffix)"
-        guard FileSystem.write(packet.pointee.data, count: Int(packet.pointee.size), to: hidden) else {
+        try OutputFile.checkName(path)
+        let hidden = HiddenFile(for: path, keepsExtension: false)
+        guard FileSystem.write(packet.pointee.data, count: Int(packet.pointee.size), to: hidden.path) else {
             let reason = FileSystem.lastError
-            FileSystem.remove(hidden)
+            hidden.remove()
             throw .writeFailed(path: path, reason: reason)
         }
-        guard overwrite ? FileSystem.replace(hidden, to: path) : FileSystem.moveIfAbsent(hidden, to: path) else {
+        if overwrite { FileSystem.copyMode(of: path, to: hidden.path) }
+        guard overwrite ? FileSystem.replace(hidden.path, to: path) : FileSystem.moveIfAbsent(hidden.path, to: path)
+        else {
             let reason = FileSystem.lastError
-            FileSystem.remove(hidden)
+            hidden.remove()
             throw .writeFailed(path: path, reason: reason)
         }
+        hidden.release()
         written.append(path)
     }
 

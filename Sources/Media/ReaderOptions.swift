@@ -7,15 +7,6 @@ public enum Deinterlacing: String, Sendable, Hashable, CaseIterable {
     case on
 }
 
-/// What a reader went on after.
-public struct ToleratedDamage: Sendable, Equatable {
-    /// Packets, or pictures of a folder or sequence.
-    public var count: Int
-    /// The file where it was found first, and what it was.
-    public var path: String
-    public var reason: String
-}
-
 /// How a file is to be read.
 public struct ReaderOptions: Sendable {
     /// Seconds from the file's beginning at which to start; frames before it are decoded but not delivered. All
@@ -30,7 +21,7 @@ public struct ReaderOptions: Sendable {
     /// libav's name of the demuxer, where the content does not say; also y4m, mkv, ts and mp4.
     public var inputFormat: String?
     /// Go on after a packet or picture that cannot be decoded, or only in part, in place of throwing;
-    /// `MediaReader.toleratedDamage` says what there was.
+    /// `MediaReader.damage` says what there was.
     public var toleratesDamage: Bool
     public var selection = StreamSelection()
     /// One frame comes out for each that goes in, at its own time.

@@ -35,10 +35,11 @@ extension InputFile {
     private func readToKey(
         of video: Int, before target: Int64
     ) -> (packets: [UnsafeMutablePointer<AVPacket>], fits: Bool) {
+        startClock()
         let base = stream(video).pointee.time_base
         var packets: [UnsafeMutablePointer<AVPacket>] = []
         while packets.count < 10_000, let packet = av_packet_alloc() {
-            guard av_read_frame(context, packet) >= 0 else {
+            guard read(packet) >= 0 else {
                 var pointer: UnsafeMutablePointer<AVPacket>? = packet
                 av_packet_free(&pointer)
                 return (packets, false)

@@ -24,11 +24,16 @@ internal enum StillPicture {
         }
         var damage: String?
         func note(_ reason: String) throws(MediaError) {
-            guard toleratesDamage else { throw .damagedPicture(path: path, reason: reason, isLost: false) }
+            guard toleratesDamage else {
+                let isLost = !canBeSaved(path, interrupter: interrupter)
+                throw .damagedPicture(path: path, reason: reason, isLost: isLost)
+            }
             damage = damage ?? reason
         }
         func lost(_ reason: String) -> MediaError {
-            .damagedPicture(path: path, reason: damage ?? reason, isLost: toleratesDamage)
+            .damagedPicture(
+                path: path, reason: damage ?? reason,
+                isLost: toleratesDamage || !canBeSaved(path, interrupter: interrupter))
         }
         var isFlushed = false
         while true {
@@ -61,6 +66,16 @@ internal enum StillPicture {
                 }
             }
         }
+    }
+
+    /// Whether something of a damaged picture can be decoded; a file's, since a pipe is read once.
+    static func canBeSaved(_ path: String, interrupter: Interrupter) -> Bool {
+        guard path != "-", FileSystem.isFile(path),
+            let decoded = try? decode(path, toleratesDamage: true, interrupter: interrupter)
+        else { return false }
+        var pointer: UnsafeMutablePointer<AVFrame>? = decoded.frame
+        av_frame_free(&pointer)
+        return true
     }
 
     static let partlyDamaged = "parts of it cannot be decoded"

@@ -4,7 +4,10 @@ internal import CFFmpeg
 internal final class VideoDecoder {
     private let context: UnsafeMutablePointer<AVCodecContext>
     /// Where it writes its pictures; nil where that is its own affair.
-    let memory: DecoderMemory?
+    var memory: DecoderMemory? { owner.memory }
+    private let owner: ReadingOwner
+    /// What the decoder complains of.
+    var log: ErrorLog { owner.log }
 
     enum Outcome {
         /// The caller owns the frame.
@@ -23,7 +26,7 @@ internal final class VideoDecoder {
         _ stream: UnsafeMutablePointer<AVStream>, path: String, threads: Int, byFrames: Bool = true,
         refusesDamage: Bool = false, memory: DecoderMemory? = nil
     ) throws(MediaError) {
-        self.memory = memory
+        owner = ReadingOwner(memory: memory)
         let parameters = stream.pointee.codecpar
         let name = String(cString: avcodec_get_name(stream.pointee.codecpar.pointee.codec_id))
         guard let codec = Self.find(stream) else { throw .noDecoder(path: path, codec: name) }
@@ -36,10 +39,15 @@ internal final class VideoDecoder {
         context.pointee.thread_count = Int32(clamping: max(0, threads))
         context.pointee.thread_type = (byFrames ? FF_THREAD_FRAME : 0) | FF_THREAD_SLICE
         if refusesDamage, codec.pointee.id == AV_CODEC_ID_MJPEG { context.pointee.err_recognition |= AV_EF_EXPLODE }
+        context.pointee.opaque = owner.pointer
         memory?.attach(to: context, codec)
         let code = avcodec_open2(context, codec, nil)
         guard code >= 0 else {
-            throw .noDecoder(path: path, codec: "\(name) (\(Library.reason(code, since: mark)))")
+            let reason = Library.reason(code, since: mark)
+            // There is a decoder, so it is what the file tells it that it cannot use.
+            throw code == uf_error_not_implemented()
+                ? .noDecoder(path: path, codec: "\(name) (\(reason))")
+                : .corrupt(path: path, seconds: nil, packet: 0, reason: "\(name): \(reason)")
         }
     }
 

@@ -32,6 +32,8 @@ public struct VideoDescription: Sendable, Hashable {
     public var isPictureList = false
     /// The first frame is made of two fields.
     public var isInterlaced = false
+    /// Size and pixel format are not known before the first frame.
+    internal var isIncomplete = false
 }
 
 /// A stream of a file, in plain values.
@@ -78,6 +80,10 @@ public struct SourceDescription: Sendable {
     /// Seconds from the file's time zero to its first packet; 0 where not known.
     public let startSeconds: Double
 
+    /// The file's clock may jump and begin anywhere: a broadcast's.
+    internal var hasJumpingClock = false
+    /// The reader goes on after damage.
+    internal var toleratesDamage = false
     internal let videoTemplate: StreamTemplate
     internal let copiedTemplates: [StreamTemplate]
     /// The names of the pictures that the frames come from, in a folder or sequence, by the frames' timestamps.

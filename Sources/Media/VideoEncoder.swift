@@ -17,8 +17,10 @@ internal final class VideoEncoder {
     /// How long each frame that is inside the encoder lasts, by its time there: encoders that reorder lose it.
     private var durations: [Int64: Int64] = [:]
     private var lastTime: Int64?
-    private let countsFrames: Bool
-    private var origin: Int64 = 0
+    /// Where the target or the encoder knows only a frame rate: its places, which are ticks of `timeBase`.
+    private(set) var grid: RateGrid?
+    /// For places that the source leaves empty; the frame that was encoded last, and the time at which it ends.
+    private var lastFrame: (frame: VideoFrame, end: Int64)?
 
     /// The pixel format and meaning that frames of a source are to have; without opening anything.
     static func target(
@@ -35,7 +37,6 @@ internal final class VideoEncoder {
         container: Container, lowDelay: Bool, orientation: Orientation = .upright
     ) throws(MediaError) {
         self.path = path
-        countsFrames = container.isRateBased
         sourceTimeBase = source.video.timeBase.av
         let codec = try Self.find(settings.codec, path: path, container: container)
         name = String(cString: codec.pointee.name)
@@ -51,9 +52,17 @@ internal final class VideoEncoder {
         // MPEG-4 Part 2 and older have 16 bits or less for the clock.
         let rate = source.videoTemplate.averageFrameRate
         if rate.num > 0, rate.den > 0 {
+            // The frame rate itself where it is one; else ticks that are short against any frame.
             let tick = AVRational(num: rate.den, den: rate.num)
-            if container.isRateBased { timeBases = [tick] } else { timeBases.append(tick) }
+            let fine = AVRational(num: 1, den: 60000)
+            timeBases += av_cmp_q(rate, source.videoTemplate.realFrameRate) == 0 ? [tick, fine] : [fine, tick]
         }
+        if codec.pointee.supported_framerates != nil, !container.isRateBased {
+            let known = FrameRateSurvey.rate(of: source).av
+            timeBases.append(AVRational(num: known.den, den: known.num))
+        }
+        let grid = RateGrid(for: source, in: container)
+        if let grid { timeBases = [AVRational(num: Int32(grid.rate.denominator), den: Int32(grid.rate.numerator))] }
 
         var failure: MediaError?
         var opened: Opened?
@@ -62,7 +71,8 @@ internal final class VideoEncoder {
                 let plan = Plan(
                     codec: codec, layout: layout,
                     color: Self.color(for: layout, source: source.video, height: height, codec: codec),
-                    timeBase: timeBase, width: width, height: height, lowDelay: lowDelay, orientation: orientation)
+                    timeBase: timeBase, frameRate: grid?.frameRate ?? rate, width: width, height: height,
+                    lowDelay: lowDelay, orientation: orientation)
                 do {
                     opened = try Self.open(plan, source: source, settings: settings, container: container)
                     break search
@@ -92,9 +102,11 @@ internal final class VideoEncoder {
                 "\(name) has no transparency, so what is transparent shows the colour below; .png, .apng, .webm or "
                     + "--video-codec ffv1 or prores_ks keep it.")
         }
-        if container.isRateBased, av_cmp_q(rate, source.videoTemplate.realFrameRate) != 0 {
-            notes.append("\(container.name) knows no times but only a rate, so frames get the nearest of its times.")
-        } else if !container.isRateBased, av_cmp_q(opened.plan.timeBase, sourceTimeBase) != 0 {
+        if let grid, container.isRateBased, av_cmp_q(rate, source.videoTemplate.realFrameRate) != 0 {
+            notes.append(
+                "\(container.name) knows no times but only a rate: frames get the nearest of the times of "
+                    + "\(grid.rate) frames a second.")
+        } else if grid == nil, av_cmp_q(opened.plan.timeBase, sourceTimeBase) != 0 {
             notes.append("\(name) cannot count in \(source.video.timeBase) s; times are rounded to its frame rate.")
         }
         context = opened.context
@@ -103,6 +115,15 @@ internal final class VideoEncoder {
         timeBase = opened.plan.timeBase
         leftoverOptions = opened.leftover
         self.notes = notes
+        self.grid = grid ?? RateGrid(coarse: opened.plan.timeBase, for: sourceTimeBase)
+    }
+
+    /// The grid's frame rate, for messages.
+    var placeName: String {
+        guard let grid else { return "the source's times" }
+        let rate = Double(grid.rate.numerator) / Double(grid.rate.denominator) / Double(grid.step)
+        let text = rate == rate.rounded() ? "\(Int(rate))" : "\((rate * 1000).rounded() / 1000)"
+        return "\(grid.step > 1 ? "at most " : "")\(text) frames a second"
     }
 
     deinit {
@@ -115,6 +136,7 @@ internal final class VideoEncoder {
         var layout: PixelLayout
         var color: ColorDescription
         var timeBase: AVRational
+        var frameRate: AVRational
         var width: Int
         var height: Int
         var lowDelay: Bool
@@ -231,7 +253,7 @@ internal final class VideoEncoder {
         context.pointee.height = Int32(clamping: plan.height)
         context.pointee.pix_fmt = plan.layout.format
         context.pointee.time_base = plan.timeBase
-        context.pointee.framerate = source.videoTemplate.averageFrameRate
+        context.pointee.framerate = plan.frameRate
         context.pointee.sample_aspect_ratio = aspect(of: source.video, plan)
         if source.video.isInterlaced { context.pointee.field_order = AV_FIELD_PROGRESSIVE }
         // A container of decoding times only would show reordered frames at the wrong ones.
@@ -286,7 +308,7 @@ internal final class VideoEncoder {
         let mark = Library.mark()
         let code = avcodec_open2(context, plan.codec, &options.pointer)
         guard code >= 0 else {
-            let reason = Library.reason(code, since: mark)
+            let reason = Library.reason(code, line: Library.firstLine(since: mark))
             // libav names the option that it choked on in its log only: "Unable to parse option value "x"", or the
             // encoder's own words. Where an option of the user's is named there, the message names it too.
             if let (key, value) = blamed(reason, settings) {
@@ -312,25 +334,46 @@ internal final class VideoEncoder {
         }
     }
 
-    /// Gives a frame, timed in the source's ticks, and tells its time in the encoder's.
-    @discardableResult
-    func send(_ frame: VideoFrame, at timestamp: Int64) throws(MediaError) -> Int64 {
+    /// Gives a frame, timed in the source's ticks, and tells the times of the encoder's ticks at which it was encoded: none
+    /// where it is dropped because the target's frame rate has no place for it.
+    ///
+    /// - Parameter take: called between frames, for the packets that are ready.
+    func send(_ frame: VideoFrame, at timestamp: Int64, take: () throws(MediaError) -> Void) throws(MediaError)
+        -> Int64?
+    {
+        var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
+        let duration = av_rescale_q(frame.duration, sourceTimeBase, timeBase)
+        if grid != nil {
+            guard case .show(let place, let filling) = grid!.take(time) else {
+                // What it would have added to the time of the one before.
+                lastFrame?.end = time + duration
+                return nil
+            }
+            time = place
+            if let lastFrame {
+                for place in filling {
+                    try encode(lastFrame.frame, at: place, duration: 1)
+                    try take()
+                }
+            }
+        } else if let lastTime, time <= lastTime {
+            time = lastTime + 1
+        }
+        lastFrame = grid == nil ? nil : (frame, av_rescale_q(timestamp + frame.duration, sourceTimeBase, timeBase))
+        try encode(frame, at: time, duration: duration)
+        return time
+    }
+
+    private func encode(_ frame: VideoFrame, at time: Int64, duration: Int64) throws(MediaError) {
         guard let reference = av_frame_clone(frame.frame) else { fatalError("out of memory") }
         defer {
             var pointer: UnsafeMutablePointer<AVFrame>? = reference
             av_frame_free(&pointer)
         }
-        var time = av_rescale_q(timestamp, sourceTimeBase, timeBase)
-        // A start by a part of a frame is nothing that counted frames can say; it would become a gap after the first.
-        if countsFrames, lastTime == nil, (0...2).contains(time) { origin = time }
-        time -= origin
-        let previous = lastTime
-        if let previous, time <= previous { time = previous + 1 }
-        lastTime = time
-        let duration = av_rescale_q(frame.duration, sourceTimeBase, timeBase)
         // A frame lasts until the next one; what the file said of it was, at best, counted in decoding order. Only the
         // last frame's own word stands.
-        if let previous, durations[previous] != nil { durations[previous] = time - previous }
+        if let lastTime, durations[lastTime] != nil { durations[lastTime] = time - lastTime }
+        lastTime = time
         durations[time] = duration
         reference.pointee.pts = time
         uf_frame_set_duration(reference, duration)
@@ -339,12 +382,20 @@ internal final class VideoEncoder {
         if context.pointee.flags & AV_CODEC_FLAG_QSCALE != 0 {
             reference.pointee.quality = context.pointee.global_quality
         }
-        try give(reference, at: timestamp)
-        return time
+        try give(reference, at: time)
     }
 
     /// No more frames will come; `receive` then gives what is left.
-    func finish() throws(MediaError) {
+    ///
+    /// - Parameter take: called between frames, for the packets that are ready.
+    func finish(take: () throws(MediaError) -> Void = {}) throws(MediaError) {
+        if let lastFrame, grid != nil {
+            for place in grid!.finish(at: lastFrame.end) {
+                try encode(lastFrame.frame, at: place, duration: 1)
+                try take()
+            }
+        }
+        lastFrame = nil
         try give(nil, at: nil)
     }
 
@@ -354,7 +405,7 @@ internal final class VideoEncoder {
         // Everything was received before, so "again" cannot be; the end may be told twice.
         guard code >= 0 || code == uf_error_eof() else {
             throw .encodeFailed(
-                path: path, seconds: timestamp.map { Double($0) * Rational(sourceTimeBase).value },
+                path: path, seconds: timestamp.map { Double($0) * Rational(timeBase).value },
                 reason: Library.reason(code, since: mark))
         }
     }

@@ -114,6 +114,8 @@ public final class EncodedPacket: @unchecked Sendable {
     }
     public var duration: Int64 { packet.pointee.duration }
     public var byteCount: Int { Int(packet.pointee.size) }
+    /// An edit list of the source says that it is not to be seen or heard: a decoder needs it for what follows.
+    public var isHidden: Bool { packet.pointee.flags & AV_PKT_FLAG_DISCARD != 0 }
 }
 
 /// What a reader hands out, in the file's order.

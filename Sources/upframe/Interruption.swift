@@ -1,3 +1,4 @@
+internal import Media
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -6,7 +7,8 @@ internal import Synchronization
     internal import Darwin
 #endif
 
-/// Ctrl-C and a polite kill: the first asks the job to finish what it has, the second ends the process at once.
+/// Ctrl-C, a polite kill and a terminal that closes: the first asks the job to finish what it has, the second ends the
+/// process at once, without its half-written files.
 ///
 /// The signal's handler only writes a byte to a pipe, which is all that a handler may do; a thread reads it, where locks
 /// may be taken. (Masking and waiting for signals would not do: libraries start threads of their own before `main`.)
@@ -15,7 +17,7 @@ enum Interruption {
     /// The pipe's ends; written once, before the handler is installed.
     nonisolated(unsafe) private static var ends: (read: Int32, write: Int32) = (-1, -1)
 
-    /// Takes SIGINT and SIGTERM over. Called once.
+    /// Takes SIGINT, SIGTERM and SIGHUP over. Called once.
     static func install() {
         var descriptors: [Int32] = [-1, -1]
         guard pipe(&descriptors) == 0 else { return }
@@ -30,7 +32,10 @@ enum Interruption {
                         defer { handler = nil }
                         return handler
                     }
-                    guard let body else { _exit(130) }
+                    guard let body else {
+                        UnfinishedFiles.removeAll()
+                        _exit(130)
+                    }
                     body()
                 }
                 return nil
@@ -41,8 +46,9 @@ enum Interruption {
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGHUP)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        for number in [SIGINT, SIGTERM] {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { _ in
                 var byte: UInt8 = 1
                 _ = write(Interruption.ends.write, &byte, 1)

@@ -71,7 +71,7 @@ final class ProgressDisplay: Sendable {
         default:
             clear()
             let frames = summary.frames == 1 ? "1 frame" : "\(summary.frames) frames"
-            let verb = summary.wroteOutput ? "wrote \(frames) to \(output)" : "stopped before the first frame"
+            let verb = summary.writtenTo != nil ? "wrote \(frames) to \(output)" : "stopped before the first frame"
             let slowest = last.slowestStage.map { ", slowest stage: \($0.name)" } ?? ""
             standardError(
                 "upframe: \(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "

@@ -36,10 +36,12 @@ struct Upframe: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         // So is a file that may not grow any more.
         signal(SIGXFSZ, SIG_IGN)
+        StandardStreams.open()
         Interruption.install()
         do {
             var command = try parseAsRoot()
             try command.run()
+            try StandardStreams.flush()
         } catch let error as CommandFailure {
             standardError("upframe: \(error.message)\n")
             terminate(error.code)
@@ -49,6 +51,10 @@ struct Upframe: ParsableCommand {
             let status = exitCode(for: error)
             if status == .success {
                 print(fullMessage(for: error))
+                do { try StandardStreams.flush() } catch {
+                    standardError("upframe: \((error as? CommandFailure)?.message ?? "\(error)")\n")
+                    terminate(1)
+                }
                 terminate(0)
             }
             if status == .validationFailure {

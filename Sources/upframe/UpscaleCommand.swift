@@ -94,7 +94,10 @@ struct UpscaleCommand: ParsableCommand {
             display.clear()
             throw error
         }
-        display.finish(summary, output: output == "-" ? "standard output" : output)
+        if let part = summary.writtenTo, part != output {
+            display.note("\(output): is still the older file; what was done before the interruption is \(part).")
+        }
+        display.finish(summary, output: output == "-" ? "standard output" : summary.writtenTo ?? output)
         if summary.interrupted { throw ExitCode(130) }
     }
 

@@ -69,11 +69,11 @@ final class DecodeStage<Sink: FrameSink> {
         size = (frame.width, frame.height)
     }
 
-    /// What `toleratesDamage` let pass is said.
+    /// What reading showed is said: what `toleratesDamage` let pass, a clock that jumps.
     private func noteDamage() {
-        guard let damage = job.reader.toleratedDamage else { return }
-        let more = damage.count > 1 ? "; \(damage.count - 1) more such places in \(job.options.input)" : ""
-        note("\(damage.path): is damaged or cut short (\(damage.reason))\(more); went on with what could be decoded.")
+        for text in job.reader.notes { note(text) }
+        guard !job.reader.damage.isEmpty else { return }
+        note(job.reader.damage.description(of: job.options.input))
     }
 
     private func decimal(_ frame: VideoFrame) -> String {

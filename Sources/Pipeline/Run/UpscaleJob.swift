@@ -46,8 +46,8 @@ public struct UpscaleSummary: Sendable {
     public var reuse: ReuseCount?
     /// Ended by `UpscaleJob.interrupt` before the source did; the output holds the frames up to there.
     public var interrupted: Bool
-    /// Whether there is an output: false only after an interruption before the first frame.
-    public var wroteOutput: Bool
+    /// The output's name: after an interruption that of a part beside an older file; nil where not one frame was written.
+    public var writtenTo: String?
     /// Whoever read the output at the other end of a pipe stopped reading; that ended the job, and is no failure.
     public var readerGone = false
     /// Whether somebody waited for each frame at the other end of a pipe; `latency` then counts to the writing of a

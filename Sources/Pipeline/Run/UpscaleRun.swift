@@ -81,7 +81,7 @@ final class UpscaleRun: @unchecked Sendable {
             return try runStages()
         } catch MediaError.readerGone where !job.isInterrupted {
             job.writer.abandon()
-            return summary(readerGone: true)
+            return summary(writtenTo: job.options.output, readerGone: true)
         } catch {
             job.writer.abandon()
             throw error
@@ -119,8 +119,8 @@ final class UpscaleRun: @unchecked Sendable {
         }
         if let error = failure.value { throw error }
         if job.isInterrupted {
-            let wrote = try encodeClock.measure(frames: 0) { try job.writer.finishInterrupted() }
-            return summary(wroteOutput: wrote)
+            let part = try encodeClock.measure(frames: 0) { try job.writer.finishInterrupted() }
+            return summary(writtenTo: part)
         }
         if let error = sourceFailure.value {
             // The source's error says more than one about an empty output.
@@ -137,7 +137,7 @@ final class UpscaleRun: @unchecked Sendable {
                 path: job.options.output, read: job.reader.deliveredFrames, written: job.writer.writtenFrames)
         }
         try encode.finish()
-        return summary()
+        return summary(writtenTo: job.options.output)
     }
 
     private func threads() throws -> Threads {
@@ -224,7 +224,7 @@ final class UpscaleRun: @unchecked Sendable {
         return Picture(pixels: result, alpha: alpha, source: picture.source)
     }
 
-    private func summary(wroteOutput: Bool = true, readerGone: Bool = false) -> UpscaleSummary {
+    private func summary(writtenTo part: String?, readerGone: Bool = false) -> UpscaleSummary {
         let isInterrupted = job.isInterrupted
         return UpscaleSummary(
             frames: job.writer.writtenFrames, elapsedSeconds: monotonicSeconds() - start,
@@ -232,7 +232,7 @@ final class UpscaleRun: @unchecked Sendable {
             // After an interruption the network's thread may still be at work.
             governor: isInterrupted ? nil : (network?.governor ?? direct?.governor)?.count,
             reuse: isInterrupted ? nil : direct?.reuse ?? job.ladder[0].reuse, interrupted: isInterrupted,
-            wroteOutput: wroteOutput,
+            writtenTo: part,
             readerGone: readerGone, isLive: job.writer.isLive)
     }
 

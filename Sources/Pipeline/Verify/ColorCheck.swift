@@ -11,9 +11,11 @@ struct ColorCheck {
         let converted = source.video.isRGB != target.video.isRGB
         let isGrey = source.isGrey || target.isGrey
         compare("matrix", a.matrix.rawValue, b.matrix.rawValue, unset: [2], Self.matrices, mayDiffer: converted, &list)
-        compare(
-            "range", effectiveRange(source), effectiveRange(target), unset: [0], ["not said", "limited", "full"],
-            mayDiffer: converted || isGrey, &list)
+        if effectiveRange(source) == 1, effectiveRange(target) == 0, !target.video.isRGB {
+            list.add("range", "limited", "not said", .ok, "limited is what is not said")
+        } else {
+            compareRange(converted: converted || isGrey, &list)
+        }
         compare(
             "primaries", a.primaries.rawValue, b.primaries.rawValue, unset: [2], Self.primaries, mayDiffer: false, &list
         )
@@ -21,6 +23,12 @@ struct ColorCheck {
             "transfer", a.transfer.rawValue, b.transfer.rawValue, unset: [2], Self.transfers, mayDiffer: false, &list)
         compareSiting(&list)
         compareHDR(&list)
+    }
+
+    private func compareRange(converted: Bool, _ list: inout FindingList) {
+        compare(
+            "range", effectiveRange(source), effectiveRange(target), unset: [0], ["not said", "limited", "full"],
+            mayDiffer: converted, &list)
     }
 
     /// RGB without a tag is full range, and so is FFmpeg's yuvj family.
@@ -59,7 +67,10 @@ struct ColorCheck {
     }
 
     private func compareSiting(_ list: inout FindingList) {
-        let (a, b) = (source.color.chromaLocation, target.color.chromaLocation)
+        var (a, b) = (source.color.chromaLocation, target.color.chromaLocation)
+        // Where chroma has all rows, only its column is a place.
+        if source.chromaHeightShift == 0 { a = a.column }
+        if target.chromaHeightShift == 0 { b = b.column }
         // Only halved chroma has a place of its own.
         guard source.chromaWidthShift > 0, target.chromaWidthShift > 0 else { return }
         // Left is what everyone takes for granted, and decoders say it unasked.
@@ -106,4 +117,15 @@ struct ColorCheck {
         "code 0", "bt709", "not said", "code 3", "gamma22", "gamma28", "smpte170m", "smpte240m", "linear", "log100",
         "log316", "iec61966-2-4", "bt1361e", "srgb", "bt2020-10", "bt2020-12", "pq", "smpte428", "hlg",
     ]
+}
+
+extension ColorDescription.ChromaLocation {
+    /// The place without its row.
+    fileprivate var column: Self {
+        switch self {
+        case .left, .topLeft, .bottomLeft: .left
+        case .center, .top, .bottom: .center
+        default: self
+        }
+    }
 }

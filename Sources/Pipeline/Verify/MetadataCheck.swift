@@ -86,7 +86,9 @@ enum MetadataCheck {
         list.add("dispositions", text(a), text(b), missing.isEmpty ? .changed : .lost)
     }
 
-    static func chapters(_ input: FileInventory, _ output: FileInventory, _ list: inout FindingList) {
+    static func chapters(
+        _ input: FileInventory, _ output: FileInventory, shift: Double, _ list: inout FindingList
+    ) {
         list.stream = "chapters"
         let (a, b) = (input.chapters, output.chapters)
         guard !a.isEmpty || !b.isEmpty else { return }
@@ -95,7 +97,7 @@ enum MetadataCheck {
             return
         }
         list.add("count", "\(a.count)", "\(b.count)", .ok)
-        var times = TimeComparison(source: a[0].timeBase, target: b[0].timeBase)
+        var times = TimeComparison(source: a[0].timeBase, target: b[0].timeBase, shift: shift)
         var titles = 0
         for (index, (x, y)) in zip(a, b).enumerated() {
             times.compare(index, x.start, y.start)

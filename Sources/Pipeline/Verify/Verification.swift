@@ -49,19 +49,29 @@ public struct Verification: Sendable, Codable {
         } else {
             list.add("container", input.format, output.format, .ok)
         }
-        let shift = Self.forcedShift(input, output)
-        if shift != 0 {
+        let moved = input.shift(in: output)
+        let forced = moved == 0 ? Self.forcedShift(input, output) : 0
+        let shift = moved + forced
+        if moved != 0 {
+            list.add(
+                "start", seconds(input.startSeconds), seconds(input.startSeconds + moved), .expected,
+                "\(output.format) begins at zero; all streams moved together")
+        }
+        if forced != 0 {
             list.add(
                 "start", seconds(0), seconds(shift), .expected,
                 "\(output.format) holds no time below zero, which decoding order needs; all streams moved together")
         }
         if let source = input.video, let target = output.video {
-            VideoCheck(source: source, target: target, shift: shift).run(&list)
+            VideoCheck(
+                source: source, target: target, shift: shift,
+                places: input.frames(inPlacesOf: output, shift: shift)
+            ).run(&list)
         }
         for pair in StreamMatch.pairs(input, output) {
             PacketCheck(pair: pair, input: input, output: output, shift: shift).run(&list)
         }
-        MetadataCheck.chapters(input, output, &list)
+        MetadataCheck.chapters(input, output, shift: moved, &list)
         list.stream = "file"
         MetadataCheck.compare(input.metadata, output.metadata, &list)
         findings = list.findings
@@ -70,7 +80,7 @@ public struct Verification: Sendable, Codable {
     /// Containers that cannot say that decoding begins before zero begin everything a little later; a frame or two, and
     /// never earlier.
     private static func forcedShift(_ input: FileInventory, _ output: FileInventory) -> Double {
-        guard ["mpegts", "mpeg", "avi", "flv"].contains(output.format), let a = input.video, let b = output.video,
+        guard ["mpegts", "mpeg", "flv"].contains(output.format), let a = input.video, let b = output.video,
             let x = a.frames.first, let y = b.frames.first
         else { return 0 }
         let (from, to) = (a.description.timeBase, b.description.timeBase)
