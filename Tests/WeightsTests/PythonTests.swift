@@ -34,13 +34,15 @@ struct PythonTests {
                 assert len(list(file.keys())) == \(model.parameters.count)
                 assert abs(total - float(sys.argv[2])) < 1e-6, (total, sys.argv[2])
                 """
-            let status = run([python!, "-c", script, scratch("m.safetensors"), "\(sum)"], log: scratch("log"))
-            #expect(status == 0, "\(String(decoding: readBytes(scratch("log")), as: UTF8.self))")
+            let ending = ChildProcess.run(
+                [python!, "-c", script, scratch("m.safetensors"), "\(sum)"], log: scratch("log"),
+                temporary: scratch.path)
+            #expect(ending == .exited(0), "\(String(decoding: readBytes(scratch("log")), as: UTF8.self))")
         }
     }
 
     /// What chaiNNer and ComfyUI load models with.
-    @Test(.enabled(if: python.map { run([$0, "-c", "import spandrel"], log: "/dev/null") == 0 } ?? false))
+    @Test(.enabled(if: python.map { runs($0, "import spandrel") } ?? false))
     func spandrelReadsOurFiles() throws {
         let models: [(any Architecture, String)] = [
             (RRDBNet(features: 6, growth: 32, blocks: 2, unshuffle: 2), "ESRGAN 2"),
@@ -53,8 +55,10 @@ struct PythonTests {
                 model = spandrel.ModelLoader().load_from_file(sys.argv[1])
                 assert f"{model.architecture.id} {model.scale}" == sys.argv[2], (model.architecture.id, model.scale)
                 """
-            let status = run([python!, "-c", script, scratch("m.safetensors"), expected], log: scratch("log"))
-            #expect(status == 0, "\(String(decoding: readBytes(scratch("log")), as: UTF8.self))")
+            let ending = ChildProcess.run(
+                [python!, "-c", script, scratch("m.safetensors"), expected], log: scratch("log"),
+                temporary: scratch.path)
+            #expect(ending == .exited(0), "\(String(decoding: readBytes(scratch("log")), as: UTF8.self))")
         }
     }
 }
@@ -63,5 +67,9 @@ struct PythonTests {
 private let python: String? = {
     let root = testsFolder.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
     return [environment("UPFRAME_PYTHON"), root + "/.venv/bin/python", "python3"].compactMap { $0 }
-        .first { run([$0, "-c", "import safetensors, numpy"], log: "/dev/null") == 0 }
+        .first { runs($0, "import safetensors, numpy") }
 }()
+
+private func runs(_ python: String, _ script: String) -> Bool {
+    ChildProcess.run([python, "-c", script], log: "/dev/null", temporary: "/tmp") == .exited(0)
+}
