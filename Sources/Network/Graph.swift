@@ -37,13 +37,14 @@ public struct Graph: Sendable {
         }
     }
 
-    /// Multiply-adds of all convolutions, counted as direct convolution.
+    /// Multiply-adds of all convolutions, counted as direct convolution; at most 2^60.
     public var multiplyAdds: Int {
-        nodes.reduce(0) { sum, node in
+        let sum = nodes.reduce(0.0) { sum, node in
             guard case .convolution = node.operation else { return sum }
             let weight = shape(node.operands[1])
-            return sum + node.shape.count * weight[1] * weight[2] * weight[3]
+            return sum + Double(node.shape.count) * Double(weight[1] * weight[2] * weight[3])
         }
+        return Int(min(sum, 0x1p60))
     }
 }
 
@@ -112,6 +113,10 @@ public struct GraphBuilder {
     /// Applies an operation, inferring the result's shape.
     public mutating func tryApply(_ operation: Operation, _ operands: [Value]) throws(GraphError) -> Value {
         let shape = try operation.resultShape(operands.map { self.shape($0) }).get()
+        guard shape.checkedCount != nil else {
+            throw GraphError(
+                operation: operation.name, operands: operands.map { self.shape($0) }, reason: "\(shape) is too large")
+        }
         return append(Node(operation: operation, operands: operands, shape: shape))
     }
 

@@ -20,7 +20,18 @@ public struct Shape: Hashable, Sendable, CustomStringConvertible, ExpressibleByA
 
     public var rank: Int { dimensions.count }
     /// The number of elements; 1 for a scalar.
+    /// - Precondition: it fits an `Int`, see `checkedCount`.
     public var count: Int { dimensions.reduce(1, *) }
+    /// The number of elements; nil where their bytes, as 64-bit numbers, would not fit an `Int`.
+    public var checkedCount: Int? {
+        var count = 1
+        for extent in dimensions where count != 0 {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            if overflow { return dimensions.contains(0) ? 0 : nil }
+            count = product
+        }
+        return count <= .max / 8 ? count : nil
+    }
     public subscript(axis: Int) -> Int { dimensions[axis] }
 
     // The four names of an activation's axes.

@@ -88,6 +88,7 @@ public struct Model: Sendable {
 
         let (tensors, digest) = try file.tensors(used, digest: entry != nil)
         if let entry, digest != entry.sha256 { throw .damaged(path: path) }
+        for key in used.sorted(by: precedesInBytes) { try checkFinite(tensors[key]!, key, path: path) }
         var parameters: Parameters = [:]
         for (name, key) in keys { parameters[name] = tensors[key] }
         return Model(architecture: architecture, parameters: parameters, metadata: entry?.metadata ?? ModelMetadata())
@@ -106,6 +107,14 @@ public struct Model: Sendable {
         }
         return nil
     }
+}
+
+/// Refuses a tensor that holds an infinity or a NaN.
+func checkFinite(_ tensor: HostTensor, _ name: String, path: String) throws(WeightError) {
+    // A number minus itself is 0 unless it is not finite: a sum of those needs no branch for each element.
+    if tensor.values.reduce(0, { $0 + ($1 - $1) }) == 0 { return }
+    let value = tensor.values.first { !$0.isFinite } ?? .nan
+    throw .notFinite(path: path, tensor: name, value: value)
 }
 
 extension Architecture {

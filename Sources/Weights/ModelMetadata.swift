@@ -116,22 +116,41 @@ struct MetadataEntry: Codable {
         }
     }
 
-    /// Hyperparameters are small: a graph is built from them before they are compared with the tensors, so that absurd
-    /// ones must not get there.
+    /// Hyperparameters are small whole numbers: whatever else stands there must not reach Foundation's decoder, nor the
+    /// graph that is built from them before they are compared with the tensors.
     private static func checkNumbers(_ text: String) throws {
-        guard let json = try? JSONText(Array(text.utf8)), case .object(let members) = json else {
+        guard text.utf8.count <= longestText else {
+            throw MetadataProblem(
+                "its entry 'upframe' has \(text.utf8.count) bytes; upframe writes \(longestText) at most")
+        }
+        var reader = JSONReader(Array(text.utf8))
+        var isThere = false
+        guard reader.kind() == .object else { throw MetadataProblem("its entry 'upframe' is no JSON object") }
+        do {
+            try reader.object { reader, key in
+                guard key == "hyperparameters", reader.kind() == .object else { return try reader.skip() }
+                isThere = true
+                try reader.object { reader, name in
+                    guard reader.kind() == .number else { return try reader.skip() }
+                    let (written, count) = try reader.number()
+                    guard let count, count <= largestNumber else {
+                        throw MetadataProblem(
+                            "its entry 'upframe' has the hyperparameter '\(name)' \(written); it must be a whole number "
+                                + "between 0 and \(largestNumber)")
+                    }
+                }
+            }
+            try reader.finish()
+        } catch is JSONTextError {
             throw MetadataProblem("its entry 'upframe' is no JSON object")
         }
-        guard case .object(let values)? = members.first(where: { $0.key == "hyperparameters" })?.value else {
-            throw MetadataProblem("its entry 'upframe' has no 'hyperparameters'")
-        }
-        for (name, value) in values {
-            guard case .number = value else { continue }
-            guard let number = value.count, number <= 4096 else {
-                throw MetadataProblem("its entry 'upframe' has an impossible hyperparameter '\(name)'")
-            }
-        }
+        guard isThere else { throw MetadataProblem("its entry 'upframe' has no 'hyperparameters'") }
     }
+
+    /// Bytes of the longest entry that is read.
+    private static let longestText = 1 << 20
+    /// The largest number that any hyperparameter may be; each has a range of its own (`Architecture.problem`).
+    private static let largestNumber = 4096
 
     var text: String {
         let encoder = JSONEncoder()

@@ -18,6 +18,10 @@ public struct SafetensorsFile: Sendable {
     /// Largest extent of a tensor, and number of extents; keeps arithmetic on shapes free of overflow.
     static let largestExtent = 1 << 31
     static let largestRank = 8
+    /// Most tensors, texts of `__metadata__` and members of a tensor's description; they bound memory and time.
+    static let mostTensors = 1 << 17
+    static let mostTexts = 1 << 12
+    static let mostFields = 16
 
     public let path: String
     /// The tensors by name.
@@ -51,71 +55,138 @@ public struct SafetensorsFile: Sendable {
         guard file.count >= 8 + length else {
             throw .truncated(path: path, expectedBytes: 8 + length, foundBytes: file.count)
         }
-        let json: JSONText
-        do { json = try JSONText(try file.bytes(8..<8 + length)) } catch let error as JSONTextError {
-            throw .corruptHeader(path: path, reason: error.reason)
-        } catch {
-            throw error as? WeightError ?? .unreadable(path: path, reason: "\(error)")
-        }
-        guard case .object(let members) = json else {
-            throw .corruptHeader(path: path, reason: "it is no JSON object")
-        }
-
-        var entries: [String: Entry] = [:]
-        var metadata: [String: String] = [:]
-        for (key, value) in members {
-            if key == "__metadata__" {
-                metadata = try Self.metadata(value, path: path)
-            } else {
-                entries[key] = try Self.entry(key, value, path: path)
-            }
-        }
-        // Foreign spellings of one character are equal strings in Swift: they would hide each other.
-        guard entries.count == members.count - (members.contains { $0.key == "__metadata__" } ? 1 : 0) else {
-            throw .corruptHeader(path: path, reason: "two names are spellings of one another")
-        }
+        let (entries, metadata) = try Self.header(try file.bytes(8..<8 + length), path: path)
         try Self.checkCoverage(Array(entries.values), dataBytes: file.count - 8 - length, headerBytes: 8 + length, path)
         (self.path, self.file, self.entries, self.metadata) = (path, file, entries, metadata)
         dataStart = 8 + length
     }
 
-    private static func metadata(_ value: JSONText, path: String) throws(WeightError) -> [String: String] {
-        guard case .object(let members) = value else {
-            throw .corruptHeader(path: path, reason: "'__metadata__' is no object")
+    /// What a header says, read in one pass.
+    private static func header(
+        _ bytes: [UInt8], path: String
+    ) throws(WeightError) -> (entries: [String: Entry], metadata: [String: String]) {
+        var entries: [String: Entry] = [:]
+        var metadata: [String: String]?
+        do {
+            var reader = JSONReader(bytes)
+            guard reader.kind() == .object else {
+                try reader.skip()
+                throw JSONTextError(reason: "it is no JSON object")
+            }
+            try reader.object { reader, key in
+                if key == "__metadata__" {
+                    guard metadata == nil else { throw JSONTextError(reason: twice(key)) }
+                    metadata = try texts(&reader)
+                    return
+                }
+                guard entries.count < mostTensors else {
+                    throw JSONTextError(reason: "it names more than \(mostTensors) tensors")
+                }
+                if let other = entries.updateValue(try entry(key, &reader, path: path), forKey: key) {
+                    // Swift's strings also equate different spellings of one character.
+                    throw JSONTextError(
+                        reason: other.name.utf8.elementsEqual(key.utf8)
+                            ? twice(key) : "two names are spellings of one another")
+                }
+            }
+            try reader.finish()
+        } catch let error as JSONTextError {
+            throw .corruptHeader(path: path, reason: error.reason)
+        } catch {
+            throw error as? WeightError ?? .unreadable(path: path, reason: "\(error)")
+        }
+        return (entries, metadata ?? [:])
+    }
+
+    private static func twice(_ key: String) -> String { "the key '\(key)' stands there twice" }
+
+    /// The member `__metadata__`.
+    private static func texts(_ reader: inout JSONReader) throws -> [String: String] {
+        guard reader.kind() == .object else {
+            try reader.skip()
+            throw JSONTextError(reason: "'__metadata__' is no object")
         }
         var result: [String: String] = [:]
-        for (key, value) in members {
-            guard case .string(let text) = value else {
-                throw .corruptHeader(path: path, reason: "'__metadata__' holds '\(key)', which is no text")
+        try reader.object { reader, key in
+            guard reader.kind() == .string else {
+                try reader.skip()
+                throw JSONTextError(reason: "'__metadata__' holds '\(key)', which is no text")
             }
-            result[key] = text
+            guard result.updateValue(try reader.string(), forKey: key) == nil else {
+                throw JSONTextError(reason: twice(key))
+            }
+            guard result.count <= mostTexts else {
+                throw JSONTextError(reason: "'__metadata__' holds more than \(mostTexts) texts")
+            }
         }
         return result
     }
 
-    private static func entry(_ name: String, _ value: JSONText, path: String) throws(WeightError) -> Entry {
-        func corrupt(_ reason: String) -> WeightError {
-            .corruptHeader(path: path, reason: "tensor '\(name)' \(reason)")
+    /// What a tensor's description says, as far as it says it.
+    private struct Fields {
+        var names: Set<String> = []
+        var type: String?
+        var shape: Numbers?
+        var offsets: Numbers?
+    }
+
+    /// The numbers of a list; nil stands for what is no whole number. Only the first few are kept.
+    private struct Numbers {
+        var count = 0
+        var first: [Int?] = []
+
+        /// Nil where there is no list.
+        init?(_ reader: inout JSONReader) throws {
+            guard reader.kind() == .array else {
+                try reader.skip()
+                return nil
+            }
+            var numbers: (count: Int, first: [Int?]) = (0, [])
+            try reader.array { reader in
+                var number: Int?
+                if reader.kind() == .number { number = try reader.number().count } else { try reader.skip() }
+                numbers.count += 1
+                if numbers.count <= SafetensorsFile.largestRank { numbers.first.append(number) }
+            }
+            (count, first) = numbers
         }
-        guard case .object(let members) = value else { throw corrupt("is described by no object") }
-        let fields = Dictionary(members.map { ($0.key, $0.value) }) { first, _ in first }
-        guard case .string(let typeName)? = fields["dtype"] else { throw corrupt("has no 'dtype'") }
+    }
+
+    private static func entry(_ name: String, _ reader: inout JSONReader, path: String) throws -> Entry {
+        func corrupt(_ reason: String) -> JSONTextError { JSONTextError(reason: "tensor '\(name)' \(reason)") }
+        guard reader.kind() == .object else {
+            try reader.skip()
+            throw corrupt("is described by no object")
+        }
+        var fields = Fields()
+        try reader.object { reader, key in
+            guard fields.names.insert(key).inserted else { throw JSONTextError(reason: twice(key)) }
+            guard fields.names.count <= mostFields else { throw corrupt("has more than \(mostFields) members") }
+            switch key {
+            case "dtype" where reader.kind() == .string: fields.type = try reader.string()
+            case "shape": fields.shape = try Numbers(&reader)
+            case "data_offsets": fields.offsets = try Numbers(&reader)
+            default: try reader.skip()
+            }
+        }
+        guard let typeName = fields.type else { throw corrupt("has no 'dtype'") }
         guard let type = ElementType(rawValue: typeName) else {
-            throw .unknownType(path: path, tensor: name, type: typeName)
+            throw WeightError.unknownType(path: path, tensor: name, type: typeName)
         }
-        guard case .array(let extents)? = fields["shape"] else { throw corrupt("has no 'shape'") }
+        guard let extents = fields.shape else { throw corrupt("has no 'shape'") }
         guard extents.count <= largestRank else { throw corrupt("has \(extents.count) extents") }
         var dimensions: [Int] = []
         var bytes = type.bytes
-        for extent in extents {
-            guard let extent = extent.count, extent < largestExtent else { throw corrupt("has an impossible shape") }
+        for extent in extents.first {
+            guard let extent, extent < largestExtent else { throw corrupt("has an impossible shape") }
             let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
             guard !overflow else { throw corrupt("has an impossible shape") }
             dimensions.append(extent)
             bytes = product
         }
-        guard case .array(let offsets)? = fields["data_offsets"], offsets.count == 2,
-            let begin = offsets[0].count, let end = offsets[1].count, begin <= end
+        guard let offsets = fields.offsets, offsets.count == 2, let begin = offsets.first[0],
+            let end = offsets.first[1],
+            begin <= end
         else { throw corrupt("has no valid 'data_offsets'") }
         guard end - begin == bytes else {
             throw corrupt("of type \(typeName) and shape \(Shape(dimensions)) needs \(bytes) bytes, not \(end - begin)")

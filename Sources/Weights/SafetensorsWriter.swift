@@ -51,7 +51,7 @@ func writeSafetensors(
     let texts = metadata(digest.finish())
     if !texts.isEmpty {
         let pairs = texts.sorted { precedesInBytes($0.key, $1.key) }
-            .map { "\(JSONText.quoted($0.key)):\(JSONText.quoted($0.value))" }
+            .map { "\(quotedJSON($0.key)):\(quotedJSON($0.value))" }
         members.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
@@ -60,7 +60,7 @@ func writeSafetensors(
         let end = offset + shape.count * dtype.type.bytes
         let extents = shape.dimensions.map(String.init).joined(separator: ",")
         members.append(
-            "\(JSONText.quoted(name)):{\"dtype\":\"\(dtype.type.rawValue)\",\"shape\":[\(extents)],"
+            "\(quotedJSON(name)):{\"dtype\":\"\(dtype.type.rawValue)\",\"shape\":[\(extents)],"
                 + "\"data_offsets\":[\(offset),\(end)]}")
         offset = end
     }

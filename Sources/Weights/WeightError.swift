@@ -26,6 +26,8 @@ public enum WeightError: Error, Equatable, Sendable {
     case unwritable(path: String, reason: String)
     /// A value has no 16-bit form.
     case outOfRange(path: String, tensor: String, value: Float)
+    /// A weight is infinite or no number.
+    case notFinite(path: String, tensor: String, value: Float)
 }
 
 extension WeightError: CustomStringConvertible {
@@ -59,6 +61,9 @@ extension WeightError: CustomStringConvertible {
         case .unwritable(let path, let reason): "\(path): cannot be written: \(reason)"
         case .outOfRange(let path, let tensor, let value):
             "\(path): tensor '\(tensor)' holds \(value), too large for 16 bits; write it as fp32"
+        case .notFinite(let path, let tensor, let value):
+            "\(path): tensor '\(tensor)' holds \(value), which no network computes with: the file is damaged, or its "
+                + "training failed; use another one"
         }
     }
 }

@@ -238,7 +238,7 @@ import Training
         #expect(problem("PatchGAN", 24).isEmpty)
         #expect(problem("PatchGAN", 22).contains("whose sides are 24 or more; 'data.crop' is 22"))
         #expect(problem("{architecture: PatchGAN, layers: 0}", 24).contains("recipe.yaml:5: PatchGAN's 'layers' is 0"))
-        #expect(problem("{architecture: UNetDiscriminatorSN, features: 0}", 24).contains("must be at least 1"))
+        #expect(problem("{architecture: UNetDiscriminatorSN, features: 0}", 24).contains("must be between 1 and 512"))
         #expect(
             problem("{architecture: PatchGAN, inputChannels: 1}", 24)
                 == "recipe.yaml:5: the discriminator works on 1 channel; pictures have 3")
@@ -274,7 +274,7 @@ import Training
         #expect(problem(minimal, "data.train.0.videos=[x]").contains("'data.train.0' needs one of"))
         #expect(problem(minimal, "losses.featureMatching=1").contains("needs a 'discriminator'"))
         #expect(problem(minimal, "perceptual={weight: 1}").contains("'perceptual.weights' is missing"))
-        #expect(problem(minimal, "generator={architecture: RealtimeSR, features: 0}").contains("at least 1"))
+        #expect(problem(minimal, "generator={architecture: RealtimeSR, features: 0}").contains("between 1 and 1024"))
         #expect(problem(minimal, "losses.l1=0").contains("no loss has a weight"))
         #expect((try? Recipe(path: "/nowhere.yaml")) == nil)
     }

@@ -206,7 +206,10 @@ private let rrdbnet = RRDBNet(features: 6, growth: 4, blocks: 2)
             (entry(good.replacing("\"convolutions\":2", with: "\"convolutions\":2000000000")), "convolutions"),
             (entry(good.replacing("\"features\":5", with: "\"features\":-5")), "features"),
             (entry(good.replacing("\"features\":5", with: "\"features\":9223372036854775807")), "features"),
-            (entry(good.replacing("\"features\":5", with: "\"features\":0")), "at least 1"),
+            (
+                entry(good.replacing("\"features\":5", with: "\"features\":0")),
+                "features' is 0; it must be between 1 and 1024"
+            ),
             (entry(good.replacing("\"outputScale\":2", with: "\"outputScale\":3")), "scale"),
             (entry(good.replacing("prelu", with: "gelu")), "not what upframe writes"),
             (entry(good, architecture: "Perceiver"), "Perceiver"),

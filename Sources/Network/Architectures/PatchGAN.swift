@@ -24,10 +24,13 @@ public struct PatchGAN: Discriminator {
     /// After the halvings two convolutions take a pixel each, and one is left.
     public var sides: PictureSides { PictureSides(from: 3 << layers) }
     public var problem: String? {
-        if min(inputChannels, features) < 1 {
-            return "\(Self.name)'s 'inputChannels' and 'features' must be at least 1"
-        }
-        return (1...8).contains(layers) ? nil : "\(Self.name)'s 'layers' is \(layers); it must be between 1 and 8"
+        Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
+                Hyperparameter("layers", layers, 1...8),
+            ])
     }
 
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {

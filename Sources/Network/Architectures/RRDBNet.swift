@@ -42,13 +42,22 @@ public struct RRDBNet: Architecture {
     }
 
     public var problem: String? {
-        if min(inputChannels, outputChannels, features, growth, unshuffle) < 1 || blocks < 0 {
-            return "RRDBNet's widths must be at least 1"
+        if let problem = Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
+                Hyperparameter("outputChannels", outputChannels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.widths),
+                Hyperparameter("growth", growth, Hyperparameter.widths),
+                Hyperparameter("blocks", blocks, Hyperparameter.depths),
+                Hyperparameter("upsamplings", upsamplings, 0...3),
+                Hyperparameter("unshuffle", unshuffle, Hyperparameter.folds),
+            ])
+        {
+            return problem
         }
-        guard (0...3).contains(upsamplings), (1 << upsamplings) % unshuffle == 0 else {
-            return "RRDBNet's unshuffle \(unshuffle) does not divide 2^\(upsamplings)"
-        }
-        return nil
+        return (1 << upsamplings) % unshuffle == 0
+            ? nil : "RRDBNet's unshuffle \(unshuffle) does not divide 2^\(upsamplings)"
     }
 
     /// ESRGAN, section 3.1: dense blocks begin small, and the trunk near the identity.

@@ -37,8 +37,15 @@ public struct RealtimeSR: Architecture {
     public var receptiveFieldRadius: Int { (convolutions + 2) * unshuffle }
 
     public var problem: String? {
-        min(channels, features, upscale, unshuffle) < 1 || convolutions < 0
-            ? "RealtimeSR's widths and factors must be at least 1" : nil
+        Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("channels", channels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.widths),
+                Hyperparameter("convolutions", convolutions, Hyperparameter.depths),
+                Hyperparameter("upscale", upscale, Hyperparameter.scales),
+                Hyperparameter("unshuffle", unshuffle, Hyperparameter.folds),
+            ])
     }
 
     /// The picture that is added to the enlarged input begins small.
@@ -79,6 +86,7 @@ public struct RealtimeSR: Architecture {
         else { return nil }
         let architecture = RealtimeSR(
             features: first[0], convolutions: last / 2 - 1, upscale: upscale, unshuffle: unshuffle)
+        guard architecture.problem == nil else { return nil }
         var keys: [String: String] = [:]
         for (name, shape) in architecture.graph(.nhwc(1, unshuffle, unshuffle, 3)).parameters {
             guard shapes[name] == shape else { return nil }

@@ -71,13 +71,21 @@ public struct SRVGGNetCompact: Architecture {
     public var receptiveFieldRadius: Int { convolutions + 2 + (outputScale == upscale ? 0 : 1) }
 
     public var problem: String? {
-        if min(inputChannels, features, upscale, outputScale) < 1 || convolutions < 0 {
-            return "SRVGGNetCompact's widths and factors must be at least 1"
+        if let problem = Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
+                Hyperparameter("outputChannels", outputChannels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.widths),
+                Hyperparameter("convolutions", convolutions, Hyperparameter.depths),
+                Hyperparameter("upscale", upscale, Hyperparameter.scales),
+                Hyperparameter("outputScale", outputScale, Hyperparameter.scales),
+            ])
+        {
+            return problem
         }
-        if inputChannels != outputChannels {
-            return "SRVGGNetCompact adds its input to its output, so both need the same number of channels"
-        }
-        return nil
+        return inputChannels == outputChannels
+            ? nil : "SRVGGNetCompact adds its input to its output, so both need the same number of channels"
     }
 
     /// The picture that is added to the enlarged input begins small.

@@ -17,7 +17,12 @@ public struct UNetDiscriminatorSN: Discriminator {
     /// Three halvings come back to where they began.
     public var sides: PictureSides { PictureSides(multiplesOf: 8) }
     public var problem: String? {
-        min(inputChannels, features) < 1 ? "\(Self.name)'s 'inputChannels' and 'features' must be at least 1" : nil
+        Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
+            ])
     }
 
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {

@@ -16,10 +16,17 @@ public struct VGGDiscriminator: Discriminator {
     /// The first linear layer's width depends on it.
     public var sides: PictureSides { PictureSides(only: size) }
     public var problem: String? {
-        if min(inputChannels, features) < 1 {
-            return "\(Self.name)'s 'inputChannels' and 'features' must be at least 1"
+        if let problem = Network.problem(
+            of: Self.name,
+            [
+                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
+                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
+                Hyperparameter("size", size, 32...4096),
+            ])
+        {
+            return problem
         }
-        return size < 32 || size % 32 != 0 ? "\(Self.name)'s 'size' is \(size); it must be a multiple of 32" : nil
+        return size % 32 == 0 ? nil : "\(Self.name)'s 'size' is \(size); it must be a multiple of 32"
     }
 
     public func judge(_ b: inout GraphBuilder, _ x: Value, _ buffers: inout NetworkBuffers) -> Judgement {

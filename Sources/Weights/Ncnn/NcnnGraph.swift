@@ -8,6 +8,12 @@ struct NcnnGraph {
     /// Bounds on intermediate shapes, so that shape arithmetic cannot overflow whatever a file asks for.
     private static let largestSide = 1 << 16
     private static let mostChannels = 1 << 20
+    /// Factor by which one layer can enlarge.
+    private static let largestFactor = 16
+    private static let largestKernel = 64
+    /// What operations and the like are numbered up to.
+    private static let mostKinds = 1000
+    private static let mostWeights = 1 << 31
 
     struct Record {
         let operation: Operation
@@ -86,11 +92,11 @@ struct NcnnGraph {
     /// How many channels a convolution reads: ncnn states it through the number of weights.
     private static func inputChannels(_ layer: NcnnLayer, path: String) throws(WeightError) -> Int {
         var reader = NcnnReader(layer, path: path)
-        let (outputs, width) = (try reader.integer(0, default: 0), try reader.integer(1, default: 0))
-        let (height, weights) = (try reader.integer(11, default: width), try reader.integer(6, default: 0))
-        guard outputs >= 1, width >= 1, height >= 1, max(outputs, width, height) <= mostChannels else {
-            throw reader.problem("its sizes are not valid")
-        }
+        let outputs = try reader.integer(0, "outputs", default: 0, in: 1...mostChannels)
+        let width = try reader.integer(1, "kernel width", default: 0, in: 1...largestKernel)
+        let height = try reader.integer(11, "kernel height", default: width, in: 1...largestKernel)
+        let weights = try reader.integer(6, "weights", default: 0, in: 1...mostWeights)
+        guard outputs >= 1, width >= 1 else { throw reader.problem("does not state its outputs and kernel") }
         let each = outputs * width * height
         guard weights >= each, weights % each == 0, weights / each <= mostChannels else {
             throw reader.problem("\(weights) weights do not divide among \(outputs) outputs of \(height)x\(width)")
@@ -145,12 +151,12 @@ struct NcnnGraph {
     private static let converters: [String: Converter] = [
         "Convolution": { (g, r, x) throws(WeightError) in try g.convolution(&r, x) },
         "PReLU": { (g, r, x) throws(WeightError) in
-            let slopes = try r.integer(0, default: 0)
-            guard slopes >= 1, slopes <= mostChannels else { throw r.problem("has \(slopes) slopes") }
+            let slopes = try r.integer(0, "slopes", default: 0, in: 1...mostChannels)
+            guard slopes >= 1 else { throw r.problem("does not state its slopes") }
             return try g.apply(.prelu, x + [g.parameter(r.layer, "slope", [slopes])], r)
         },
         "ReLU": { (g, r, x) throws(WeightError) in
-            try g.apply(.activation(.leakyReLU(slope: r.float(0, default: 0))), x, r)
+            try g.apply(.activation(.leakyReLU(slope: r.float(0, "slope", default: 0))), x, r)
         },
         "Sigmoid": { (g, r, x) throws(WeightError) in try g.apply(.activation(.sigmoid), x, r) },
         "TanH": { (g, r, x) throws(WeightError) in try g.apply(.activation(.tanh), x, r) },
@@ -161,26 +167,23 @@ struct NcnnGraph {
         },
         "PixelShuffle": { (g, r, x) throws(WeightError) in
             try r.expect(1, 0, "another order of channels")
-            return try g.apply(.pixelShuffle(factor: try g.factor(r, r.integer(0, default: 1))), x, r)
+            let factor = try r.integer(0, "factor", default: 1, in: 1...largestFactor)
+            return try g.apply(.pixelShuffle(factor: factor), x, r)
         },
         "BinaryOp": { (g, r, x) throws(WeightError) in try g.binary(&r, x) },
         "Eltwise": { (g, r, x) throws(WeightError) in try g.eltwise(&r, x) },
         "Interp": { (g, r, x) throws(WeightError) in try g.interp(&r, x) },
     ]
 
-    private func factor(_ reader: NcnnReader, _ value: Int) throws(WeightError) -> Int {
-        guard (1...16).contains(value) else { throw reader.problem("its factor is \(value)") }
-        return value
-    }
-
     private mutating func convolution(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
         guard x.count == 1 else { throw r.problem("has \(x.count) inputs, not 1") }
         let inputs = try Self.inputChannels(r.layer, path: path)
-        let (outputs, width) = (try r.integer(0, default: 0), try r.integer(1, default: 0))
-        let height = try r.integer(11, default: width)
-        _ = try r.integer(6, default: 0)
-        let stride = try r.integer(3, default: 1)
-        let padding = try r.integer(4, default: 0)
+        let outputs = try r.integer(0, "outputs", default: 0, in: 1...Self.mostChannels)
+        let width = try r.integer(1, "kernel width", default: 0, in: 1...Self.largestKernel)
+        let height = try r.integer(11, "kernel height", default: width, in: 1...Self.largestKernel)
+        _ = try r.integer(6, "weights", default: 0, in: 1...Self.mostWeights)
+        let stride = try r.integer(3, "stride", default: 1, in: 1...16)
+        let padding = try r.integer(4, "padding", default: 0, in: 0...64)
         try r.expect(2, 1, "dilation")
         try r.expect(12, 1, "dilation")
         try r.expect(13, stride, "a stride that differs along x and y")
@@ -188,16 +191,15 @@ struct NcnnGraph {
         try r.expect(8, 0, "8-bit weights")
         try r.expect(18, 0, "padding with another value than 0")
         try r.expect(19, 0, "weights that are not in the file")
-        guard (1...16).contains(stride), (0...64).contains(padding), width <= 64, height <= 64 else {
-            throw r.problem("stride \(stride), padding \(padding), kernel \(height)x\(width) is not supported")
-        }
         let weight = parameter(r.layer, "weight", [outputs, inputs, height, width], flagged: true)
         var operands = [x[0], weight]
-        if try r.integer(5, default: 0) != 0 { operands.append(parameter(r.layer, "bias", [outputs])) }
+        if try r.integer(5, "bias", default: 0, in: 0...1) != 0 {
+            operands.append(parameter(r.layer, "bias", [outputs]))
+        }
         let y = try apply(.convolution(stride: stride, padding: padding, groups: 1), operands, r)
 
-        let kind = try r.integer(9, default: 0)
-        let values = try r.floats(10)
+        let kind = try r.integer(9, "activation", default: 0, in: 0...Self.mostKinds)
+        let values = try r.floats(10, "of the activation")
         switch (kind, values.count) {
         case (0, _): return y
         case (1, _): return try apply(.activation(.relu), [y], r)
@@ -208,9 +210,9 @@ struct NcnnGraph {
     }
 
     private mutating func binary(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
-        let operation = try r.integer(0, default: 0)
-        let withScalar = try r.integer(1, default: 0) != 0
-        let scalar = try r.float(2, default: 0)
+        let operation = try r.integer(0, "operation", default: 0, in: 0...Self.mostKinds)
+        let withScalar = try r.integer(1, "with a number", default: 0, in: 0...1) != 0
+        let scalar = try r.float(2, "number", default: 0)
         switch (operation, withScalar) {
         case (0, false): return try apply(.add, x, r)
         case (2, false): return try apply(.multiply, x, r)
@@ -222,8 +224,8 @@ struct NcnnGraph {
 
     /// A product, or a sum with a coefficient for each operand.
     private mutating func eltwise(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
-        let operation = try r.integer(0, default: 0)
-        let coefficients = try r.floats(1)
+        let operation = try r.integer(0, "operation", default: 0, in: 0...Self.mostKinds)
+        let coefficients = try r.floats(1, "coefficients")
         guard x.count == 2 else { throw r.problem("has \(x.count) inputs, not 2") }
         guard operation == 1 else {
             guard operation == 0, coefficients.isEmpty else {
@@ -242,14 +244,15 @@ struct NcnnGraph {
     }
 
     private mutating func interp(_ r: inout NcnnReader, _ x: [Value]) throws(WeightError) -> Value {
-        let kind = try r.integer(0, default: 0)
-        let (vertical, horizontal) = (try r.float(1, default: 1), try r.float(2, default: 1))
+        let kind = try r.integer(0, "filter", default: 0, in: 0...Self.mostKinds)
+        let vertical = try r.float(1, "vertical factor", default: 1)
+        let horizontal = try r.float(2, "horizontal factor", default: 1)
         try r.expect(3, 0, "a resize to a fixed height")
         try r.expect(4, 0, "a resize to a fixed width")
         try r.expect(5, 0, "a resize to another blob's size")
         try r.expect(6, 0, "a resize with aligned corners")
         guard x.count == 1 else { throw r.problem("has \(x.count) inputs, not 1") }
-        guard vertical == horizontal, vertical > 0, vertical <= 16 else {
+        guard vertical == horizontal, vertical > 0, vertical <= Float(Self.largestFactor) else {
             throw r.problem("a resize by \(horizontal)x\(vertical) is not supported")
         }
         if kind == 1 {

@@ -14,14 +14,20 @@ enum NcnnImporter {
             throw .unsupportedFormat(
                 path: path, format: "an ncnn graph", remedy: "name it NAME.param, with NAME.bin beside it")
         }
-        guard file.count <= SafetensorsFile.largestHeader,
-            let text = String(validating: try file.bytes(0..<file.count), as: UTF8.self)
-        else { throw .notWeights(path: path) }
-        let theirs = try NcnnGraph(NcnnParam(text: text, path: path))
+        guard file.count <= NcnnParam.largestFile else {
+            throw .corruptHeader(
+                path: path, reason: "it has \(file.count) bytes; a graph has \(NcnnParam.largestFile) at most")
+        }
+        let theirs = try NcnnGraph(NcnnParam(try file.bytes(0..<file.count), path: path))
         let (architecture, pairs) = try recognise(theirs)
-        var blobs = try readBlobs(theirs.blobs, ByteFile(path.dropLast(6) + ".bin"))
+        let weights = try ByteFile(path.dropLast(6) + ".bin")
+        var blobs = try readBlobs(theirs.blobs, weights)
         var parameters: Parameters = [:]
-        for (ours, blob) in pairs { parameters[ours] = blobs.removeValue(forKey: blob) }
+        for (ours, blob) in pairs.sorted(by: { precedesInBytes($0.key, $1.key) }) {
+            guard let tensor = blobs.removeValue(forKey: blob) else { continue }
+            try checkFinite(tensor, ours, path: weights.path)
+            parameters[ours] = tensor
+        }
         return Model(architecture: architecture, parameters: parameters)
     }
 
