@@ -153,7 +153,12 @@ let package = Package(
                 "CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute",
                 "Threads",
             ]),
-        tests("CommandTests", ["upframe", "Catalogue", "Media", "Network", "Tensor", "Weights"]),
+        tests(
+            "CommandTests",
+            [
+                "upframe", "Catalogue", "Media", "Network", "Tensor", "Weights",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

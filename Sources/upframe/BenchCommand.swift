@@ -4,6 +4,8 @@ internal import Measure
 internal import Media
 internal import Network
 internal import Pipeline
+internal import Tensor
+internal import Weights
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,31 +29,38 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Start here in the input.", valueName: "time")) var start: String?
     @Option(help: ArgumentHelp("Read so much of the input.", valueName: "time")) var duration: String?
     @Option(help: ArgumentHelp("The encoder's preset.", valueName: "name")) var preset: String?
-    @Option(help: ArgumentHelp("Timed runs of the network; as many as fit into 5 s if not given.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Timed runs of the network; as many as fit into 5 s if not given.", valueName: "n"),
+        transform: number(in: OptionRange.runs))
     var runs: Int?
     @Option(help: ArgumentHelp("auto, off or N, as for upscale.", valueName: "auto|off|N")) var tile = "auto"
     @Flag(help: "Only the network.") var networkOnly = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-        if let size, parseSize(size) == nil { throw ValidationError("--size \(size): expected WxH, as 640x360") }
-        if let runs, runs < 1 { throw ValidationError("--runs \(runs): expected 1 or more") }
-        for (name, text) in [("--start", start), ("--duration", duration)] {
-            if let text, parseTime(text) == nil { throw ValidationError("\(name) \(text): expected seconds or h:m:s") }
+        if let size, parseSize(size) == nil {
+            throw ValidationError("--size \(size): expected WxH, as 640x360, 65536 at most")
         }
-        guard tile == "auto" || tile == "off" || (Int(tile) ?? 0) >= 16 else {
-            throw ValidationError("--tile \(tile): expected auto, off or a number of at least 16")
+        for (name, text) in [("--start", start), ("--duration", duration)] {
+            if let text, parseTime(text) == nil {
+                throw ValidationError("\(name) \(text): expected seconds or h:m:s, 1e9 s at most")
+            }
+        }
+        guard parseTiling(tile) != nil else {
+            throw ValidationError("--tile \(tile): expected auto, off or a number between 16 and 65536")
         }
     }
 
     func run() throws {
         let display = ProgressDisplay(.auto, isQuiet: json)
+        if let output, fileExists(output), !output.hasPrefix("/dev/") {
+            throw CommandFailure(code: 1, message: "\(output): exists already; choose another name.")
+        }
         let name = model.model ?? defaultModel(for: nil)
         if let input { _ = try MediaReader(path: input) }
         let loaded = try loadModel(name, display)
         let executor = try model.openExecutor()
-        let tiling = tile == "auto" ? Tiling.automatic : tile == "off" ? .off : .size(Int(tile)!)
-        let benchmark = Benchmark(model: loaded, name: name, executor: executor, tiling: tiling)
+        let benchmark = Benchmark(model: loaded, name: name, executor: executor, tiling: parseTiling(tile)!)
 
         var width = 640
         var height = 360
@@ -61,6 +70,7 @@ struct BenchCommand: ParsableCommand {
             let video = try MediaReader(path: input).video
             (width, height) = (video.width, video.height)
         }
+        try checkMemory(loaded, width: width, height: height)
         var report = try benchmark.network(width: width, height: height, runs: runs)
         if !networkOnly {
             let folder =
@@ -68,6 +78,10 @@ struct BenchCommand: ParsableCommand {
                 + "/upframe-bench-\(ProcessInfo.processInfo.processIdentifier)"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: folder) }
+            Interruption.handle {
+                try? FileManager.default.removeItem(atPath: folder)
+                Interruption.end()
+            }
             var clip = input
             if clip == nil {
                 // Five to ten seconds of work, so that filling and draining the pipeline weigh little.
@@ -81,13 +95,21 @@ struct BenchCommand: ParsableCommand {
             var reader = ReaderOptions()
             reader.start = start.flatMap(parseTime)
             reader.duration = duration.flatMap(parseTime)
-            Interruption.handle(nil)
             try benchmark.pipeline(
                 &report, input: clip!, output: output ?? folder + "/out.mp4", reader: reader,
                 encoder: EncoderSettings(preset: preset), target: .model, progress: display.show)
             display.clear()
         }
         print(json ? try jsonText(report) : text(report))
+    }
+
+    /// Pictures of floats, the network's input and result and what is made of them, must fit before they are made.
+    private func checkMemory(_ model: Model, width: Int, height: Int) throws {
+        let scale = Double(model.descriptor.scale * model.descriptor.scale)
+        let channels = Double(model.descriptor.inputChannels) + scale * Double(model.descriptor.outputChannels)
+        try HostMemory.require(
+            Double(width) * Double(height) * channels * 8, for: "a picture of \(width)x\(height) pixels",
+            remedy: "choose a smaller --size")
     }
 
     private func text(_ report: BenchmarkReport) -> String {

@@ -22,7 +22,9 @@ struct CompareCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write a picture or video with A left and B right of a line.", valueName: "file"))
     var wipe: String?
     @Option(help: ArgumentHelp("FFmpeg's name of the encoder for those.", valueName: "name")) var videoCodec: String?
-    @Option(help: ArgumentHelp("Their quality, lower is better.", valueName: "n")) var crf: Double?
+    @Option(
+        help: ArgumentHelp("Their quality, lower is better.", valueName: "n"), transform: number(in: OptionRange.crf))
+    var crf: Double?
     @Flag(help: "Replace existing files.") var overwrite = false
     @Flag(help: "JSON instead of a table, with every frame.") var json = false
 

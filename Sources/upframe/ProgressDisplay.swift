@@ -35,8 +35,8 @@ final class ProgressDisplay: Sendable {
     /// A line for people, before or after the bar; JSON has its own events.
     func note(_ text: String) {
         if isQuiet { return }
-        if style == .json { return write(Event(event: "note", message: text)) }
-        standardError("upframe: \(text)\n")
+        if style == .json { return write(Event(event: "note", message: shown(text))) }
+        say(text)
     }
 
     func show(_ progress: Progress) {
@@ -50,7 +50,7 @@ final class ProgressDisplay: Sendable {
         }
         guard due, style != .none else { return }
         if style == .json { return write(Event(event: "progress", progress)) }
-        if style == .plain { return standardError("upframe: \(line(progress))\n") }
+        if style == .plain { return say(line(progress)) }
         standardError("\r\u{1B}[2K" + bar(progress))
     }
 
@@ -73,26 +73,26 @@ final class ProgressDisplay: Sendable {
             let frames = summary.frames == 1 ? "1 frame" : "\(summary.frames) frames"
             let verb = summary.writtenTo != nil ? "wrote \(frames) to \(output)" : "stopped before the first frame"
             let slowest = last.slowestStage.map { ", slowest stage: \($0.name)" } ?? ""
-            standardError(
-                "upframe: \(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "
-                    + "(\(decimals(last.framesPerSecond)) fps\(slowest))\n")
-            if summary.readerGone { standardError("upframe: the reader of \(output) stopped reading\n") }
+            say(
+                "\(summary.interrupted ? "interrupted; " : "")\(verb) in \(clock(summary.elapsedSeconds)) "
+                    + "(\(decimals(last.framesPerSecond)) fps\(slowest))")
+            if summary.readerGone { say("the reader of \(output) stopped reading") }
             if summary.isLive || summary.governor != nil {
                 let milliseconds = { (seconds: Double) in "\(decimals(seconds * 1000)) ms" }
                 let latency = summary.latency
-                standardError(
-                    "upframe: latency \(milliseconds(latency.medianSeconds)) median, \(milliseconds(latency.p99Seconds)) "
-                        + "p99, \(milliseconds(latency.maximumSeconds)) at most\n")
+                say(
+                    "latency \(milliseconds(latency.medianSeconds)) median, \(milliseconds(latency.p99Seconds)) "
+                        + "p99, \(milliseconds(latency.maximumSeconds)) at most")
             }
             if let governor = summary.governor {
                 let rungs = governor.framesByRung.enumerated().map { "\($1) by model \($0 + 1)" }
-                standardError(
-                    "upframe: real time: \(rungs.joined(separator: ", ")), \(governor.repeatedFrames) shown again; "
-                        + "\(governor.stepsDown) steps down, \(governor.stepsUp) up\n")
+                say(
+                    "real time: \(rungs.joined(separator: ", ")), \(governor.repeatedFrames) shown again; "
+                        + "\(governor.stepsDown) steps down, \(governor.stepsUp) up")
             }
             if let share = summary.reuse?.savedShare, share >= 0.01 {
-                standardError(
-                    "upframe: \(Int((share * 100).rounded())) % of the frames' area had not changed and was reused\n")
+                say(
+                    "\(Int((share * 100).rounded())) % of the frames' area had not changed and was reused")
             }
         }
     }
@@ -174,7 +174,7 @@ final class ProgressDisplay: Sendable {
     private func write(_ event: Event) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if let data = try? encoder.encode(event) { standardError(String(decoding: data, as: UTF8.self) + "\n") }
+        if let data = try? encoder.encode(event) { standardError(plainJSON(data) + "\n") }
     }
 }
 

@@ -23,7 +23,8 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How a GPU stores activations: fp16 or fp32.", valueName: "fp16|fp32"))
     var precision: String?
 
-    @Option(help: ArgumentHelp("Worker threads on the CPU.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Worker threads on the CPU.", valueName: "n"), transform: number(in: OptionRange.threads))
     var threads: Int?
 
     func validate() throws {
@@ -33,7 +34,6 @@ struct ModelOptions: ParsableArguments {
         if let precision, StoragePrecision(rawValue: precision) == nil {
             throw ValidationError("--precision \(precision): expected fp16 or fp32")
         }
-        if let threads, threads < 1 { throw ValidationError("--threads \(threads): expected 1 or more") }
     }
 
     /// The device, or all of several.
@@ -53,25 +53,4 @@ struct ModelOptions: ParsableArguments {
         }
         return try device.open(precision: precision.flatMap(StoragePrecision.init), threads: threads)
     }
-}
-
-/// "1280x720"
-func parseSize(_ text: String) -> (width: Int, height: Int)? {
-    let parts = text.split(separator: "x", omittingEmptySubsequences: false)
-    guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]), width > 0, height > 0,
-        width <= 65536, height <= 65536
-    else { return nil }
-    return (width, height)
-}
-
-/// "90", "1:30", "0:01:30.5": seconds, not negative.
-func parseTime(_ text: String) -> Double? {
-    var seconds = 0.0
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard (1...3).contains(parts.count) else { return nil }
-    for part in parts {
-        guard let value = Double(part), value >= 0, value.isFinite else { return nil }
-        seconds = seconds * 60 + value
-    }
-    return seconds
 }

@@ -22,9 +22,9 @@ final class TrainingDisplay {
 
     func note(_ text: String) {
         if isQuiet { return }
-        if style == .json { return write(Event(event: "note", message: text)) }
+        if style == .json { return write(Event(event: "note", message: shown(text))) }
         clear()
-        standardError("upframe: \(text)\n")
+        say(text)
     }
 
     func show(_ progress: TrainingProgress) {
@@ -39,7 +39,7 @@ final class TrainingDisplay {
                     event: "progress", step: progress.step, steps: progress.steps,
                     stepsPerSecond: progress.stepsPerSecond, remainingSeconds: progress.remainingSeconds,
                     losses: progress.losses, validation: progress.validation, waitedShare: progress.waitedShare))
-        case .plain: standardError("upframe: \(line(progress))\n")
+        case .plain: say(line(progress))
         default:
             var window = winsize()
             let columns = ioctl(2, UInt(TIOCGWINSZ), &window) == 0 && window.ws_col > 0 ? Int(window.ws_col) : 80
@@ -56,11 +56,11 @@ final class TrainingDisplay {
                     waitedShare: summary.waitedShare, model: summary.model, report: summary.report))
         } else if style != .none {
             let best = summary.best.map { ", best \(decimals($0)) at step \(summary.bestStep!)" } ?? ""
-            standardError(
-                "upframe: \(summary.interrupted ? "interrupted; saved" : "trained") \(summary.step) of \(summary.steps) "
+            say(
+                "\(summary.interrupted ? "interrupted; saved" : "trained") \(summary.step) of \(summary.steps) "
                     + "steps in \(clock(summary.seconds))\(best), "
-                    + "\(decimals(summary.waitedShare * 100)) % waiting for data\n")
-            standardError("upframe: weights: \(summary.model), report: \(summary.report)\n")
+                    + "\(decimals(summary.waitedShare * 100)) % waiting for data")
+            say("weights: \(summary.model), report: \(summary.report)")
         }
     }
 
@@ -103,7 +103,7 @@ final class TrainingDisplay {
     private func write(_ event: Event) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if let data = try? encoder.encode(event) { standardError(String(decoding: data, as: UTF8.self) + "\n") }
+        if let data = try? encoder.encode(event) { standardError(plainJSON(data) + "\n") }
     }
 }
 

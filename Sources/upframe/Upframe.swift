@@ -4,6 +4,7 @@
 // codes: 0 done, 1 failed, 2 the command line is wrong, 130 interrupted.
 
 internal import ArgumentParser
+internal import Catalogue
 
 #if canImport(Glibc)
     internal import Glibc
@@ -43,8 +44,10 @@ struct Upframe: ParsableCommand {
             try command.run()
             try StandardStreams.flush()
         } catch let error as CommandFailure {
-            standardError("upframe: \(error.message)\n")
+            say(error.message)
             terminate(error.code)
+        } catch CatalogueError.interrupted {
+            terminate(130)
         } catch {
             if let status = error as? ExitCode { terminate(status.rawValue) }
             // ArgumentParser's own: help and version are no errors, the rest is a wrong command line.
@@ -52,17 +55,16 @@ struct Upframe: ParsableCommand {
             if status == .success {
                 print(fullMessage(for: error))
                 do { try StandardStreams.flush() } catch {
-                    standardError("upframe: \((error as? CommandFailure)?.message ?? "\(error)")\n")
+                    say((error as? CommandFailure)?.message ?? "\(error)")
                     terminate(1)
                 }
                 terminate(0)
             }
             if status == .validationFailure {
-                let line = message(for: error).split(separator: "\n").joined(separator: " ")
-                standardError("upframe: \(line); see 'upframe --help'\n")
+                say(message(for: error).split(separator: "\n").joined(separator: " "), "; see 'upframe --help'")
                 terminate(2)
             }
-            standardError("upframe: \(error)\n")
+            say("\(error)")
             terminate(1)
         }
     }
@@ -79,6 +81,11 @@ struct CommandFailure: Error {
 
 /// Ends the process. (`exit` alone means ArgumentParser's method inside a command.)
 private func terminate(_ code: Int32) -> Never { exit(code) }
+
+/// Tells people something, on one line of standard error.
+///
+/// - Parameter ending: what follows `text` even where that is too long to be shown whole.
+func say(_ text: String, _ ending: String = "") { standardError("upframe: \(shown(text))\(ending)\n") }
 
 /// Writes words to standard error, whole: one call, no buffer.
 func standardError(_ text: String) {

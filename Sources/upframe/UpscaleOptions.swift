@@ -4,7 +4,9 @@ internal import Pipeline
 
 /// How large the output shall be.
 struct SizeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Output size as a factor of the input's, such as 1.5.", valueName: "factor"))
+    @Option(
+        help: ArgumentHelp("Output size as a factor of the input's, such as 1.5.", valueName: "factor"),
+        transform: number(in: OptionRange.scale))
     var scale: Double?
     @Option(help: ArgumentHelp("Exact output size (with raw input: the input's).", valueName: "WxH"))
     var size: String?
@@ -13,9 +15,10 @@ struct SizeOptions: ParsableArguments {
 
     func validate() throws {
         if scale != nil, fit != nil { throw ValidationError("--scale and --fit exclude one another") }
-        if let scale, !(scale > 0 && scale <= 64) { throw ValidationError("--scale \(scale): expected 0 to 64") }
         for (name, text) in [("--size", size), ("--fit", fit)] {
-            if let text, parseSize(text) == nil { throw ValidationError("\(name) \(text): expected WxH, as 1920x1080") }
+            if let text, parseSize(text) == nil {
+                throw ValidationError("\(name) \(text): expected WxH, as 1920x1080, 65536 at most")
+            }
         }
     }
 
@@ -57,9 +60,13 @@ struct InputOptions: ParsableArguments {
 
     func validate() throws {
         for (name, text) in [("--start", start), ("--duration", duration)] {
-            if let text, parseTime(text) == nil { throw ValidationError("\(name) \(text): expected seconds or h:m:s") }
+            if let text, parseTime(text) == nil {
+                throw ValidationError("\(name) \(text): expected seconds or h:m:s, 1e9 s at most")
+            }
         }
-        if let rate, parseRate(rate) == nil { throw ValidationError("--rate \(rate): expected 25 or 30000/1001") }
+        if let rate, parseRate(rate) == nil {
+            throw ValidationError("--rate \(rate): expected 0.001 to 1000 frames a second, as 25 or 30000/1001")
+        }
         guard Deinterlacing(rawValue: deinterlace) != nil else {
             throw ValidationError("--deinterlace \(deinterlace): expected auto, off or on")
         }
@@ -90,7 +97,9 @@ struct OutputOptions: ParsableArguments {
     var outputFormat: String?
     @Option(help: ArgumentHelp("FFmpeg's name of the encoder: libx264, libx265, …", valueName: "name"))
     var videoCodec: String?
-    @Option(help: ArgumentHelp("Constant quality, lower is better; 18 where the encoder has it.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Constant quality, lower is better; 18 where the encoder has it.", valueName: "n"),
+        transform: number(in: OptionRange.crf))
     var crf: Double?
     @Option(help: ArgumentHelp("The encoder's preset.", valueName: "name")) var preset: String?
     @Option(help: ArgumentHelp("Any option of the encoder; may be given again.", valueName: "k=v"))
@@ -122,7 +131,8 @@ struct RealtimeOptions: ParsableArguments {
     @Flag(help: "Hold the source's frame rate: use --cheaper-model, or show a result again, rather than be late.")
     var realtime = false
     @Option(
-        help: ArgumentHelp("With --realtime: the longest that a frame may take from end to end.", valueName: "seconds"))
+        help: ArgumentHelp("With --realtime: the longest that a frame may take from end to end.", valueName: "seconds"),
+        transform: number(in: OptionRange.latency))
     var maxLatency = 0.5
     @Option(
         help: ArgumentHelp(
@@ -131,9 +141,6 @@ struct RealtimeOptions: ParsableArguments {
     var cheaperModel: [String] = []
 
     func validate() throws {
-        guard maxLatency > 0, maxLatency.isFinite else {
-            throw ValidationError("--max-latency \(maxLatency): expected seconds, more than 0")
-        }
         guard realtime || cheaperModel.isEmpty else { throw ValidationError("--cheaper-model goes with --realtime") }
     }
 }
@@ -155,53 +162,15 @@ struct WorkOptions: ParsableArguments {
     )
     var reuse = "auto"
 
-    var tiling: Tiling? {
-        switch tile {
-        case "auto": .automatic
-        case "off": .off
-        default: Int(tile).flatMap { $0 >= 16 ? .size($0) : nil }
-        }
-    }
+    var tiling: Tiling? { parseTiling(tile) }
 
     func validate() throws {
         guard tiling != nil else {
-            throw ValidationError("--tile \(tile): expected auto, off or a number of at least 16")
+            throw ValidationError("--tile \(tile): expected auto, off or a number between 16 and 65536")
         }
         if let memoryLimit, parseBytes(memoryLimit) == nil {
-            throw ValidationError("--memory-limit \(memoryLimit): expected bytes, as 800M or 4G")
+            throw ValidationError("--memory-limit \(memoryLimit): expected bytes, as 800M or 4G, 1e15 at most")
         }
         guard ["auto", "off"].contains(reuse) else { throw ValidationError("--reuse \(reuse): expected auto or off") }
     }
-}
-
-/// "25", "29.97", "30000/1001": frames a second, more than 0.
-func parseRate(_ text: String) -> Rational? {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.count == 2, let numerator = Int(parts[0]), let denominator = Int(parts[1]), numerator > 0, denominator > 0
-    {
-        return Rational(numerator, denominator)
-    }
-    guard parts.count == 1, let value = Double(text), value > 0, value <= 1000 else { return nil }
-    // The rates of NTSC are not what their two decimals say.
-    for base in [24, 30, 60, 120] where abs(value - Double(base) * 1000 / 1001) < 0.005 {
-        return Rational(base * 1000, 1001)
-    }
-    return Rational(Int((value * 1000).rounded()), 1000)
-}
-
-/// "800M", "4G", "4GiB", "65536": bytes, by powers of 1024.
-func parseBytes(_ text: String) -> Int? {
-    var rest = text[...]
-    for suffix in ["iB", "B"] where rest.hasSuffix(suffix) {
-        rest = rest.dropLast(suffix.count)
-        break
-    }
-    var shift = 0
-    if let last = rest.last, let step = ["K", "M", "G", "T"].firstIndex(of: last.uppercased()) {
-        shift = 10 * (step + 1)
-        rest = rest.dropLast()
-    }
-    guard let number = Double(rest), number > 0, number.isFinite else { return nil }
-    let bytes = number * Double(1 << shift)
-    return bytes >= 1 && bytes < 1e15 ? Int(bytes) : nil
 }

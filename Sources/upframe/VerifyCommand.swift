@@ -42,9 +42,9 @@ struct VerifyCommand: ParsableCommand {
     }
 
     private func text(_ verification: Verification) -> String {
-        let shown = verification.findings.filter { !differences || $0.result != .ok }
-        var rows = shown.isEmpty ? [] : [["STREAM", "WHAT", "IN", "OUT", "RESULT", ""]]
-        for finding in shown {
+        let listed = verification.findings.filter { !differences || $0.result != .ok }
+        var rows = listed.isEmpty ? [] : [["STREAM", "WHAT", "IN", "OUT", "RESULT", ""]]
+        for finding in listed {
             rows.append([
                 finding.stream, finding.what, shortened(finding.input), shortened(finding.output),
                 finding.result.rawValue, finding.note,
@@ -55,7 +55,7 @@ struct VerifyCommand: ParsableCommand {
             verification.passed
             ? "All \(count) checks passed: nothing but the pixels changed."
             : "\(verification.losses) of \(count) checks failed: \(failures(verification).joined(separator: ", "))."
-        return (rows.isEmpty ? "" : table(rows) + "\n") + verdict
+        return (rows.isEmpty ? "" : table(rows) + "\n") + shown(verdict)
     }
 
     private func failures(_ verification: Verification) -> [String] {
