@@ -103,8 +103,8 @@ let package = Package(
         room(
             "TrainingRun",
             [
-                "Tensor", "Network", "Training", "Datasets", "Degradation", "RunRecords", "Metrics", "Resampling",
-                "Media",
+                "Planning", "Tensor", "Network", "Training", "Datasets", "Degradation", "RunRecords", "Metrics",
+                "Resampling", "Media",
                 "Weights", "Catalogue", .product(name: "Yams", package: "Yams"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
@@ -142,7 +142,9 @@ let package = Package(
         tests("TrainingTests", ["Training", "Reference", "CPUExecutor", "VulkanExecutor", "Weights"]),
         tests("DegradationTests", ["Degradation", "Media", "Weights"]),
         tests("RunRecordsTests", ["RunRecords", "Tensor", "Weights"]),
-        tests("TrainingRunTests", ["TrainingRun", "Degradation", "CPUExecutor", "Media", "RunRecords", "Weights"]),
+        tests(
+            "TrainingRunTests",
+            ["TrainingRun", "Planning", "Degradation", "CPUExecutor", "Media", "RunRecords", "Weights"]),
         tests("WeightsTests", ["Weights", "Catalogue"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),

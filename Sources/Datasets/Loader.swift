@@ -65,6 +65,7 @@ public final class Loader<Batch: Sendable>: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - start: the number of the first batch.
+    ///   - count: threads; fewer where the system has no room for so many.
     ///   - depth: batches that may lie ready or in work; fewer than the threads leave some of them idle.
     ///   - make: makes a batch by its number. Runs on several threads at once, and must not touch the loader.
     /// - Precondition: `threads` and `depth` are at least 1.
@@ -74,7 +75,11 @@ public final class Loader<Batch: Sendable>: @unchecked Sendable {
         precondition(count >= 1 && depth >= 1)
         let state = State(start: start, depth: depth, make: make)
         self.state = state
-        threads = (0..<count).map { number in WorkerThread("loader \(number)") { state.work() } }
+        var threads = [WorkerThread("loader 0") { state.work() }]
+        while threads.count < count,
+            let thread = WorkerThread(ifPossible: "loader \(threads.count)", { state.work() })
+        { threads.append(thread) }
+        self.threads = threads
     }
 
     deinit { cancel() }

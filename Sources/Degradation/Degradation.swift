@@ -23,6 +23,7 @@
 /// What is wrong with a recipe or with its use. `description` is one line: the thing by name, then what to do.
 public enum DegradationError: Error, Sendable, Equatable, CustomStringConvertible {
     case badSetting(key: String, reason: String)
+    case outOfRange(key: String, value: String, range: ClosedRange<Double>)
     case unknownPreset(name: String)
     /// libjpeg's words.
     case jpegFailed(reason: String)
@@ -30,6 +31,8 @@ public enum DegradationError: Error, Sendable, Equatable, CustomStringConvertibl
     public var description: String {
         switch self {
         case .badSetting(let key, let reason): "degradation: \(key) \(reason)."
+        case .outOfRange(let key, let value, let range):
+            "degradation: \(key) is \(value); it must lie between \(range.lowerBound) and \(range.upperBound)."
         case .unknownPreset(let name):
             "degradation: no preset is called \(name); there are "
                 + DegradationRecipe.presetNames.joined(separator: ", ") + "."

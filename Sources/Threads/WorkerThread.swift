@@ -38,20 +38,29 @@ public final class WorkerThread: @unchecked Sendable {
     }
 
     /// Starts at once.
-    public init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    public convenience init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        // Only a system out of threads fails here; nothing sensible can go on.
+        self.init(ifPossible: name, body)!
+    }
+
+    /// Starts at once; nil where the system, or the process's limit of memory, has no room for another thread.
+    public init?(ifPossible name: String, _ body: @escaping @Sendable () -> Void) {
         let retained = Unmanaged.passRetained(
             Body {
                 nameThread(name)
                 body()
             })
+        let argument = retained.toOpaque()
         let status = pthread_create(
             &handle, nil,
             { argument in
                 Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
                 return nil
-            }, retained.toOpaque())
-        // Only a system out of threads fails here; nothing sensible can go on.
-        precondition(status == 0, "no thread could be started (errno \(status))")
+            }, argument)
+        guard status == 0 else {
+            retained.release()
+            return nil
+        }
     }
 
     public func join() { pthread_join(handle, nil) }

@@ -39,11 +39,20 @@ struct Checkpoint {
         guard FileManager.default.fileExists(atPath: path) else { throw TrainingRunError.noCheckpoint(path: path) }
         let file = try SafetensorsFile(path: path)
         guard let text = file.metadata[Self.key],
-            let counts = try? JSONDecoder().decode(Counts.self, from: Data(text.utf8)), counts.format == 1
+            let counts = try? JSONDecoder().decode(Counts.self, from: Data(text.utf8)), counts.format == 1,
+            Self.isCountable(text), min(counts.trainer.step, counts.trainer.failures) >= 0,
+            min(counts.trainer.generatorSteps, counts.trainer.discriminatorSteps) >= 0
         else { throw TrainingRunError.notACheckpoint(path: path) }
         self.counts = counts
         tensors = [:]
         for name in file.entries.keys { tensors[name] = try file.tensor(name) }
+    }
+
+    /// Whether every whole number has at most 15 digits, and so can be counted on from.
+    private static func isCountable(_ text: String) -> Bool {
+        text.utf8.split { !"0123456789.eE".utf8.contains($0) }.allSatisfy { number in
+            number.count <= 15 || number.contains { ".eE".utf8.contains($0) }
+        }
     }
 
     init(counts: Counts, tensors: Parameters) { (self.counts, self.tensors) = (counts, tensors) }

@@ -72,8 +72,8 @@ public final class TrainingRun {
     ///   - resume: goes on from the folder's checkpoint; without it a folder that holds a run is refused.
     ///   - scalesLoss: for devices that store activations as half floats.
     ///   - note: told what a person should know: warnings, what was found. Called on this thread.
-    /// - Throws: `TrainingRunError`, `DatasetError`, `WeightError`, `CatalogueError`, `ExecutionError`: all before
-    ///   anything is written but the folder itself.
+    /// - Throws: `TrainingRunError`, `DatasetError`, `WeightError`, `CatalogueError`, `MemoryShortage`, `ExecutionError`:
+    ///   all before anything is written but the folder itself.
     public init(
         _ recipe: Recipe, executor: any TrainingExecutor, folder path: String, resume: Bool = false,
         scalesLoss: Bool = false, note: @escaping (String) -> Void = { _ in }
@@ -85,6 +85,7 @@ public final class TrainingRun {
         // What can be wrong with data is found first: it takes longest to mend.
         let source = try recipe.data.openTraining(scale: scale)
         dataSummary = source.summary
+        try TrainingEstimate(recipe).check(processorComputes: !(executor is any MemoryBoundExecutor))
         maker = SampleMaker(
             source: source, degrader: Degrader(recipe.degradation, scale: scale), scale: scale, seed: recipe.seed)
         crops = try recipe.cropSchedule
@@ -118,7 +119,8 @@ public final class TrainingRun {
             parameters.merge(checkpoint.tensors) { _, stored in stored }
         }
         trainer = try Trainer(rules, executor: executor, parameters: parameters, seed: recipe.seed, resuming: start)
-        try folder.write(recipe: recipe.yaml)
+        // What a person wrote there stays as long as it says the same.
+        if (try? Recipe(path: folder.recipe))?.digest != recipe.digest { try folder.write(recipe: recipe.yaml) }
         log = try RunLog(path: folder.log, after: resume ? start.step : nil)
         events = try TensorBoardWriter(folder: folder.path, resumedAt: resume ? start.step : nil)
         let before = try RunLog.read(path: folder.log).last

@@ -16,16 +16,22 @@ struct RunFolder {
     var report: String { path + "/report.html" }
     private var strips: String { path + "/strips" }
 
-    /// Makes the folder where there is none.
+    /// Makes the folder where there is none. One that is there must be empty or, to resume, a run's: whatever else lies in
+    /// a folder is somebody's, and may have the names that a run gives its files.
     ///
-    /// - Throws: `TrainingRunError.folderInUse` when a run lies there that shall not be resumed; `.unwritable`.
+    /// - Throws: `TrainingRunError.folderInUse` when a run lies there that shall not be resumed; `.foreignFolder`,
+    ///   `.noCheckpoint`, `.unwritable`.
     init(_ path: String, resume: Bool) throws(TrainingRunError) {
         self.path = path
         let files = FileManager.default
-        if !resume, files.fileExists(atPath: checkpoint) || files.fileExists(atPath: log) {
+        if resume {
+            guard files.fileExists(atPath: checkpoint) else { throw .noCheckpoint(path: checkpoint) }
+        } else if files.fileExists(atPath: checkpoint) || files.fileExists(atPath: log) {
             throw .folderInUse(path: path)
+        } else if let names = try? files.contentsOfDirectory(atPath: path), let name = names.min() {
+            throw .foreignFolder(path: path, file: name)
         }
-        do { try files.createDirectory(atPath: strips, withIntermediateDirectories: true) } catch {
+        do { try files.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
             throw .unwritable(path: path, reason: "the folder cannot be made")
         }
     }
@@ -42,6 +48,7 @@ struct RunFolder {
         let png = try PictureCodec.encode(
             strip.values, width: strip.shape.width, height: strip.shape.height, as: .png)
         let path = stripPath(step)
+        try? FileManager.default.createDirectory(atPath: strips, withIntermediateDirectories: true)
         do { try Data(png).write(to: URL(filePath: path), options: .atomic) } catch {
             throw TrainingRunError.unwritable(path: path, reason: "no space, or no right to write there")
         }

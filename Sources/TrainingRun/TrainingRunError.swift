@@ -1,6 +1,8 @@
 /// What a caller of a training run cannot foresee. One line each, with the remedy.
 public enum TrainingRunError: Error, Equatable, CustomStringConvertible {
     case folderInUse(path: String)
+    /// Files lie there that are no run's.
+    case foreignFolder(path: String, file: String)
     case unwritable(path: String, reason: String)
     case noCheckpoint(path: String)
     case notACheckpoint(path: String)
@@ -17,6 +19,8 @@ public enum TrainingRunError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .folderInUse(let path):
             "\(path): holds a training run already; go on with --resume, or name another folder with --output."
+        case .foreignFolder(let path, let file):
+            "\(path): holds files that are no training run's ('\(file)'); name a new or empty folder with --output."
         case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); choose another --output."
         case .noCheckpoint(let path): "\(path): no checkpoint to resume from; start without --resume."
         case .notACheckpoint(let path):

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Catalogue
 internal import Degradation
 internal import FoundationEssentials
 internal import Media
@@ -27,6 +28,7 @@ struct TrainCommand: ParsableCommand {
     var changes: [String] = []
     @Flag(help: "Go on from the folder's checkpoint.") var resume = false
     @Flag(help: "Print the whole recipe, sizes and estimates, and train nothing.") var dryRun = false
+    @Flag(help: "With --dry-run: run a few steps to tell how long they take.") var measure = false
     @Option(
         help: ArgumentHelp("Write a picture of degraded samples, and train nothing.", valueName: "file.png"))
     var previewDegradations: String?
@@ -37,7 +39,9 @@ struct TrainCommand: ParsableCommand {
         help: ArgumentHelp(
             "How a GPU stores activations: fp32, or fp16 with scaled losses.", valueName: "fp16|fp32"))
     var precision = "fp32"
-    @Option(help: ArgumentHelp("Worker threads on the CPU.", valueName: "n")) var threads: Int?
+    @Option(
+        help: ArgumentHelp("Worker threads on the CPU.", valueName: "n"), transform: number(in: OptionRange.threads))
+    var threads: Int?
     @Option(help: ArgumentHelp("auto, bar, plain, json or none, on standard error.", valueName: "style"))
     var progress = "auto"
     @Flag(help: "No progress; errors only.") var quiet = false
@@ -49,13 +53,13 @@ struct TrainCommand: ParsableCommand {
         guard ProgressStyle(rawValue: progress) != nil else {
             throw ValidationError("--progress \(progress): expected auto, bar, plain, json or none")
         }
-        if let threads, threads < 1 { throw ValidationError("--threads \(threads): expected 1 or more") }
         guard let stored = StoragePrecision(rawValue: precision) else {
             throw ValidationError("--precision \(precision): expected fp16 or fp32")
         }
         if stored == .fp16, Device(device) == .cpu {
             throw ValidationError("--precision fp16 is for Vulkan devices: name one with --device")
         }
+        if measure && !dryRun { throw ValidationError("--measure goes with --dry-run") }
         if resume && dryRun { throw ValidationError("--resume and --dry-run exclude one another") }
     }
 
@@ -69,13 +73,24 @@ struct TrainCommand: ParsableCommand {
             try preview(recipe, path: previewDegradations)
             return
         }
+        var estimate = TrainingEstimate(recipe)
+        if dryRun, !measure {
+            try estimate.check(processorComputes: Device(device) == .cpu)
+            print(recipe.yaml)
+            print(table(estimate.rows))
+            return
+        }
         let opened = try Device(device)!.open(precision: StoragePrecision(rawValue: precision), threads: threads)
         guard let executor = opened as? any TrainingExecutor else {
             throw TrainingRunError.noTraining(device: opened.name)
         }
-        if dryRun {
+        if !recipe.startFrom.isEmpty {
+            _ = try fetching { try ModelCatalogue().load(recipe.startFrom) { display.note($0.description) } }
+        }
+        if measure {
+            try estimate.measure(recipe, executor: executor)
             print(recipe.yaml)
-            print(table(try TrainingEstimate(recipe, executor: executor).rows))
+            print(table(estimate.rows))
             return
         }
         let run = try TrainingRun(
@@ -95,6 +110,10 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func preview(_ recipe: Recipe, path: String) throws {
+        if fileExists(path) {
+            throw CommandFailure(code: 1, message: "\(path): exists already; choose another name.")
+        }
+        try TrainingEstimate(recipe).check(processorComputes: false)
         let sheet = try DegradationPreview(recipe)
         let format: PictureCodec.Format =
             path.lowercased().hasSuffix(".jpg") || path.lowercased().hasSuffix(".jpeg") ? .jpeg(quality: 90) : .png
@@ -103,6 +122,6 @@ struct TrainCommand: ParsableCommand {
         do { try Data(bytes).write(to: URL(filePath: path), options: .atomic) } catch {
             throw CommandFailure(code: 1, message: "\(path): cannot be written; choose another name.")
         }
-        for line in sheet.traces { print(line) }
+        for line in sheet.traces { print(shown(line)) }
     }
 }

@@ -84,13 +84,46 @@ import Weights
         }
     }
 
+    /// A run takes a folder that is new, empty or its own, and no other.
+    @Test func filesOfOthersStay() throws {
+        let folder = try Folder()
+        let recipe = try project(folder)
+        _ = try folder.write("report.html", "mine")
+        let text = try String(contentsOfFile: recipe, encoding: .utf8)
+        let here = try Command.run("train", recipe, "-o", folder.path, "--quiet")
+        #expect(here.status == 1 && here.errors.contains("no training run's"), "\(here.errors)")
+        let resumed = try Command.run("train", recipe, "-o", folder.path, "--resume", "--quiet")
+        #expect(resumed.status == 1 && resumed.errors.contains("no checkpoint"), "\(resumed.errors)")
+        #expect(try String(contentsOfFile: recipe, encoding: .utf8) == text)
+        #expect(folder.contents == ["pictures", "recipe.yaml", "report.html"])
+        for name in ["..", ".", "a/b", ""] {
+            let result = try Command.run("train", recipe, "--set", "name='\(name)'", "--quiet")
+            #expect(result.status == 2 && result.errors.contains("'name' is part of file names"), "\(result.errors)")
+        }
+        // An empty folder is taken, and what a person wrote into a run's recipe stays when it goes on.
+        try FileManager.default.createDirectory(atPath: folder("run"), withIntermediateDirectories: true)
+        let steps = ["--set", "steps=2", "--quiet"]
+        #expect(try Command.run(["train", recipe, "-o", folder("run")] + steps).status == 0)
+        let kept = try String(contentsOfFile: folder("run/recipe.yaml"), encoding: .utf8).replacing(
+            "steps: 2", with: "steps: 4")
+        _ = try folder.write("run/recipe.yaml", "# my notes\n" + kept)
+        let more = try Command.run("train", folder("run/recipe.yaml"), "-o", folder("run"), "--resume", "--quiet")
+        #expect(more.status == 0, "\(more.errors)")
+        #expect(try String(contentsOfFile: folder("run/recipe.yaml"), encoding: .utf8).hasPrefix("# my notes\n"))
+        let sheet = try Command.run("train", recipe, "--preview-degradations", folder("report.html"))
+        #expect(sheet.status == 1 && sheet.errors.contains("exists already"))
+    }
+
     @Test func plansWithoutTraining() throws {
         let folder = try Folder()
         let recipe = try project(folder)
         let dry = try Command.run("train", recipe, "--dry-run", "--set", "data.batch=3")
         #expect(dry.status == 0, "\(dry.errors)")
         #expect(
-            dry.output.contains("batch: 3") && dry.output.contains("ms a step") && dry.output.contains("parameters"))
+            dry.output.contains("batch: 3") && dry.output.contains("GFLOP a step") && dry.output.contains("parameters"))
+        #expect(!dry.output.contains("ms a step"))
+        let measured = try Command.run("train", recipe, "--dry-run", "--measure")
+        #expect(measured.status == 0 && measured.output.contains("ms a step"), "\(measured.errors)")
         let sheet = try Command.run(
             "train", recipe, "--preview-degradations", folder("sheet.png"), "--set", "degradation=real-esrgan")
         #expect(sheet.status == 0, "\(sheet.errors)")

@@ -178,14 +178,14 @@ import Training
             }
             #expect(problem("cycles: 9").isEmpty && problem("cycleFactor: 1").isEmpty)
             for (setting, words) in [
-                ("cycles: 0", "cycles' is 0; it must be between 1 and the number of steps, 9"),
-                ("cycles: -1", "cycles' is -1; it must be between 1 and the number of steps, 9"),
+                ("cycles: 0", "cycles' is 0; it must be between 1 and 1000000"),
+                ("cycles: -1", "cycles' is -1; it must be between 1 and 1000000"),
                 ("cycles: 10", "cycles' is 10; it must be between 1 and the number of steps, 9"),
-                ("cycleFactor: 0", "cycleFactor' is 0.0; it must be more than 0 and at most 1"),
-                ("cycleFactor: 1.01", "cycleFactor' is 1.01; it must be more than 0 and at most 1"),
-                ("cycleFactor: .nan", "cycleFactor' is nan; it must be more than 0 and at most 1"),
+                ("cycleFactor: 0", "cycleFactor' is 0; it must be between 1e-06 and 1"),
+                ("cycleFactor: 1.01", "cycleFactor' is 1.01; it must be between 1e-06 and 1"),
+                ("cycleFactor: .nan", "cycleFactor' is .nan; it must be between 1e-06 and 1"),
                 ("floor: 1.5", "floor' is 1.5; it must be between 0 and 1"),
-                ("rate: 0", "rate' must be more than 0"),
+                ("rate: 0", "rate' is 0; it must be between 1e-12 and 10"),
             ] {
                 #expect(problem(setting) == "recipe.yaml:6: '\(section).\(words)")
             }

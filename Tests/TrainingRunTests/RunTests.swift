@@ -178,9 +178,11 @@ import Weights
 
     @Test func estimates() throws {
         let pictures = try TemporaryFolder()
-        let estimate = try TrainingEstimate(try recipe(pictures), executor: executor)
+        var estimate = TrainingEstimate(try recipe(pictures))
         let drawn = try recipe(pictures).generator.initialParameters(seed: 1)
         #expect(estimate.generatorParameters == drawn.values.reduce(0) { $0 + $1.values.count })
-        #expect(estimate.memoryBytes > 0 && estimate.secondsPerStep > 0)
+        #expect(estimate.measured == nil && estimate.multiplyAdds > 0)
+        try estimate.measure(try recipe(pictures), executor: executor)
+        #expect(estimate.measured!.milliseconds > 0 && estimate.measured!.planBytes > 0)
     }
 }

@@ -180,16 +180,11 @@ public struct OptimizerSettings: Codable, Hashable, Sendable {
 
     /// The key that has a bad value in a run of so many steps, and what is wrong with it; nil if all is well.
     func problem(steps: Int) -> (key: String, words: String)? {
-        guard rate > 0 else { return ("rate", "must be more than 0") }
-        guard (0..<1).contains(average) else { return ("average", "is a share below 1, as 0.999") }
-        guard (0...1).contains(floor) else { return ("floor", "is \(floor); it must be between 0 and 1") }
-        guard cycles >= 1, cycles <= steps else {
-            return ("cycles", "is \(cycles); it must be between 1 and the number of steps, \(steps)")
+        if rule == .scheduleFree, beta1 < 0.1 {
+            return ("beta1", "is \(beta1); with 'rule: scheduleFree' it must be between 0.1 and 0.9999")
         }
-        guard cycleFactor > 0, cycleFactor <= 1 else {
-            return ("cycleFactor", "is \(cycleFactor); it must be more than 0 and at most 1")
-        }
-        return nil
+        return cycles <= steps
+            ? nil : ("cycles", "is \(cycles); it must be between 1 and the number of steps, \(steps)")
     }
 
     var optimizer: Optimizer {

@@ -5,8 +5,14 @@ internal import Network
 internal import Training
 internal import Yams
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 extension Recipe {
-    private static let keys = [
+    static let keys = [
         "name", "seed", "steps", "generator", "startFrom", "discriminator", "data", "degradation",
         "validationDegradation", "losses", "perceptual", "adversarial", "optimizer", "discriminatorOptimizer",
         "validation", "checkpoint",
@@ -16,11 +22,20 @@ extension Recipe {
     ///
     /// - Parameter overrides: as `--set` takes them, "data.batch=8"; they are applied before anything is checked.
     public init(path: String, overrides: [String] = []) throws(RecipeError) {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw RecipeError(path: path, "no such recipe; check the name")
+        guard let bytes = Self.read(path) else { throw RecipeError(path: path, "no such recipe; check the name") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw RecipeError(path: path, "not UTF-8 text")
         }
-        guard let text = String(data: data, encoding: .utf8) else { throw RecipeError(path: path, "not UTF-8 text") }
         try self.init(yaml: text, path: path, overrides: overrides)
+    }
+
+    /// The beginning of a file, a byte more than what the longest recipe has: the name may be a device's or a film's.
+    private static func read(_ path: String) -> [UInt8]? {
+        guard let file = fopen(path, "rb") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: RecipeTree.longest + 1)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return ferror(file) == 0 ? Array(bytes[..<count]) : nil
     }
 
     /// Reads a recipe's text.
@@ -164,8 +179,10 @@ extension Recipe {
             RecipeError(path: tree.path, line: tree.node(key)?.mark?.line, message)
         }
         let scale = generator.scale
-        if name.isEmpty || name.contains("/") { throw fail("name", "'name' is part of file names: give a short word") }
-        if steps < 1 { throw fail("steps", "'steps' is \(steps); at least 1 is needed") }
+        let isPath = name.contains("/") || name.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        if isPath || ["", ".", ".."].contains(name) || name.utf8.count > 100 {
+            throw fail("name", "'name' is part of file names: give a short word, without a slash")
+        }
         if data.train.isEmpty { throw fail("data", "'data.train' is empty; name pictures, pairs or videos there") }
         for (index, source) in (data.train + data.validation).enumerated() {
             let place =
@@ -178,15 +195,12 @@ extension Recipe {
             if hasPairs, source.low.isEmpty || source.high.isEmpty {
                 throw fail("data", "'\(place)' needs both 'low' and 'high'")
             }
-            if source.weight <= 0 { throw fail("data", "'\(place).weight' must be more than 0") }
-            if source.frames < 1 { throw fail("data", "'\(place).frames' must be at least 1") }
-            if !(0...1).contains(source.detail) { throw fail("data", "'\(place).detail' lies between 0 and 1") }
-            if source.shrink.count != 2 || source.shrink[0] < 1 || source.shrink[1] < source.shrink[0] {
+            if source.shrink.count != 2 || source.shrink[1] < source.shrink[0] {
                 throw fail("data", "'\(place).shrink' is a range of factors from 1 up, as [2, 4]")
             }
         }
         for (name, side) in [("crop", data.crop), ("firstCrop", data.firstCrop)] {
-            if side % scale != 0 || side < 0 || (name == "crop" && side < scale) {
+            if side % scale != 0 {
                 throw fail("data", "'data.\(name)' is \(side); with this network it must be a multiple of \(scale)")
             }
         }
@@ -196,10 +210,6 @@ extension Recipe {
         ] where channels != 3 {
             let noun = channels == 1 ? "channel" : "channels"
             throw fail(key, "the \(key) works on \(channels) \(noun); pictures have 3")
-        }
-        if data.batch < 1 { throw fail("data", "'data.batch' must be at least 1") }
-        if data.threads < 1 || data.ahead < 1 {
-            throw fail("data", "'data.threads' and 'data.ahead' must be at least 1")
         }
         if perceptual.weight != 0, perceptual.weights.isEmpty {
             throw fail(
@@ -213,20 +223,22 @@ extension Recipe {
         if rules.pixelLosses.isEmpty, rules.perceptualWeights.isEmpty, discriminator == nil {
             throw fail("losses", "no loss has a weight; give 'losses.l1' one")
         }
-        if losses.msSSIM != 0, data.crop < 176 {
-            throw fail("data", "'losses.msSSIM' needs crops of at least 176, 'data.crop' is \(data.crop)")
+        let (smallestKey, smallest) =
+            data.firstCrop > 0 && data.firstCrop < data.crop ? ("firstCrop", data.firstCrop) : ("crop", data.crop)
+        for (loss, side) in [
+            ("losses.msSSIM", losses.msSSIM != 0 ? 176 : 0), ("perceptual", perceptual.weight != 0 ? 16 : 0),
+        ]
+        where smallest < side {
+            throw fail("data", "'\(loss)' needs crops of at least \(side), 'data.\(smallestKey)' is \(smallest)")
         }
         if let problem = cropProblem { throw fail("data", problem) }
-        if validation.side < scale || validation.side % scale != 0 {
-            throw fail("validation", "'validation.side' must be a multiple of \(scale)")
+        if validation.side % scale != 0 {
+            throw fail("validation", "'validation.side' is \(validation.side); it must be a multiple of \(scale)")
         }
         for (key, settings) in [("optimizer", optimizer), ("discriminatorOptimizer", discriminatorOptimizer)] {
             if let problem = settings.problem(steps: steps) {
                 throw fail(key, "'\(key).\(problem.key)' \(problem.words)")
             }
-        }
-        if checkpoint.every < 1 || checkpoint.logEvery < 1 {
-            throw fail("checkpoint", "'checkpoint.every' and 'checkpoint.logEvery' must be at least 1")
         }
     }
 

@@ -9,8 +9,22 @@ struct RecipeTree {
     let path: String
     private(set) var root: Node
 
+    /// Bytes of the longest recipe that is read.
+    static let longest = 256 << 10
+    /// Most aliases (`*name`). Few, nested into one another, stand for more values than memory holds.
+    private static let mostAliases = 8
+    /// Keys of the deepest place that can be set.
+    private static let deepest = 16
+
     init(yaml: String, path: String) throws(RecipeError) {
         self.path = path
+        guard yaml.utf8.count <= Self.longest else {
+            throw RecipeError(path: path, "is too long for a recipe, which has \(Self.longest) bytes at most")
+        }
+        if let line = Self.lineOfAlias(Self.mostAliases, in: yaml) {
+            throw RecipeError(
+                path: path, line: line, "has more than \(Self.mostAliases) aliases (*name); write the values out")
+        }
         do {
             root = try Yams.compose(yaml: yaml) ?? Node([(Node, Node)]())
         } catch let error as YamlError {
@@ -21,6 +35,30 @@ struct RecipeTree {
         guard root.mapping != nil else {
             throw RecipeError(path: path, line: 1, "a recipe is a list of 'key: value' lines; this is something else")
         }
+    }
+
+    /// The line on which the alias after the first `count` stands; nil where there are no more.
+    ///
+    /// Whatever may be an alias counts, words like *this* in quotes and after values included: what YAML makes of a text
+    /// is only known when it is read.
+    private static func lineOfAlias(_ count: Int, in yaml: String) -> Int? {
+        var found = 0
+        for (index, line) in yaml.utf8.split(
+            omittingEmptySubsequences: false, whereSeparator: { $0 == 0x0A || $0 == 0x0D }
+        )
+        .enumerated() {
+            // Lines of comments have none, whatever stands before them.
+            if line.first(where: { $0 != 0x20 && $0 != 0x09 }) == UInt8(ascii: "#") { continue }
+            var before = UInt8(ascii: " ")
+            for byte in line {
+                if byte == UInt8(ascii: "*"), " \t[{,:?-\"'".utf8.contains(before) {
+                    found += 1
+                    if found > count { return index + 1 }
+                }
+                before = byte
+            }
+        }
+        return nil
     }
 
     private static func failure(_ error: YamlError, path: String) -> RecipeError {
@@ -43,11 +81,26 @@ struct RecipeTree {
             throw RecipeError(path: "--set \(assignment)", "expected key=value, as --set data.batch=8")
         }
         let keys = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        let text = String(assignment[assignment.index(after: equals)...])
-        guard let value = try? Yams.compose(yaml: text) ?? Node("") else {
-            throw RecipeError(path: "--set \(assignment)", "the value is not YAML")
+        guard keys.count <= Self.deepest else {
+            throw RecipeError(path: "--set \(assignment)", "the key has \(keys.count) parts; \(Self.deepest) are most")
         }
-        root = try Self.replaced(root, keys[...], value, assignment)
+        let text = String(assignment[assignment.index(after: equals)...])
+        guard Self.lineOfAlias(Self.mostAliases, in: text) == nil, let value = try? Yams.compose(yaml: text) ?? Node("")
+        else { throw RecipeError(path: "--set \(assignment)", "the value is not YAML that is taken here") }
+        root = try Self.replaced(root, keys[...], Self.unmarked(value), assignment)
+    }
+
+    /// Without the places in its own text, which are none of the recipe's.
+    private static func unmarked(_ node: Node) -> Node {
+        switch node {
+        case .scalar(var scalar):
+            scalar.mark = nil
+            return .scalar(scalar)
+        case .sequence(let sequence): return Node(sequence.map(unmarked), sequence.tag, sequence.style)
+        case .mapping(let mapping):
+            return Node(mapping.map { (unmarked($0.key), unmarked($0.value)) }, mapping.tag, mapping.style)
+        default: return node
+        }
     }
 
     private static func replaced(
@@ -106,10 +159,49 @@ struct RecipeTree {
             preconditionFailure("the defaults of '\(place)' cannot be encoded: \(error)")
         }
         let whole = try laid(node, over: base, place, ignoring: ignoring)
-        do { return try YAMLDecoder().decode(T.self, from: whole) } catch let error as DecodingError {
+        let value: T
+        do { value = try YAMLDecoder().decode(T.self, from: whole) } catch let error as DecodingError {
             throw problem(error, in: node, place)
         } catch {
             throw problem(node, "'\(place)': \(error)")
+        }
+        // As they were understood: "1e400" is infinite, and "0x10" is 16.
+        guard let understood = try? Yams.compose(yaml: YAMLEncoder().encode(value)) else {
+            preconditionFailure("'\(place)' cannot be encoded")
+        }
+        try checkRanges(understood, node, place, line: node)
+        return value
+    }
+
+    /// Refuses numbers outside their ranges.
+    ///
+    /// - Parameters:
+    ///   - written: what the recipe says at this place; nil where it says nothing.
+    ///   - line: the innermost part of the recipe around it.
+    private func checkRanges(
+        _ understood: Node, _ written: Node?, _ place: String, line: Node
+    ) throws(RecipeError) {
+        switch understood {
+        case .mapping(let mapping):
+            for (key, value) in mapping {
+                let inner = written?.mapping?[key]
+                try checkRanges(value, inner, "\(place).\(key.string ?? "?")", line: inner ?? line)
+            }
+        case .sequence(let sequence):
+            if let list = written?.sequence, !sequence.isEmpty, list.count > sequence.count {
+                throw problem(line, "'\(place)' has \(list.count) values; there are \(sequence.count) at most")
+            }
+            for (index, value) in sequence.enumerated() {
+                let inner = written?.element(index)
+                try checkRanges(value, inner, "\(place).\(index)", line: inner ?? line)
+            }
+        default:
+            guard let range = RecipeRanges.range(of: place), let text = understood.string else { return }
+            let number = Double(text) ?? (text.hasPrefix("-") ? -.infinity : text.contains("inf") ? .infinity : .nan)
+            guard range.contains(number) else {
+                throw problem(
+                    line, "'\(place)' is \(written?.string ?? text); it must be between \(RecipeRanges.words(range))")
+            }
         }
     }
 
@@ -168,8 +260,11 @@ struct RecipeTree {
         var blamed = node
         var name = place
         for key in codingPath {
-            name += "." + key.stringValue
-            guard let next = blamed.mapping?[Node(key.stringValue)] ?? key.intValue.flatMap({ blamed.sequence?[$0] })
+            if let index = key.intValue, let list = blamed.sequence, !list.indices.contains(index) {
+                return problem(blamed, "'\(name)' has too few values, \(list.count)")
+            }
+            name += "." + (key.intValue.map(String.init) ?? key.stringValue)
+            guard let next = blamed.mapping?[Node(key.stringValue)] ?? key.intValue.flatMap({ blamed.element($0) })
             else { break }
             blamed = next
         }
@@ -185,5 +280,13 @@ struct RecipeTree {
         case is String.Type: "a text"
         default: "\(type)"
         }
+    }
+}
+
+extension Node {
+    /// The element at this place of a list; nil where there is no list or it is shorter.
+    fileprivate func element(_ index: Int) -> Node? {
+        guard let sequence, sequence.indices.contains(index) else { return nil }
+        return sequence[index]
     }
 }
