@@ -75,9 +75,10 @@ struct TrainCommand: ParsableCommand {
         }
         var estimate = TrainingEstimate(recipe)
         if dryRun, !measure {
-            try estimate.check(processorComputes: Device(device) == .cpu)
             print(recipe.yaml)
             print(table(estimate.rows))
+            // Told even where this machine is not the one.
+            try estimate.check(processorComputes: Device(device) == .cpu)
             return
         }
         let opened = try Device(device)!.open(precision: StoragePrecision(rawValue: precision), threads: threads)
