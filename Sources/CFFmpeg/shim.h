@@ -5,12 +5,14 @@
 #include <libavfilter/buffersrc.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
+#include <libavutil/crc.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libavutil/sha.h>
+#include <libavutil/timecode.h>
 #include <libswscale/swscale.h>
 
 // What Swift cannot see (function-like macros), and what moved between FFmpeg 5.1, 6 and 7.
@@ -92,6 +94,35 @@ static inline int uf_channel_count(const AVCodecParameters *parameters) {
     return parameters->ch_layout.nb_channels;
 #else
     return parameters->channels;
+#endif
+}
+
+/// The usual arrangement of so many channels.
+static inline void uf_set_default_layout(AVCodecContext *context, int channels) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+    av_channel_layout_default(&context->ch_layout, channels);
+#else
+    context->channels = channels;
+    context->channel_layout = av_get_default_channel_layout(channels);
+#endif
+}
+
+static inline void uf_describe_layout(AVFrame *frame, char *text, size_t size) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
+        av_channel_layout_default(&frame->ch_layout, frame->ch_layout.nb_channels);
+    av_channel_layout_describe(&frame->ch_layout, text, size);
+#else
+    if (!frame->channel_layout) frame->channel_layout = av_get_default_channel_layout(frame->channels);
+    av_get_channel_layout_string(text, (int)size, frame->channels, frame->channel_layout);
+#endif
+}
+
+static inline void uf_describe_encoder_layout(AVCodecContext *context, char *text, size_t size) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+    av_channel_layout_describe(&context->ch_layout, text, size);
+#else
+    av_get_channel_layout_string(text, (int)size, context->channels, context->channel_layout);
 #endif
 }
 

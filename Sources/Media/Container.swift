@@ -81,18 +81,26 @@ internal struct Container {
         case .video where ["gif", "apng", "webp"].contains(name): return false
         case .audio, .video, .subtitle, .data: break
         }
+        if let known = Abilities.holds(String(cString: avcodec_get_name(codec)), in: tableName) { return known }
+        // What could not be tried here: libav's own list, or for muxers without one, which copy anything as nameless
+        // bytes, the codecs that they name.
         let answer = avformat_query_codec(format, codec, FF_COMPLIANCE_NORMAL)
         if answer >= 0 { return answer == 1 }
-        return Self.undeclared[name]?.contains(String(cString: avcodec_get_name(codec))) ?? false
+        return ["aac_latm", "dvb_teletext", "timed_id3", "klv", "hdmv_pgs_subtitle"].contains(
+            String(cString: avcodec_get_name(codec))) && isTransportStream
     }
 
-    /// What those containers hold that do not tell libav.
-    private static let undeclared: [String: Set<String>] = [
-        "mpegts": [
-            "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "dvb_subtitle",
-            "dvb_teletext", "hdmv_pgs_subtitle", "timed_id3", "klv",
-        ]
-    ]
+    /// The muxer that was tried in place of this one, which is the same with another name.
+    private var tableName: String {
+        switch name {
+        case "3g2": "3gp"
+        case "svcd", "dvd": "vob"
+        case "asf_stream": "asf"
+        case "ogv", "oga", "opus": "ogg"
+        case "psp", "ismv": "mp4"
+        default: name
+        }
+    }
 
     /// What has to be added to a copied stream's times so that they read back as they were, in seconds. Matroska's Opus
     /// carries its pre-skip as a delay that readers subtract; libavformat before 61 writes the delay and forgets to add
@@ -105,7 +113,7 @@ internal struct Container {
     }
 
     /// The tag that the container uses for a copied codec; 0 lets the muxer choose.
-    func tag(for parameters: AVCodecParameters) -> UInt32 {
+    func codecTag(for parameters: AVCodecParameters) -> UInt32 {
         guard let tags = format.pointee.codec_tag else { return parameters.codec_tag }
         if av_codec_get_id(tags, parameters.codec_tag) == parameters.codec_id { return parameters.codec_tag }
         return 0
@@ -113,12 +121,16 @@ internal struct Container {
 
     /// Options that keep the times what they are.
     func timingOptions(
-        videoTimeBase: AVRational, audioRates: [Int32], startSeconds: Double, isLive: Bool
+        videoTimeBase: AVRational, audioRates: [Int32], startSeconds: Double, isLive: Bool, hasListedKeys: Bool,
+        plays: Int?
     ) -> [(String, String)] {
         var options: [(String, String)] = []
-        if isMovFamily, isLive {
+        if isMovFamily {
             // An index at the end is of no use where nobody can go back; each frame becomes a fragment of its own.
-            options.append(("movflags", "+frag_custom+delay_moov+default_base_moof"))
+            let flags =
+                (isLive ? "+frag_custom+delay_moov+default_base_moof" : "")
+                + (hasListedKeys ? "+use_metadata_tags" : "")
+            if !flags.isEmpty { options.append(("movflags", flags)) }
         }
         if isMovFamily {
             options.append(("video_track_timescale", String(videoTimeBase.den)))
@@ -127,6 +139,13 @@ internal struct Container {
             let common = audioRates.reduce(Int(videoTimeBase.den)) { Self.leastCommonMultiple($0, Int($1)) }
             let timescale = common <= 100_000_000 ? max(common, 1000) : max(Int(videoTimeBase.den), 1000)
             options.append(("movie_timescale", String(timescale)))
+        }
+        // Films are played for ever, as ffmpeg has it for GIF; animations as often as the source.
+        switch name {
+        case "gif": options.append(("loop", plays.map { String($0 == 1 ? -1 : $0) } ?? "0"))
+        case "apng": options.append(("plays", String(plays ?? 0)))
+        case "webp": options.append(("loop", String(plays ?? 0)))
+        default: break
         }
         if isTransportStream {
             // Without it the muxer adds a delay of its own to every time.

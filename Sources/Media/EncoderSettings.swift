@@ -16,6 +16,8 @@ public struct EncoderSettings: Sendable {
     public var container: String?
     /// Each frame leaves the encoder at once, at some cost in size; nil does so for pipes, devices and addresses.
     public var lowDelay: Bool?
+    /// Sound that the container cannot hold is converted to a codec that it can, in place of being left out.
+    public var convertsSound = false
 
     public init(
         codec: String? = nil, crf: Double? = nil, preset: String? = nil, options: [(String, String)] = [],

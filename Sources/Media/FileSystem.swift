@@ -67,8 +67,14 @@ internal enum FileSystem {
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: count)
-        let got = read(descriptor, &bytes, count)
-        return Array(bytes.prefix(max(0, got)))
+        var got = 0
+        while got < count {
+            let more = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + got, count - got) }
+            if more <= 0 { break }
+            got += more
+        }
+        bytes.removeLast(count - got)
+        return bytes
     }
 
     static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }

@@ -8,6 +8,8 @@ internal struct FirstFrame: Sendable {
     var light: [UInt8]?
     /// A display matrix that the frame carries: a JPEG's orientation.
     var displayMatrix: [UInt8]?
+    /// Its palette knows no colour: a scan in one bit, line art.
+    var isGrey = false
     /// Some pixel of it can be seen through.
     var isTransparent = false
 }
@@ -45,15 +47,22 @@ extension SourceDescription {
             alpha.withUnsafeMutableBufferPointer { try? converter.alpha(from: frame, into: $0) }
             first.isTransparent = alpha.contains { $0 < 0.999 }
         }
+        first.isGrey = frame.hasGreyPalette
         first.mastering = frame.sideData(AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)
         first.light = frame.sideData(AV_FRAME_DATA_CONTENT_LIGHT_LEVEL)
-        if video.isStillPicture || video.isPictureList {
+        if video.isStillPicture || video.isPictureList || picture != nil {
             first.displayMatrix = frame.sideData(AV_FRAME_DATA_DISPLAYMATRIX)
         }
     }
 }
 
 extension VideoFrame {
+    /// Whether the frame has a palette of greys alone.
+    internal var hasGreyPalette: Bool {
+        guard format == AV_PIX_FMT_PAL8, let palette = frame.plane(1) else { return false }
+        return (0..<256).allSatisfy { palette[4 * $0] == palette[4 * $0 + 1] && palette[4 * $0] == palette[4 * $0 + 2] }
+    }
+
     /// A copy of the frame's side data of a kind, or nil.
     internal func sideData(_ type: AVFrameSideDataType) -> [UInt8]? {
         guard let side = av_frame_get_side_data(frame, type), let data = side.pointee.data else { return nil }

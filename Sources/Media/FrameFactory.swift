@@ -5,7 +5,7 @@ internal import CFFmpeg
 /// which need not be the writer's.
 public final class FrameFactory {
     private let target: (VideoFrame) throws(MediaError) -> (pixelFormat: String, color: ColorDescription)
-    private let orientation: Orientation
+    private let orientation: (VideoFrame) -> Orientation
     private let clamps: Bool
     private var key: Key?
     private var converter: PixelConverter?
@@ -20,7 +20,7 @@ public final class FrameFactory {
     }
 
     internal init(
-        orientation: Orientation, clamps: Bool,
+        orientation: @escaping (VideoFrame) -> Orientation, clamps: Bool,
         target: @escaping (VideoFrame) throws(MediaError) -> (pixelFormat: String, color: ColorDescription)
     ) {
         self.orientation = orientation
@@ -44,6 +44,7 @@ public final class FrameFactory {
         like original: VideoFrame
     ) throws(MediaError) -> VideoFrame {
         let (format, color) = try target(original)
+        let orientation = orientation(original)
         let (outWidth, outHeight) = orientation.swapsSides ? (height, width) : (width, height)
         let wanted = Key(width: outWidth, height: outHeight, pixelFormat: format, color: color)
         if key != wanted {
@@ -59,8 +60,8 @@ public final class FrameFactory {
         guard source.count == width * height * 3, alpha.map({ $0.count == width * height }) ?? true else {
             throw .wrongFrame(expected: "\(width * height * 3) floats", got: "\(source.count)")
         }
-        lay(source, width, height, 3, into: &laid)
-        if let alpha { lay(alpha, width, height, 1, into: &laidAlpha) }
+        lay(source, orientation, width, height, 3, into: &laid)
+        if let alpha { lay(alpha, orientation, width, height, 1, into: &laidAlpha) }
         // Typed errors do not pass through the standard library's closures in this release.
         let colours = laid
         let opacity = alpha == nil ? nil : laidAlpha
@@ -93,7 +94,8 @@ public final class FrameFactory {
     }
 
     private func lay(
-        _ source: UnsafeBufferPointer<Float>, _ width: Int, _ height: Int, _ channels: Int, into target: inout [Float]
+        _ source: UnsafeBufferPointer<Float>, _ orientation: Orientation, _ width: Int, _ height: Int, _ channels: Int,
+        into target: inout [Float]
     ) {
         if target.count != source.count { target = [Float](repeating: 0, count: source.count) }
         target.withUnsafeMutableBufferPointer {

@@ -62,6 +62,9 @@ internal final class InputFile {
         context = opened
         // A text file is "probed" as a terminal animation or as subtitles by its name alone.
         let name = Self.formatName(opened)
+        if name == "tiff_pipe", PictureMetadata.tiff(path)?.isTiled == true {
+            throw .noDecoder(path: path, codec: "TIFF in tiles")
+        }
         if name == "tty" {
             throw .notMedia(path: path, reason: "it reads as plain text")
         }

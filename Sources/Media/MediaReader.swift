@@ -127,14 +127,25 @@ public final class MediaReader {
             startSeconds: Double(file.startTime) / Double(AV_TIME_BASE),
             videoTemplate: StreamTemplate(file.stream(videoIndex)), copiedTemplates: templates)
         source.hasJumpingClock = file.hasJumpingClock && pictures == nil
+        source.skippedSeconds = pictures == nil ? options.start ?? 0 : 0
         source.toleratesDamage = options.toleratesDamage
         source.pictureNames = pictures?.files.dropFirst(Int(trim.shift(timeBase))).map(FileSystem.name) ?? []
+        source.pictureFiles = pictures.map { Array($0.files.dropFirst(Int(trim.shift(timeBase)))) } ?? []
+        if pictures == nil, description.isStillPicture || Self.isPictureFile(path) {
+            source.picture = PictureMetadata(contentsOf: path)
+        }
+        if pictures == nil { source.plays = AnimationLoop.plays(of: path, format: file.formatName) }
         if options.deinterlace == .on { deinterlacer = Deinterlacer(path: path, all: true) }
         if let start = options.start, start > 0, !description.isStillPicture, pictures == nil, file.pipe == nil {
             readAhead = file.seek(to: trim.startMicroseconds, video: videoIndex)
         }
         lookAhead()
         if source.video.isIncomplete { throw lateError ?? file.shapeless(description.codec) }
+    }
+
+    /// AVIF comes in the container of films.
+    private static func isPictureFile(_ path: String) -> Bool {
+        path != "-" && PictureMetadata.format(of: FileSystem.head(path, count: 16)) == .avif
     }
 
     /// Reads up to the first frame. What fails here fails in `next`, after what precedes it.
@@ -462,6 +473,13 @@ public final class MediaReader {
 
     private func readingNotes() -> [String] {
         var notes: [String] = []
+        if let path = source.picture == nil ? nil : source.path {
+            let pages = PictureMetadata.pages(in: path)
+            if pages > 1 { notes.append("\(path): holds \(pages) pictures; only the first is read.") }
+            if PictureMetadata.hasSeparateAlpha(in: path), !source.video.hasAlpha {
+                notes.append("\(path): its transparency cannot be read by this FFmpeg and is left out.")
+            }
+        }
         if joinedPackets > 0 {
             notes.append(
                 "\(source.path): begins in the middle of a recording; \(joinedPackets) packets before the first whole "
@@ -503,6 +521,7 @@ public final class MediaReader {
         }
         decodedFrames += 1
         if let fields { uf_frame_set_fields(frame, fields ? 1 : 0) }
+        if let picture = source.picture { StillPicture.lay(frame, picture) }
         return VideoFrame(
             owning: frame, timestamp: time - trim.shift(timeBase), duration: duration,
             isKey: uf_frame_is_key(frame) != 0, arrival: arrival)

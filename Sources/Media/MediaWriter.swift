@@ -46,6 +46,7 @@ public final class MediaWriter {
     /// Source index to output stream and the source's ticks.
     private var copied: [Int: (stream: UnsafeMutablePointer<AVStream>, timeBase: AVRational)] = [:]
     private var subtitles: [Int: SubtitleConverter] = [:]
+    private var sounds: [Int: AudioConverter] = [:]
     /// Streams whose packets carry a configuration that the header has.
     private var stripped: Set<Int> = []
     /// Streams of which a packet that is to be heard was written, and the last hidden one of each other.
@@ -138,20 +139,42 @@ public final class MediaWriter {
                 subtitles[template.index] = converter
                 let name = String(cString: avcodec_get_name(codec))
                 self.notes.append("\(template.description.label) is written as \(name), as \(container.name) wants it.")
+            } else if settings.convertsSound, let codec = AudioConverter.usualCodec(in: container),
+                let converter = AudioConverter(template, to: codec, globalHeader: container.wantsGlobalHeader)
+            {
+                let stream = OutputStreams.addCopy(
+                    of: template, to: muxer.context, container: container, parameters: converter.parameters)
+                stream.pointee.time_base = converter.timeBase
+                copied[template.index] = (stream, template.timeBase)
+                sounds[template.index] = converter
+                audioRates.append(converter.parameters.pointee.sample_rate)
+                let name = String(cString: avcodec_get_name(codec))
+                self.notes.append(
+                    "\(template.description.label) is converted to \(name), as \(container.name) wants it.")
             } else {
                 dropped.append(template.description)
             }
         }
         droppedStreams = dropped
+        if container.name == "mov" {
+            let kept = source.copiedStreams.filter { stream in !dropped.contains { $0.index == stream.index } }
+            for language in Set(kept.compactMap(\.language)).sorted() where LanguageCode.quickTime(language) == nil {
+                self.notes.append("\(path): mov has no code for the language \(language), which is left out.")
+            }
+        }
         if let left = output?.leftovers, !left.isEmpty {
             self.notes.append(
                 "\(left.joined(separator: ", ")): half-written, left by a run that was killed; remove what you do not need."
             )
         }
+        let canConvert =
+            !settings.convertsSound && dropped.contains { $0.kind == .audio }
+            && AudioConverter.usualCodec(in: container) != nil
         if !dropped.isEmpty {
             let kind = container.isPicture ? "a picture" : container.name
             self.notes.append(
-                "\(path): \(kind) cannot hold \(dropped.map(\.label).joined(separator: ", ")); left out.")
+                "\(path): \(kind) cannot hold \(dropped.map(\.label).joined(separator: ", ")); left out"
+                    + (canConvert ? " (--convert-sound keeps the sound)." : "."))
         }
         OutputStreams.copyMetadata(source, to: muxer.context, clock: clock)
         guard sequence == nil else { return }
@@ -167,6 +190,8 @@ public final class MediaWriter {
     private static func orientation(
         _ source: SourceDescription, _ container: Container, _ notes: inout [String]
     ) -> Orientation {
+        // Each picture of a list lies in its own way.
+        guard !container.isSequence || !source.video.isPictureList else { return .upright }
         let matrix =
             source.videoTemplate.sideData.first { $0.type == AV_PKT_DATA_DISPLAYMATRIX }?.bytes
             ?? source.first.displayMatrix
@@ -191,10 +216,15 @@ public final class MediaWriter {
     public func frameFactory(clamps: Bool = true) -> FrameFactory {
         let fixed = (pixelFormat, color)
         guard takesAnySize else {
-            return FrameFactory(orientation: orientation, clamps: clamps) { (_) throws(MediaError) in fixed }
+            let orientation = orientation
+            return FrameFactory(orientation: { _ in orientation }, clamps: clamps) { (_) throws(MediaError) in fixed }
         }
         let (source, settings, container, path) = (source, settings, container, path)
-        return FrameFactory(orientation: orientation, clamps: clamps) { (frame) throws(MediaError) in
+        // Each picture lies as its own file says.
+        let own: (VideoFrame) -> Orientation = { frame in
+            frame.sideData(AV_FRAME_DATA_DISPLAYMATRIX).flatMap(Orientation.init(displayMatrix:)) ?? .upright
+        }
+        return FrameFactory(orientation: own, clamps: clamps) { (frame) throws(MediaError) in
             // Each picture keeps its own format, too.
             var own = source
             own.learn(from: frame)
@@ -229,7 +259,8 @@ public final class MediaWriter {
         try muxer.open(
             output, waiting: waiting,
             options: container.timingOptions(
-                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: start, isLive: isLive),
+                videoTimeBase: encoder.timeBase, audioRates: audioRates, startSeconds: start, isLive: isLive,
+                hasListedKeys: Container.areListed(source.metadata), plays: source.plays),
             leftover: encoder.leftoverOptions, encoder: encoder.name,
             // As far as the first timestamps leave any room for the clock to run ahead.
             delay: min(0.7, max(0, start / 2)))
@@ -300,6 +331,10 @@ public final class MediaWriter {
     private func copy(
         _ packet: EncodedPacket, to stream: UnsafeMutablePointer<AVStream>, _ timeBase: AVRational
     ) throws(MediaError) {
+        if let converter = sounds[packet.streamIndex] {
+            for made in converter.convert(packet.packet) { try put(made, to: stream, converter.timeBase) }
+            return
+        }
         let made: UnsafeMutablePointer<AVPacket>?
         if let converter = subtitles[packet.streamIndex] {
             guard let words = converter.convert(packet.packet) else { return }
@@ -309,6 +344,13 @@ public final class MediaWriter {
         }
         guard let copy = made else { fatalError("out of memory") }
         if stripped.contains(packet.streamIndex) { AudioConfiguration.strip(copy) }
+        try put(copy, to: stream, timeBase)
+    }
+
+    /// Moves a packet's times onto the target's clock and hands it over.
+    private func put(
+        _ copy: UnsafeMutablePointer<AVPacket>, to stream: UnsafeMutablePointer<AVStream>, _ timeBase: AVRational
+    ) throws(MediaError) {
         let none = Library.noTimestamp
         let time = copy.pointee.dts != none ? copy.pointee.dts : copy.pointee.pts
         if time != none { muxer.advance(to: time, timeBase) }
@@ -341,6 +383,15 @@ public final class MediaWriter {
     private func complete() throws(MediaError) {
         precondition(isOpen, "the writer was finished or abandoned")
         do throws(MediaError) {
+            for (index, converter) in sounds.sorted(by: { $0.key < $1.key }) {
+                guard let (stream, _) = copied[index] else { continue }
+                for made in converter.finish() { try put(made, to: stream, converter.timeBase) }
+                if converter.damagedPackets > 0 {
+                    note(
+                        "\(source.path): \(converter.damagedPackets) packets of sound could not be decoded and are left out."
+                    )
+                }
+            }
             try encoder.finish { () throws(MediaError) in try takePackets() }
             try takePackets()
             countPlaces()
@@ -349,6 +400,7 @@ public final class MediaWriter {
                 sequence.settle()
                 return
             }
+            muxer.setFinalDelay(Double(encoder.lastDuration) * Rational(encoder.timeBase).value)
             try muxer.finish()
         } catch {
             abandon()
@@ -395,6 +447,44 @@ public final class MediaWriter {
         }
     }
 
+    /// A picture's packet is its file; what the source's file said beside its pixels goes into it.
+    private func addTags(to packet: UnsafeMutablePointer<AVPacket>, from metadata: PictureMetadata?) {
+        guard let metadata, !metadata.isEmpty, let data = packet.pointee.data else { return }
+        let bytes = Array(UnsafeBufferPointer(start: data, count: Int(packet.pointee.size)))
+        let context = encoder.context.pointee
+        let (tagged, left) = PictureTags.add(
+            metadata, to: bytes, width: Int(context.width), height: Int(context.height))
+        if !left.isEmpty {
+            note(
+                "\(path): \(left.joined(separator: ", ")) of the source found no place and are left out; .jpg, .png and "
+                    + ".webp have one.")
+        }
+        guard tagged.count != bytes.count || tagged != bytes else { return }
+        let (pts, dts, duration, flags, index) = (
+            packet.pointee.pts, packet.pointee.dts, packet.pointee.duration, packet.pointee.flags,
+            packet.pointee.stream_index
+        )
+        av_packet_unref(packet)
+        guard av_new_packet(packet, Int32(tagged.count)) >= 0 else { fatalError("out of memory") }
+        packet.pointee.data.update(from: tagged, count: tagged.count)
+        (packet.pointee.pts, packet.pointee.dts, packet.pointee.duration, packet.pointee.flags) = (
+            pts, dts, duration, flags
+        )
+        packet.pointee.stream_index = index
+    }
+
+    /// libwebp's encoder takes the mean for the last frame's time and gives the whole animation as one packet.
+    private func setFinalDelay(of packet: UnsafeMutablePointer<AVPacket>) {
+        let milliseconds = Int((Double(encoder.lastDuration) * Rational(encoder.timeBase).value * 1000).rounded())
+        guard milliseconds > 0, milliseconds < 1 << 24, let data = packet.pointee.data else { return }
+        let bytes = Array(UnsafeBufferPointer(start: data, count: Int(packet.pointee.size)))
+        guard let last = RIFFChunks(bytes).filter({ $0.name == "ANMF" }).last, last.body.count >= 16 else { return }
+        // Behind the frame's place and size (RFC 9649).
+        for (offset, byte) in Bytes.little(milliseconds, count: 3).enumerated() {
+            data[last.body.lowerBound + 12 + offset] = byte
+        }
+    }
+
     private func note(_ text: String) {
         if !notes.contains(text) { notes.append(text) }
     }
@@ -405,12 +495,16 @@ public final class MediaWriter {
             if let sequence {
                 var pointer: UnsafeMutablePointer<AVPacket>? = packet
                 defer { av_packet_free(&pointer) }
-                let number = av_rescale_q(ticket, encoder.timeBase, timeBase.av)
-                try sequence.write(packet, as: source.video.isPictureList ? Int(number) : nil)
+                let number = Int(av_rescale_q(ticket, encoder.timeBase, timeBase.av))
+                let file = source.pictureFiles.indices.contains(number) ? source.pictureFiles[number] : nil
+                addTags(to: packet, from: file.flatMap { PictureMetadata(contentsOf: $0) })
+                try sequence.write(packet, as: source.video.isPictureList ? number : nil)
                 continue
             }
             av_packet_rescale_ts(packet, encoder.timeBase, videoStream.pointee.time_base)
             packet.pointee.stream_index = videoStream.pointee.index
+            if container.name == "webp" { setFinalDelay(of: packet) }
+            if container.isPicture { addTags(to: packet, from: source.picture) }
             try mux(packet)
             guard isLive else { continue }
             try muxer.flush()

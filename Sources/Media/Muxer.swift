@@ -170,6 +170,19 @@ internal final class Muxer {
         guard io.pointee.error >= 0 else { throw failure(io.pointee.error, since: mark) }
     }
 
+    /// Says how long the last frame of an animation is shown, which muxers of GIF and APNG guess otherwise.
+    ///
+    /// - Parameter delay: seconds.
+    func setFinalDelay(_ delay: Double) {
+        let hundredths = Int64((delay * 100).rounded())
+        guard hundredths > 0, hundredths < 65536, let settings = context.pointee.priv_data else { return }
+        switch container.name {
+        case "gif": av_opt_set_int(settings, "final_delay", hundredths, 0)
+        case "apng": av_opt_set(settings, "final_delay", "\(hundredths)/100", 0)
+        default: break
+        }
+    }
+
     /// Writes what waits, and the trailer.
     func finish() throws(MediaError) {
         order?.endAll()

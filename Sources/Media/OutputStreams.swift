@@ -19,7 +19,8 @@ internal enum OutputStreams {
         stream.pointee.disposition = template.disposition & ~AV_DISPOSITION_ATTACHED_PIC
         for (key, value) in template.metadata
         where !["encoder", "rotate", "alpha_mode"].contains(key.lowercased()) {
-            av_dict_set(&stream.pointee.metadata, key, value, 0)
+            let value = key.lowercased() == "timecode" ? source.timeCode(value) : value
+            av_dict_set(&stream.pointee.metadata, key, container.tag(key, value), 0)
         }
         // What describes the picture as a whole goes along; what describes the old bitstream does not.
         let carried: Set<AVPacketSideDataType> = [
@@ -51,11 +52,13 @@ internal enum OutputStreams {
             avcodec_parameters_copy(stream.pointee.codecpar, parameters ?? template.parameters) >= 0
         else { fatalError("out of memory") }
         stream.pointee.codecpar.pointee.codec_tag =
-            parameters == nil ? container.tag(for: template.parameters.pointee) : 0
+            parameters == nil ? container.codecTag(for: template.parameters.pointee) : 0
         stream.pointee.time_base = template.timeBase
         stream.pointee.avg_frame_rate = template.averageFrameRate
         stream.pointee.disposition = template.disposition
-        for (key, value) in template.metadata { av_dict_set(&stream.pointee.metadata, key, value, 0) }
+        for (key, value) in template.metadata {
+            av_dict_set(&stream.pointee.metadata, key, container.tag(key, value), 0)
+        }
         // Side data of the stream lie in its parameters since FFmpeg 6.1, and were copied with them.
         if uf_side_data_count(stream) == 0 {
             for side in template.sideData {
@@ -101,6 +104,7 @@ internal enum OutputStreams {
         // The brands and the creating program describe the old container.
         let own: Set<String> = ["major_brand", "minor_version", "compatible_brands", "encoder"]
         for (key, value) in source.metadata.sorted(by: { $0.key < $1.key }) where !own.contains(key.lowercased()) {
+            let value = key.lowercased() == "timecode" ? source.timeCode(value) : value
             av_dict_set(&muxer.pointee.metadata, key, value, 0)
         }
         guard !source.chapters.isEmpty else { return }

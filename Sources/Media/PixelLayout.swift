@@ -59,6 +59,8 @@ internal struct PixelLayout: Hashable {
 
     var depth: Int { components.first?.depth ?? 8 }
     var bytesPerSample: Int { depth > 8 ? 2 : 1 }
+    /// One bit a pixel: black and white.
+    var isBilevel: Bool { format == AV_PIX_FMT_MONOWHITE || format == AV_PIX_FMT_MONOBLACK }
     var isGrey: Bool { !isRGB && components.count - (hasAlpha ? 1 : 0) == 1 }
     var isPalette: Bool {
         name == "pal8"

@@ -46,6 +46,7 @@ internal enum StillPicture {
                         throw error
                     }
                 }
+                if let metadata = PictureMetadata(contentsOf: path) { lay(frame, metadata) }
                 return Decoded(frame: frame, damage: damage)
             case .failed(let code):
                 throw lost(Library.reason(code, since: mark))
@@ -66,6 +67,18 @@ internal enum StillPicture {
                 }
             }
         }
+    }
+
+    /// Gives a frame the display matrix that its file asks for, where the decoder did not: libav heeds JPEG's EXIF only.
+    static func lay(_ frame: UnsafeMutablePointer<AVFrame>, _ metadata: PictureMetadata) {
+        guard metadata.orientation != 1, av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX) == nil else {
+            return
+        }
+        let matrix = Orientation(exif: metadata.orientation).displayMatrix
+        guard let side = av_frame_new_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX, matrix.count) else {
+            fatalError("out of memory")
+        }
+        side.pointee.data.update(from: matrix, count: matrix.count)
     }
 
     /// Whether something of a damaged picture can be decoded; a file's, since a pipe is read once.

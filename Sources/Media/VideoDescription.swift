@@ -82,12 +82,20 @@ public struct SourceDescription: Sendable {
 
     /// The file's clock may jump and begin anywhere: a broadcast's.
     internal var hasJumpingClock = false
+    /// Seconds at the file's beginning that are left out.
+    internal var skippedSeconds = 0.0
     /// The reader goes on after damage.
     internal var toleratesDamage = false
     internal let videoTemplate: StreamTemplate
     internal let copiedTemplates: [StreamTemplate]
     /// The names of the pictures that the frames come from, in a folder or sequence, by the frames' timestamps.
     internal var pictureNames: [String] = []
+    /// The files of those pictures, in the same order.
+    internal var pictureFiles: [String] = []
+    /// What a single picture's file says beside its pixels.
+    internal var picture: PictureMetadata?
+    /// How often an animation is played: 0 for ever; nil for what is no animation.
+    internal var plays: Int?
     /// What the first frame said.
     internal var first = FirstFrame()
 }

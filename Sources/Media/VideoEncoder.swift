@@ -17,6 +17,7 @@ internal final class VideoEncoder {
     /// How long each frame that is inside the encoder lasts, by its time there: encoders that reorder lose it.
     private var durations: [Int64: Int64] = [:]
     private var lastTime: Int64?
+    private var shownLast: Int64 = 0
     /// Where the target or the encoder knows only a frame rate: its places, which are ticks of `timeBase`.
     private(set) var grid: RateGrid?
     /// For places that the source leaves empty; the frame that was encoded last, and the time at which it ends.
@@ -27,8 +28,18 @@ internal final class VideoEncoder {
         for source: SourceDescription, height: Int, settings: EncoderSettings, container: Container, path: String
     ) throws(MediaError) -> (pixelFormat: String, color: ColorDescription) {
         let codec = try find(settings.codec, path: path, container: container)
-        let layout = try FormatChoice(codec: codec, source: source.layout).layout(named: settings.pixelFormat)
-        return (layout.name, color(for: layout, source: source.video, height: height, codec: codec))
+        let layout = try layout(codec, source: source, settings: settings)
+        return (layout.name, color(for: layout, source: source.video, height: height, codec: codec, in: container))
+    }
+
+    /// GIF is given frames of all colours, and finds a palette for each; any other encoder the format nearest to the source's.
+    private static func layout(
+        _ codec: UnsafePointer<AVCodec>, source: SourceDescription, settings: EncoderSettings
+    ) throws(MediaError) -> PixelLayout {
+        if codec.pointee.id == AV_CODEC_ID_GIF, settings.pixelFormat == nil, let all = PixelLayout(named: "bgra") {
+            return all
+        }
+        return try FormatChoice(codec: codec, source: source.layout).layout(named: settings.pixelFormat)
     }
 
     /// - Parameter lowDelay: each frame is to come out before the next goes in, where the encoder can.
@@ -41,7 +52,7 @@ internal final class VideoEncoder {
         let codec = try Self.find(settings.codec, path: path, container: container)
         name = String(cString: codec.pointee.name)
         let choice = FormatChoice(codec: codec, source: source.layout)
-        let wanted = try choice.layout(named: settings.pixelFormat)
+        let wanted = try Self.layout(codec, source: source, settings: settings)
 
         var notes: [String] = []
         var candidates = [wanted]
@@ -61,7 +72,7 @@ internal final class VideoEncoder {
             let known = FrameRateSurvey.rate(of: source).av
             timeBases.append(AVRational(num: known.den, den: known.num))
         }
-        let grid = RateGrid(for: source, in: container)
+        let grid = RateGrid(for: source, in: container, encoder: name)
         if let grid { timeBases = [AVRational(num: Int32(grid.rate.denominator), den: Int32(grid.rate.numerator))] }
 
         var failure: MediaError?
@@ -70,7 +81,8 @@ internal final class VideoEncoder {
             for layout in candidates {
                 let plan = Plan(
                     codec: codec, layout: layout,
-                    color: Self.color(for: layout, source: source.video, height: height, codec: codec),
+                    color: Self.color(
+                        for: layout, source: source.video, height: height, codec: codec, in: container),
                     timeBase: timeBase, frameRate: grid?.frameRate ?? rate, width: width, height: height,
                     lowDelay: lowDelay, orientation: orientation)
                 do {
@@ -96,6 +108,11 @@ internal final class VideoEncoder {
             notes.append(
                 "RGB is written as \(opened.plan.layout.name), which plays everywhere; "
                     + "--pixel-format yuv444p keeps the full colour resolution.")
+        }
+        if !source.video.isRGB, source.video.color.range == .full, opened.plan.color.range == .limited {
+            notes.append(
+                "\(name) in \(container.name) cannot say that levels use the full range, so they are converted to limited."
+            )
         }
         if source.first.isTransparent, !opened.plan.layout.hasAlpha {
             notes.append(
@@ -178,8 +195,10 @@ internal final class VideoEncoder {
         {
             return codec
         }
-        // H.264 wherever it fits, since it plays everywhere; else what the container prefers.
-        if avformat_query_codec(container.format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL) != 0,
+        // H.264 wherever it fits, since it plays everywhere; else what the container prefers. Ogg has no way to hold it, and
+        // MXF only some of its profiles; both muxers learn that late.
+        if !["ogg", "ogv", "mxf", "mxf_opatom", "gxf"].contains(container.name),
+            avformat_query_codec(container.format, AV_CODEC_ID_H264, FF_COMPLIANCE_NORMAL) != 0,
             let codec = avcodec_find_encoder_by_name("libx264") ?? avcodec_find_encoder(AV_CODEC_ID_H264)
         {
             return codec
@@ -199,7 +218,8 @@ internal final class VideoEncoder {
 
     /// What the source's colours become in the target's format.
     private static func color(
-        for layout: PixelLayout, source: VideoDescription, height: Int, codec: UnsafePointer<AVCodec>
+        for layout: PixelLayout, source: VideoDescription, height: Int, codec: UnsafePointer<AVCodec>,
+        in container: Container
     ) -> ColorDescription {
         var color = source.color
         if layout.isRGB {
@@ -228,8 +248,13 @@ internal final class VideoEncoder {
             // A photograph's chroma lies in the centre; written without a word it would be taken for the left.
             color.guessed.remove(.chromaLocation)
         }
-        // Full range is never what a player takes for granted.
-        if color.range == .full { color.guessed.remove(.range) }
+        // Full range is never what a player takes for granted: said, or converted to what they do.
+        if color.range == .full {
+            color.guessed.remove(.range)
+            if !Abilities.showsFullRange(encoder: String(cString: codec.pointee.name), in: container.name) {
+                color.range = .limited
+            }
+        }
         // A guess depends on the height. Where players would guess otherwise for the larger picture, say it aloud.
         if color.guessed.contains(.matrix), color.matrix != ColorDescription.guessedMatrix(height: height) {
             color.guessed.remove(.matrix)
@@ -251,7 +276,8 @@ internal final class VideoEncoder {
         let tags = plan.color.tagged
         context.pointee.width = Int32(clamping: plan.width)
         context.pointee.height = Int32(clamping: plan.height)
-        context.pointee.pix_fmt = plan.layout.format
+        let usesPalette = plan.codec.pointee.id == AV_CODEC_ID_GIF && settings.pixelFormat == nil
+        context.pointee.pix_fmt = usesPalette ? AV_PIX_FMT_PAL8 : plan.layout.format
         context.pointee.time_base = plan.timeBase
         context.pointee.framerate = plan.frameRate
         context.pointee.sample_aspect_ratio = aspect(of: source.video, plan)
@@ -374,6 +400,7 @@ internal final class VideoEncoder {
         // last frame's own word stands.
         if let lastTime, durations[lastTime] != nil { durations[lastTime] = time - lastTime }
         lastTime = time
+        shownLast = duration
         durations[time] = duration
         reference.pointee.pts = time
         uf_frame_set_duration(reference, duration)
@@ -382,8 +409,23 @@ internal final class VideoEncoder {
         if context.pointee.flags & AV_CODEC_FLAG_QSCALE != 0 {
             reference.pointee.quality = context.pointee.global_quality
         }
-        try give(reference, at: time)
+        guard context.pointee.pix_fmt == AV_PIX_FMT_PAL8, frame.format != AV_PIX_FMT_PAL8 else {
+            return try give(reference, at: time)
+        }
+        guard let made = PaletteFilter.apply(reference) else {
+            throw .encodeFailed(
+                path: path, seconds: Double(time) * Rational(timeBase).value,
+                reason: "this FFmpeg lacks the filters palettegen and paletteuse")
+        }
+        defer {
+            var pointer: UnsafeMutablePointer<AVFrame>? = made
+            av_frame_free(&pointer)
+        }
+        try give(made, at: time)
     }
+
+    /// Ticks for which the frame that was given last is shown; 0 where the source does not say.
+    var lastDuration: Int64 { shownLast }
 
     /// No more frames will come; `receive` then gives what is left.
     ///
@@ -433,6 +475,10 @@ extension SourceDescription {
     internal var layout: PixelLayout {
         guard let layout = PixelLayout(named: video.pixelFormat) else {
             preconditionFailure("a reader describes formats by libav's names")
+        }
+        // One bit a pixel, or a palette of greys: pictures without colour.
+        if layout.isBilevel || first.isGrey && !first.isTransparent, let grey = PixelLayout(named: "gray") {
+            return grey
         }
         if layout.isPalette || video.codec == "gif", !first.isTransparent {
             return PixelLayout(named: "rgb24") ?? layout

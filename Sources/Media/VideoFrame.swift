@@ -41,6 +41,9 @@ public final class VideoFrame: @unchecked Sendable {
     /// The frame's own tags, nothing guessed.
     public var color: ColorDescription { ColorDescription(frame.pointee) }
 
+    /// Width to height of one sample; 0/1 where the frame does not say.
+    public var sampleAspectRatio: Rational { Rational(frame.pointee.sample_aspect_ratio) }
+
     public var isInterlaced: Bool { uf_frame_is_interlaced(frame) != 0 }
 
     /// The decoder had to make up a part of the picture because its data were damaged.

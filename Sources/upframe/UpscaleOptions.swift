@@ -109,6 +109,8 @@ struct OutputOptions: ParsableArguments {
             "FFmpeg's name of the output's pixel format (with raw input: the input's).", valueName: "name")
     )
     var pixelFormat: String?
+    @Flag(help: "Convert sound that the container cannot hold to a codec that it can, rather than leave it out.")
+    var convertSound = false
 
     func validate() throws {
         for option in encoderOption where !option.contains("=") || option.hasPrefix("=") {
@@ -117,12 +119,14 @@ struct OutputOptions: ParsableArguments {
     }
 
     func settings(isRaw: Bool) -> EncoderSettings {
-        EncoderSettings(
+        var settings = EncoderSettings(
             codec: videoCodec, crf: crf, preset: preset,
             options: encoderOption.map { option in
                 let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 return (String(parts[0]), String(parts[1]))
             }, pixelFormat: isRaw ? nil : pixelFormat, container: outputFormat)
+        settings.convertsSound = convertSound
+        return settings
     }
 }
 

@@ -58,13 +58,13 @@ extension RateGrid {
     /// The frame rate that people and encoders are told.
     var frameRate: AVRational { AVRational(num: Int32(rate.numerator), den: Int32(rate.denominator) * Int32(step)) }
 
-    /// The places of a container that counts frames; nil where it knows times.
-    init?(for source: SourceDescription, in container: Container) {
+    /// The places of a container or an encoder that counts frames; nil where both know times.
+    init?(for source: SourceDescription, in container: Container, encoder: String) {
         if container.name == "gif" {
             self.init(rate: Rational(100, 1), step: 2, fills: false)
             return
         }
-        guard container.isRateBased else { return nil }
+        guard container.isRateBased || encoder == "libtheora" else { return nil }
         self.init(rate: FrameRateSurvey.rate(of: source), fills: true)
     }
 

@@ -12,6 +12,8 @@ final class DecodeStage<Sink: FrameSink> {
     private let note: (String) -> Void
     private var pace: Pace
     private var size: (width: Int, height: Int)
+    private var aspect: Rational?
+    private var hasNotedShape = false
 
     init(
         _ job: UpscaleJob, clock: StageClock, sourceClock: StageClock?, sink: Sink, note: @escaping (String) -> Void
@@ -51,6 +53,7 @@ final class DecodeStage<Sink: FrameSink> {
     /// False when nobody takes it.
     private func pass(_ frame: VideoFrame) throws -> Bool {
         noteSize(of: frame)
+        noteShape(of: frame)
         let frame = frame.arrived(at: frame.arrival ?? monotonicSeconds())
         guard job.options.realtime != nil else { return try sink.take(frame, clock: clock, waits: true) }
         // A file comes as fast as it is read: its frames arrive when they are due. And a stream does not wait: a frame for
@@ -67,6 +70,20 @@ final class DecodeStage<Sink: FrameSink> {
                     + "\(frame.width)x\(frame.height) at \(decimal(frame)) s; it is scaled to the same output.")
         }
         size = (frame.width, frame.height)
+    }
+
+    /// A broadcast that changes from 4:3 to 16:9 keeps its size and changes the shape of its samples.
+    private func noteShape(of frame: VideoFrame) {
+        let aspect = frame.sampleAspectRatio
+        guard aspect.isKnown else { return }
+        defer { self.aspect = aspect }
+        guard let first = self.aspect, !hasNotedShape, !job.writer.takesAnySize,
+            first.numerator * aspect.denominator != aspect.numerator * first.denominator
+        else { return }
+        hasNotedShape = true
+        note(
+            "\(job.options.input): the shape of its pixels changes from \(first.numerator):\(first.denominator) to "
+                + "\(aspect.numerator):\(aspect.denominator) at \(decimal(frame)) s; the output keeps the first aspect ratio.")
     }
 
     /// What reading showed is said: what `toleratesDamage` let pass, a clock that jumps.

@@ -61,7 +61,9 @@ enum MetadataCheck {
 
     static func language(_ source: StreamInventory, _ target: StreamInventory, _ list: inout FindingList) {
         func known(_ stream: StreamInventory) -> String? {
-            stream.description.language.flatMap { $0 == "und" || $0.isEmpty ? nil : $0 }
+            stream.description.language.flatMap {
+                $0 == "und" || $0.isEmpty ? nil : LanguageCode.bibliographic($0)
+            }
         }
         list.compare("language", known(source), known(target))
     }

@@ -1,0 +1,27 @@
+/// Questions to the tables that Scripts/make-abilities made by trying. What was not tried is not known to them.
+extension Abilities {
+    private static let heldBy = table(held)
+    private static let known = Set("\(tried)".split(separator: " ").map(String.init))
+    private static let fullRangeIn = table(fullRange)
+
+    /// Whether a codec comes back from a muxer as it went in; nil where that was not tried.
+    static func holds(_ codec: String, in muxer: String) -> Bool? {
+        guard let held = heldBy[muxer], known.contains(codec) else { return nil }
+        return held.contains(codec)
+    }
+
+    /// Whether players show an encoder's full-range pictures as such. True where that was not tried.
+    static func showsFullRange(encoder: String, in muxer: String) -> Bool {
+        guard let muxers = fullRangeIn[encoder], heldBy[muxer] != nil else { return true }
+        return muxers.contains(muxer)
+    }
+
+    private static func table(_ lines: StaticString) -> [String: Set<String>] {
+        var table: [String: Set<String>] = [:]
+        for line in "\(lines)".split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            if let key = words.first { table[key] = Set(words.dropFirst()) }
+        }
+        return table
+    }
+}
