@@ -47,6 +47,7 @@ let package = Package(
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Numbers and networks: no device, no file, no video.
+        room("Support", []),
         room("Threads", []),
         room("Tensor", []),
         room("Resampling", ["Tensor"]),
@@ -69,12 +70,12 @@ let package = Package(
             plugins: ["CompileShaders"]),
 
         // Files, models and video.
-        room("Weights", ["Network", "Tensor", .product(name: "Crypto", package: "swift-crypto")]),
+        room("Weights", ["Support", "Network", "Tensor", .product(name: "Crypto", package: "swift-crypto")]),
         // Weight files that are part of the program.
         .target(name: "CModels", exclude: ["realtime-x2.safetensors", "realtime-x2-video.safetensors"]),
         room("Catalogue", ["Weights", "CArchive", "CModels"]),
         .target(name: "CPixels"),
-        room("Media", ["CFFmpeg", "CPixels"]),
+        room("Media", ["Support", "CFFmpeg", "CPixels"]),
         room(
             "Pipeline",
             [
@@ -84,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Pipeline", "Catalogue", "Measure", "TrainingRun", "Degradation", "Media", "Metrics", "Network",
+                "Support", "Pipeline", "Catalogue", "Measure", "TrainingRun", "Degradation", "Media", "Metrics", "Network",
                 "Tensor",
                 "Weights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -126,6 +127,7 @@ let package = Package(
             swiftSettings: strict),
         // Takes malloc's place in test executables, to count.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        tests("SupportTests", ["Support"]),
         tests("TensorTests", ["Tensor"]),
         tests("ThreadsTests", ["Threads"]),
         tests("ResamplingTests", ["Resampling", "Tensor"]),

@@ -1,3 +1,5 @@
+internal import Support
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -159,7 +161,7 @@ private final class RandomAccessFile {
 
     init?(_ path: String) {
         guard FileSystem.isFile(path), let size = FileSystem.size(path) else { return nil }
-        descriptor = open(path, O_RDONLY)
+        descriptor = open(path.systemPath, O_RDONLY)
         self.size = size
         if descriptor < 0 { return nil }
     }

@@ -1,3 +1,5 @@
+internal import Support
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -23,7 +25,7 @@ internal enum FileSystem {
 
     static func kind(_ path: String) -> Kind {
         var status = stat()
-        guard stat(path, &status) == 0 else { return .missing }
+        guard stat(path.systemPath, &status) == 0 else { return .missing }
         let identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         switch status.st_mode & S_IFMT {
         case S_IFDIR: return .folder
@@ -41,7 +43,7 @@ internal enum FileSystem {
 
     private static func mode(_ path: String) -> mode_t? {
         var status = stat()
-        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+        return stat(path.systemPath, &status) == 0 ? status.st_mode & S_IFMT : nil
     }
 
     static func isPipe(_ path: String) -> Bool {
@@ -53,17 +55,17 @@ internal enum FileSystem {
 
     static func exists(_ path: String) -> Bool {
         var status = stat()
-        return lstat(path, &status) == 0
+        return lstat(path.systemPath, &status) == 0
     }
 
     static func size(_ path: String) -> Int? {
         var status = stat()
-        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+        return stat(path.systemPath, &status) == 0 ? Int(status.st_size) : nil
     }
 
     /// The first bytes of a file, fewer where it is shorter.
     static func head(_ path: String, count: Int) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY)
+        let descriptor = open(path.systemPath, O_RDONLY)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: count)
@@ -77,24 +79,24 @@ internal enum FileSystem {
         return bytes
     }
 
-    static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
-    static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+    static func isReadable(_ path: String) -> Bool { access(path.systemPath, R_OK) == 0 }
+    static func isWritable(_ path: String) -> Bool { access(path.systemPath, W_OK) == 0 }
 
     static var lastError: String { String(cString: strerror(errno)) }
 
     /// Bytes that a file's name may have in a folder.
     static func longestName(in folder: String) -> Int {
-        let longest = pathconf(folder, Int32(_PC_NAME_MAX))
+        let longest = pathconf(folder.systemPath, Int32(_PC_NAME_MAX))
         return longest > 0 ? longest : 255
     }
 
     /// The beginning of a text, whole characters, in at most so many bytes of UTF-8.
     static func shortened(_ text: String, to bytes: Int) -> String {
-        guard text.utf8.count > bytes else { return text }
+        guard text.systemByteCount > bytes else { return text }
         var result = ""
         var count = 0
         for scalar in text.unicodeScalars {
-            count += String(scalar).utf8.count
+            count += SystemPath.byte(scalar) == nil ? String(scalar).utf8.count : 1
             guard count <= bytes else { break }
             result.unicodeScalars.append(scalar)
         }
@@ -103,12 +105,12 @@ internal enum FileSystem {
 
     /// The names in a folder, in no order; empty where it cannot be read.
     static func names(in folder: String) -> [String] {
-        guard let listing = opendir(folder) else { return [] }
+        guard let listing = opendir(folder.systemPath) else { return [] }
         defer { closedir(listing) }
         var names: [String] = []
         while let entry = readdir(listing) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { SystemPath.string($0) }
             }
             if name != ".", name != ".." { names.append(name) }
         }
@@ -118,27 +120,31 @@ internal enum FileSystem {
     /// What a path names behind all links; the path itself where that is not there.
     static func resolved(_ path: String) -> String {
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let real = realpath(path, nil) else {
+        guard lstat(path.systemPath, &status) == 0, status.st_mode & S_IFMT == S_IFLNK,
+            let real = realpath(path.systemPath, nil)
+        else {
             return path
         }
         defer { free(real) }
-        return String(cString: real)
+        return SystemPath.string(real)
     }
 
     /// Gives a new file the permissions of the one that it is about to replace.
     static func copyMode(of old: String, to new: String) {
         var status = stat()
-        if stat(old, &status) == 0 { chmod(new, status.st_mode & 0o7777) }
+        if stat(old.systemPath, &status) == 0 { chmod(new.systemPath, status.st_mode & 0o7777) }
     }
 
-    static func remove(_ path: String) { unlink(path) }
+    static func remove(_ path: String) { unlink(path.systemPath) }
+
+    static func makeFolder(_ path: String) -> Bool { mkdir(path.systemPath, 0o777) == 0 }
 
     /// Removes a folder if it is empty.
-    static func removeFolder(_ path: String) { rmdir(path) }
+    static func removeFolder(_ path: String) { rmdir(path.systemPath) }
 
     /// Makes a new file of these bytes.
     static func write(_ bytes: UnsafePointer<UInt8>?, count: Int, to path: String) -> Bool {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o666)
+        let descriptor = open(path.systemPath, O_WRONLY | O_CREAT | O_EXCL, 0o666)
         guard descriptor >= 0, let bytes else { return false }
         var done = 0
         while done < count {
@@ -159,17 +165,17 @@ internal enum FileSystem {
     }
 
     /// Moves `from` over whatever is at `to`.
-    static func replace(_ from: String, to: String) -> Bool { rename(from, to) == 0 }
+    static func replace(_ from: String, to: String) -> Bool { rename(from.systemPath, to.systemPath) == 0 }
 
     /// Moves `from` to `to` unless something is there: a hard link refuses to replace, `rename` does not. Where the
     /// file system has no links a look first has to do.
     static func moveIfAbsent(_ from: String, to: String) -> Bool {
-        if link(from, to) == 0 {
-            unlink(from)
+        if link(from.systemPath, to.systemPath) == 0 {
+            unlink(from.systemPath)
             return true
         }
         guard errno != EEXIST, !exists(to) else { return false }
-        return rename(from, to) == 0
+        return rename(from.systemPath, to.systemPath) == 0
     }
 
     static func folder(of path: String) -> String {

@@ -1,3 +1,4 @@
+internal import Support
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -31,7 +32,7 @@ internal final class HiddenFile: Sendable {
     func claim() {
         lock.withLock { descriptor in
             guard descriptor < 0 else { return }
-            descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
             if descriptor >= 0 { flock(descriptor, LOCK_EX | LOCK_NB) }
         }
     }
@@ -55,7 +56,7 @@ internal final class HiddenFile: Sendable {
         let folder = FileSystem.folder(of: target)
         let ending = FileSystem.fileExtension(of: target)
         let end = mark + String(random, radix: 36) + (keepsExtension && !ending.isEmpty ? ".\(ending)" : "")
-        let room = min(60, FileSystem.longestName(in: folder) - 1 - end.utf8.count)
+        let room = min(60, FileSystem.longestName(in: folder) - 1 - end.systemByteCount)
         return "\(folder)/.\(FileSystem.shortened(FileSystem.name(of: target), to: max(0, room)))\(end)"
     }
 
@@ -65,7 +66,7 @@ internal final class HiddenFile: Sendable {
         let start = "." + FileSystem.shortened(FileSystem.name(of: target), to: 60) + mark
         return FileSystem.names(in: folder).filter { $0.hasPrefix(start) }.map { "\(folder)/\($0)" }.filter { path in
             guard !unfinished.withLock({ $0.contains(path) }) else { return false }
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            let descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { return false }
             defer { close(descriptor) }
             // A lock that can be had is nobody's.

@@ -1,4 +1,5 @@
 internal import CFFmpeg
+internal import Support
 
 /// An opened and probed AVFormatContext. The checks that make a clear message come before libav is asked.
 internal final class InputFile {
@@ -54,7 +55,7 @@ internal final class InputFile {
         if !isAddress { options.set("protocol_whitelist", pipe == nil ? "file,crypto,data" : "crypto,data") }
         let mark = Library.mark()
         var opened: UnsafeMutablePointer<AVFormatContext>? = made
-        let code = avformat_open_input(&opened, FileSystem.url(path), named, &options.pointer)
+        let code = avformat_open_input(&opened, FileSystem.url(path).systemPath, named, &options.pointer)
         guard code >= 0, let opened else {
             if owner.hasRefused { throw .playlist(path: path) }
             throw Self.openError(path, code, mark, interrupter)

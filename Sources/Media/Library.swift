@@ -1,5 +1,6 @@
 internal import CFFmpeg
 internal import FoundationEssentials
+internal import Support
 internal import Synchronization
 
 /// The door to libav: its log is kept silent, its last error line is kept for our messages, its codes become text.
@@ -130,7 +131,7 @@ internal final class ReadingOwner: Sendable {
         context.pointee.io_open = { context, io, url, flags, options in
             guard let context, let opaque = context.pointee.opaque else { return uf_error_io() }
             let owner = Unmanaged<ReadingOwner>.fromOpaque(opaque).takeUnretainedValue()
-            guard let opener = owner.opener, let url, String(cString: url) == owner.url else {
+            guard let opener = owner.opener, let url, SystemPath.string(url) == owner.url else {
                 owner.refusal.store(true, ordering: .releasing)
                 return uf_error_not_permitted()
             }

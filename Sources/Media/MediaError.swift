@@ -56,6 +56,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case resultKept(path: String, keptAt: String, reason: String)
     /// A name longer than the folder's file system takes; `name` is its beginning.
     case nameTooLong(name: String, bytes: Int, longest: Int)
+    /// The system has no memory or threads left for a decoder or encoder.
+    case noResources(path: String, reason: String)
     /// A playlist or another list of files, which the program does not follow.
     case playlist(path: String)
 
@@ -154,6 +156,8 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): the finished result could not take this name (\(reason)); it is kept at \(keptAt)."
         case .nameTooLong(let name, let bytes, let longest):
             "\(name)...: the name has \(bytes) bytes and this folder takes \(longest); choose a shorter one."
+        case .noResources(let path, let reason):
+            "\(path): there is no room to work on it (\(reason)); free memory, or raise its limit (ulimit -v)."
         case .playlist(let path):
             "\(path): is a list that names other files or addresses, which are not opened from here; give the files or the"
                 + " address themselves."

@@ -1,4 +1,5 @@
 internal import CFFmpeg
+internal import Support
 
 /// An AVFormatContext that is written to: streams' packets go in as they come, and leave in the order of their decoding
 /// times (`MuxOrder`). Towards a pipe they leave at once, in the order in which they come, which is the source's.
@@ -28,7 +29,7 @@ internal final class Muxer {
         toleratesDamage = source.toleratesDamage
         isLive = output?.isLive ?? false
         var made: UnsafeMutablePointer<AVFormatContext>?
-        guard avformat_alloc_output_context2(&made, container.format, nil, output?.url) >= 0, let made else {
+        guard avformat_alloc_output_context2(&made, container.format, nil, output?.url.systemPath) >= 0, let made else {
             fatalError("out of memory")
         }
         context = made
@@ -58,7 +59,7 @@ internal final class Muxer {
             context.pointee.pb = pipe.context
             context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
         } else {
-            code = avio_open2(&context.pointee.pb, output.url, AVIO_FLAG_WRITE, nil, nil)
+            code = avio_open2(&context.pointee.pb, output.url.systemPath, AVIO_FLAG_WRITE, nil, nil)
         }
         guard code >= 0 else {
             if isLive { throw .writeFailed(path: path, reason: Library.reason(code, since: mark)) }

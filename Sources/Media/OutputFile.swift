@@ -1,3 +1,5 @@
+internal import Support
+
 /// Where the bytes go: a hidden file beside the target that takes the target's name at the end, or, with nothing to be
 /// settled, a pipe, a device or an address.
 internal final class OutputFile {
@@ -52,8 +54,8 @@ internal final class OutputFile {
     static func checkName(_ path: String) throws(MediaError) {
         let name = FileSystem.name(of: path)
         let longest = FileSystem.longestName(in: FileSystem.folder(of: path))
-        guard name.utf8.count > longest else { return }
-        throw .nameTooLong(name: FileSystem.shortened(name, to: 40), bytes: name.utf8.count, longest: longest)
+        guard name.systemByteCount > longest else { return }
+        throw .nameTooLong(name: FileSystem.shortened(name, to: 40), bytes: name.systemByteCount, longest: longest)
     }
 
     /// Whoever reads it wants each frame at once.

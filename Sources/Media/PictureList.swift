@@ -1,5 +1,3 @@
-internal import FoundationEssentials
-
 /// The pictures of a folder, or those that a pattern such as `frame_%05d.png` names: one frame each, in natural order
 /// (2 before 10).
 internal struct PictureList {
@@ -44,7 +42,7 @@ internal struct PictureList {
     }
 
     private static func names(in folder: String) -> [String] {
-        (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        FileSystem.names(in: folder)
     }
 
     /// Numbers inside names count as numbers.

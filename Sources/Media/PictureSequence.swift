@@ -1,5 +1,4 @@
 internal import CFFmpeg
-internal import FoundationEssentials
 
 /// One file for each frame: `frame_%05d.png`, or a folder. Each is written under a hidden name and gets its own when it
 /// is complete.
@@ -54,7 +53,7 @@ internal final class PictureSequence {
         case .missing where path.hasSuffix("/"):
             let parent = FileSystem.folder(of: folder)
             guard case .folder = FileSystem.kind(parent) else { throw .folderMissing(path: path, folder: parent) }
-            do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false) } catch {
+            guard FileSystem.makeFolder(folder) else {
                 throw .folderNotWritable(path: path, folder: parent, reason: FileSystem.lastError)
             }
             madeFolder = folder

@@ -1,4 +1,5 @@
 internal import CFFmpeg
+internal import Support
 
 #if canImport(Glibc)
     internal import Glibc
@@ -35,7 +36,7 @@ internal final class PipeInput {
     init(path: String, interrupter: Interrupter) throws(MediaError) {
         isOurs = path != "-"
         self.interrupter = interrupter
-        descriptor = isOurs ? open(path, O_RDONLY) : 0
+        descriptor = isOurs ? open(path.systemPath, O_RDONLY) : 0
         guard descriptor >= 0 else { throw .unreadable(path: path, reason: FileSystem.lastError) }
         // The context is made last, since it points here.
         let box = Box()
@@ -113,7 +114,7 @@ internal final class PipeOutput {
     /// `path` is `-` or names a pipe or device; opening a pipe waits for its reader.
     init(path: String) throws(MediaError) {
         isOurs = path != "-"
-        descriptor = isOurs ? open(path, O_WRONLY) : 1
+        descriptor = isOurs ? open(path.systemPath, O_WRONLY) : 1
         guard descriptor >= 0 else { throw .writeFailed(path: path, reason: FileSystem.lastError) }
         let box = Box()
         self.box = box

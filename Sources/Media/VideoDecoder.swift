@@ -44,6 +44,9 @@ internal final class VideoDecoder {
         let code = avcodec_open2(context, codec, nil)
         guard code >= 0 else {
             let reason = Library.reason(code, since: mark)
+            if code == uf_error_again() || code == uf_error_no_memory() {
+                throw .noResources(path: path, reason: "\(name): \(reason)")
+            }
             // There is a decoder, so it is what the file tells it that it cannot use.
             throw code == uf_error_not_implemented()
                 ? .noDecoder(path: path, codec: "\(name) (\(reason))")

@@ -340,6 +340,9 @@ internal final class VideoEncoder {
             if let (key, value) = blamed(reason, settings) {
                 throw .badEncoderOption(key: key, value: value, encoder: name)
             }
+            if code == uf_error_again() || code == uf_error_no_memory() {
+                throw .noResources(path: source.path, reason: "\(name): \(reason)")
+            }
             throw .encoderRefuses(encoder: name, reason: reason)
         }
         isKept = true

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Support
 
 /// A regular file open for reading at any place, by any thread; or bytes in memory that stand for one.
 final class ByteFile: Sendable {
@@ -16,7 +17,7 @@ final class ByteFile: Sendable {
 
     init(_ path: String) throws(WeightError) {
         // Non-blocking, so that naming a pipe gives an error and not a wait.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
                 ? .missing(path: path) : .unreadable(path: path, reason: systemMessage())

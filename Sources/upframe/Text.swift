@@ -1,7 +1,14 @@
 internal import FoundationEssentials
 internal import Network
+internal import Support
 internal import Tensor
 internal import Weights
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
 
 /// `text` as a terminal may show it: names, tags and messages come out of files and other programs. What moves a cursor,
 /// ends a line or turns its direction is written as `\u{1b}`, and of a text of more than `limit` characters the middle is
@@ -10,7 +17,10 @@ func shown(_ text: String, limit: Int = 1000) -> String {
     func escaped(_ scalars: some Sequence<Unicode.Scalar>) -> String {
         var result = String.UnicodeScalarView()
         for scalar in scalars {
-            if scalar.movesTerminal {
+            if let byte = SystemPath.byte(scalar) {
+                // A byte of a name that is no UTF-8.
+                result.append(contentsOf: "\\x\(String(byte, radix: 16))".unicodeScalars)
+            } else if scalar.movesTerminal {
                 result.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
             } else {
                 result.append(scalar)
@@ -58,7 +68,7 @@ func grouped(_ count: Int) -> String {
 
 func mebibytes(_ bytes: Int) -> String { "\(grouped(bytes >> 20)) MiB" }
 
-func fileExists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+func fileExists(_ path: String) -> Bool { access(path.systemPath, F_OK) == 0 }
 
 func jsonText(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()

@@ -5,6 +5,7 @@
 
 internal import ArgumentParser
 internal import Catalogue
+internal import Support
 
 #if canImport(Glibc)
     internal import Glibc
@@ -40,9 +41,10 @@ struct Upframe: ParsableCommand {
         StandardStreams.open()
         Interruption.install()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Array(SystemPath.arguments.dropFirst()))
             try command.run()
             try StandardStreams.flush()
+            terminate(0)
         } catch let error as CommandFailure {
             say(error.message)
             terminate(error.code)
@@ -79,8 +81,12 @@ struct CommandFailure: Error {
     static func usage(_ message: String) -> CommandFailure { CommandFailure(code: 2, message: message) }
 }
 
-/// Ends the process. (`exit` alone means ArgumentParser's method inside a command.)
-private func terminate(_ code: Int32) -> Never { exit(code) }
+/// Ends the process without the farewells that libraries have registered: one that could not start its threads for lack of
+/// memory waits for them for ever.
+private func terminate(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
+}
 
 /// Tells people something, on one line of standard error.
 ///

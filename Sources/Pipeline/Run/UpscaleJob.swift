@@ -60,6 +60,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
     case frameCount(path: String, read: Int, written: Int)
     case channels(model: String, count: Int)
     case notFinite(path: String, frame: Int, executor: String)
+    /// The system refuses another thread.
+    case noThread
 
     public var description: String {
         switch self {
@@ -70,6 +72,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
         case .notFinite(let path, let frame, let executor):
             "\(path): frame \(frame) came out of \(executor) with numbers that are not finite; "
                 + "try --precision fp32 or --device cpu"
+        case .noThread:
+            "no thread can be started; free memory, or raise the limits on it and on processes (ulimit -v, ulimit -u)."
         }
     }
 }
@@ -117,13 +121,20 @@ public final class UpscaleJob: @unchecked Sendable {
             overwrite: options.overwrite)
         ladder = ([options.model] + (options.realtime == nil ? [] : options.cheaperModels)).map { model in
             Upscaler(
-                model: model, executor: options.executor, tiling: options.tiling, memoryBudget: options.memoryBudget,
+                model: model, executor: options.executor, tiling: options.tiling,
+                memoryBudget: options.memoryBudget ?? Self.budget(of: video, on: options.executor),
                 reuses: options.reuses && !video.isStillPicture)
         }
         helpers = (options.realtime == nil && !video.isStillPicture ? options.moreExecutors : []).map { executor in
             Upscaler(
                 model: options.model, executor: executor, tiling: options.tiling, memoryBudget: options.memoryBudget)
         }
+    }
+
+    /// A still picture is computed once: tiles cost it next to nothing, and spare the memory that a film's frames share. Nil
+    /// for the executor's own budget.
+    private static func budget(of video: VideoDescription, on executor: any Executor) -> Int? {
+        video.isStillPicture && !(executor is any MemoryBoundExecutor) ? 512 << 20 : nil
     }
 
     /// The size to which the result of a frame is brought, before it is turned.

@@ -57,12 +57,11 @@ final class UpscaleRun: @unchecked Sendable {
     ) {
         (self.job, self.progress, self.note) = (job, progress, note)
         sourceClock = job.reader.isLive ? StageClock("source") : nil
-        let shape = Shape.nhwc(1, job.source.height, job.source.width, 3)
-        // Every further device has a picture at work and one waiting.
-        let pictures = Self.picturesInFlight + 2 * job.helpers.count
+        // Every further device has a picture at work and one waiting. A still picture is alone.
+        let pictures = job.source.isStillPicture ? 1 : Self.picturesInFlight + 2 * job.helpers.count
         self.pictures = pictures
-        inputs = Pool((0..<pictures).map { _ in HostTensor(shape) })
-        outputs = Pool((0..<pictures).map { _ in HostTensor(job.ladder[0].outputShape(shape)) })
+        inputs = Pool([])
+        outputs = Pool([])
         places = Pool((0..<pictures + 1).map { $0 })
         converted = Channel(capacity: Self.framesInFlight)
     }
@@ -110,12 +109,12 @@ final class UpscaleRun: @unchecked Sendable {
         let computing = threads.compute.map { thread($0.name, $0.body) }
         let converting = threads.convert.map { thread("convert", $0) }
         let encoding = thread("encode") { try encode.run() }
-        converting?.join()
-        encoding.join()
+        converting??.join()
+        encoding?.join()
         // After an interruption the network may be in the middle of a long frame: nobody waits for it.
         if !job.isInterrupted {
-            decoding.join()
-            for thread in computing { thread.join() }
+            decoding?.join()
+            for thread in computing { thread?.join() }
         }
         if let error = failure.value { throw error }
         if job.isInterrupted {
@@ -158,6 +157,7 @@ final class UpscaleRun: @unchecked Sendable {
                 if workers.count == models.count { return try directThreads(workers) }
             }
         }
+        try makeFloats()
         let sink = PictureSink(job, inputs: inputs, output: decoded)
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         let convert = ConvertStage(job, clock: convertClock, outputs: outputs, input: upscaled, output: converted)
@@ -178,6 +178,27 @@ final class UpscaleRun: @unchecked Sendable {
         try network.prepare()
         return Threads(decode: decode.run, compute: [("network", network.run)], convert: convert.run)
     }
+
+    /// Fills the pools: only where pictures are converted here.
+    ///
+    /// - Throws: `MemoryShortage`, where there is no room for them and for a frame on its way to the encoder.
+    private func makeFloats() throws {
+        let shape = Shape.nhwc(1, job.source.height, job.source.width, 3)
+        let result = job.ladder[0].outputShape(shape)
+        let floats = Double(pictures) * (Double(shape.count) + Double(result.count))
+        let frame = Double(job.writer.width) * Double(job.writer.height) * 3
+        try HostMemory.require(
+            floats * 4 + 2 * frame + Self.leastWork,
+            for: "\(job.options.input): \(shape.width)x\(shape.height) to \(job.writer.width)x\(job.writer.height)",
+            remedy: "free some, or take a smaller picture or factor.")
+        for _ in 0..<pictures {
+            inputs.put(HostTensor(shape))
+            outputs.put(HostTensor(result))
+        }
+    }
+
+    /// Bytes that a network in small tiles, a decoder and an encoder take in any case.
+    private static let leastWork = 192e6
 
     private func directThreads(_ workers: [DirectWorker]) throws -> Threads {
         // At least one frame more than the devices can have; in real time they take turns, and none shall wait.
@@ -236,18 +257,23 @@ final class UpscaleRun: @unchecked Sendable {
             readerGone: readerGone, isLive: job.writer.isLive)
     }
 
-    private func thread(_ name: String, _ body: @escaping () throws -> Void) -> WorkerThread {
+    /// Nil, and the run ends with an error, where the system has no room for another thread.
+    private func thread(_ name: String, _ body: @escaping () throws -> Void) -> WorkerThread? {
         // Each body is owned by the thread that runs it; the stages' results are read after it was joined.
         nonisolated(unsafe) let body = body
-        return WorkerThread("upframe \(name)") { [self] in
-            do { try body() } catch {
-                guard failure.record(error) else { return }
-                // A reader of a pipe may be waiting for bytes that never come.
-                job.reader.interrupter.interrupt()
-                stopReading()
-                converted.cancel()
-            }
+        let thread = WorkerThread(ifPossible: "upframe \(name)") { [self] in
+            do { try body() } catch { fail(error) }
         }
+        if thread == nil { fail(PipelineError.noThread) }
+        return thread
+    }
+
+    private func fail(_ error: any Error) {
+        guard failure.record(error) else { return }
+        // A reader of a pipe may be waiting for bytes that never come.
+        job.reader.interrupter.interrupt()
+        stopReading()
+        converted.cancel()
     }
 
     private func stopReading() {
