@@ -13,6 +13,8 @@ struct RecipeTree {
     static let longest = 256 << 10
     /// Most aliases (`*name`). Few, nested into one another, stand for more values than memory holds.
     private static let mostAliases = 8
+    /// Most entries of a list; more belong into a folder or a list of files.
+    private static let mostEntries = 4096
     /// Keys of the deepest place that can be set.
     private static let deepest = 16
 
@@ -143,11 +145,18 @@ struct RecipeTree {
         guard let sequence = node.sequence else {
             throw problem(node, "'\(place)' is a list: begin each entry with '- '")
         }
+        try checkLength(sequence, node, place)
         var result: [T] = []
         for (index, node) in sequence.enumerated() {
             result.append(try value(node, "\(place).\(index)", over: standard))
         }
         return result
+    }
+
+    private func checkLength(_ sequence: Node.Sequence, _ node: Node, _ place: String) throws(RecipeError) {
+        guard sequence.count <= Self.mostEntries else {
+            throw problem(node, "'\(place)' has \(sequence.count) entries; a list has \(Self.mostEntries) at most")
+        }
     }
 
     /// - Parameter ignoring: keys of the tree that somebody else reads.
@@ -212,8 +221,9 @@ struct RecipeTree {
             if base.scalar != nil, node.scalar == nil {
                 throw problem(node, "'\(place)' is one value, as \(base.string ?? "")")
             }
-            if base.sequence != nil, node.sequence == nil {
-                throw problem(node, "'\(place)' is a list, as [a, b]")
+            if base.sequence != nil {
+                guard let sequence = node.sequence else { throw problem(node, "'\(place)' is a list, as [a, b]") }
+                try checkLength(sequence, node, place)
             }
             return node
         }
