@@ -194,10 +194,10 @@ import Weights
             ("degradation.first.resize.modes", "area"),
         ] {
             #expect(
-                problem("\(place)=\(list(entry, 4097))").contains(
-                    "'\(place)' has 4097 entries; a list has 4096 at most"))
+                problem("\(place)=\(list(entry, 2049))").contains(
+                    "'\(place)' has 2049 entries; a list has 2048 at most"))
         }
-        #expect(problem("optimizer.milestones=\(list("1", 4096))").isEmpty)
+        #expect(problem("optimizer.milestones=\(list("1", 2048))").isEmpty)
     }
 
     /// Random values under every key: refused in at most three lines, or planned to the end.

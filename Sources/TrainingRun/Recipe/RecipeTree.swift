@@ -1,4 +1,5 @@
 internal import Catalogue
+internal import FoundationEssentials
 internal import Yams
 
 /// A recipe's text as a tree, and typed values out of it.
@@ -14,7 +15,7 @@ struct RecipeTree {
     /// Most aliases (`*name`). Few, nested into one another, stand for more values than memory holds.
     private static let mostAliases = 8
     /// Most entries of a list; more belong into a folder or a list of files.
-    private static let mostEntries = 4096
+    private static let mostEntries = 2048
     /// Keys of the deepest place that can be set.
     private static let deepest = 16
 
@@ -175,7 +176,10 @@ struct RecipeTree {
             throw problem(node, "'\(place)': \(error)")
         }
         // As they were understood: "1e400" is infinite, and "0x10" is 16.
-        guard let understood = try? Yams.compose(yaml: YAMLEncoder().encode(value)) else {
+        // (Through JSON, since YAML's encoder takes the square of a list's length.)
+        guard let json = try? Recipe.jsonEncoder.encode(value),
+            let understood = try? Yams.compose(yaml: String(decoding: json, as: UTF8.self))
+        else {
             preconditionFailure("'\(place)' cannot be encoded")
         }
         try checkRanges(understood, node, place, line: node)
