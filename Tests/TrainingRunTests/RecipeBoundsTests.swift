@@ -184,6 +184,22 @@ import Weights
         #expect(throws: RecipeError.self) { try Recipe(path: "/dev/zero") }
     }
 
+    /// Reading takes about the square of a list's length.
+    @Test func listsAreBounded() {
+        func list(_ entry: String, _ count: Int) -> String {
+            "[" + [String](repeating: entry, count: count).joined(separator: ",") + "]"
+        }
+        for (place, entry) in [
+            ("data.train", "{low: a}"), ("data.train.0.pictures", "a"), ("optimizer.milestones", "1"),
+            ("degradation.first.resize.modes", "area"),
+        ] {
+            #expect(
+                problem("\(place)=\(list(entry, 2049))").contains(
+                    "'\(place)' has 2049 entries; a list has 2048 at most"))
+        }
+        #expect(problem("optimizer.milestones=\(list("1", 2048))").isEmpty)
+    }
+
     /// Random values under every key: refused in at most three lines, or planned to the end.
     @Test func hostileValuesAreSurvived() throws {
         var random = SeededGenerator(seed: 14)

@@ -1,4 +1,5 @@
 internal import Catalogue
+internal import FoundationEssentials
 internal import Yams
 
 /// A recipe's text as a tree, and typed values out of it.
@@ -13,6 +14,8 @@ struct RecipeTree {
     static let longest = 256 << 10
     /// Most aliases (`*name`). Few, nested into one another, stand for more values than memory holds.
     private static let mostAliases = 8
+    /// Most entries of a list; more belong into a folder or a list of files.
+    private static let mostEntries = 2048
     /// Keys of the deepest place that can be set.
     private static let deepest = 16
 
@@ -143,11 +146,18 @@ struct RecipeTree {
         guard let sequence = node.sequence else {
             throw problem(node, "'\(place)' is a list: begin each entry with '- '")
         }
+        try checkLength(sequence, node, place)
         var result: [T] = []
         for (index, node) in sequence.enumerated() {
             result.append(try value(node, "\(place).\(index)", over: standard))
         }
         return result
+    }
+
+    private func checkLength(_ sequence: Node.Sequence, _ node: Node, _ place: String) throws(RecipeError) {
+        guard sequence.count <= Self.mostEntries else {
+            throw problem(node, "'\(place)' has \(sequence.count) entries; a list has \(Self.mostEntries) at most")
+        }
     }
 
     /// - Parameter ignoring: keys of the tree that somebody else reads.
@@ -166,7 +176,10 @@ struct RecipeTree {
             throw problem(node, "'\(place)': \(error)")
         }
         // As they were understood: "1e400" is infinite, and "0x10" is 16.
-        guard let understood = try? Yams.compose(yaml: YAMLEncoder().encode(value)) else {
+        // (Through JSON, since YAML's encoder takes the square of a list's length.)
+        guard let json = try? Recipe.jsonEncoder.encode(value),
+            let understood = try? Yams.compose(yaml: String(decoding: json, as: UTF8.self))
+        else {
             preconditionFailure("'\(place)' cannot be encoded")
         }
         try checkRanges(understood, node, place, line: node)
@@ -212,8 +225,9 @@ struct RecipeTree {
             if base.scalar != nil, node.scalar == nil {
                 throw problem(node, "'\(place)' is one value, as \(base.string ?? "")")
             }
-            if base.sequence != nil, node.sequence == nil {
-                throw problem(node, "'\(place)' is a list, as [a, b]")
+            if base.sequence != nil {
+                guard let sequence = node.sequence else { throw problem(node, "'\(place)' is a list, as [a, b]") }
+                try checkLength(sequence, node, place)
             }
             return node
         }

@@ -108,7 +108,7 @@ extension Recipe {
         }
     }
 
-    private static var jsonEncoder: JSONEncoder {
+    static var jsonEncoder: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
