@@ -438,7 +438,11 @@ public final class MediaReader {
         if !hasSettled {
             // What it could not decode before the first whole frame is told by `notes`.
             hasSettled = true
-            return forgetComplaints()
+            // What the demuxer passed over while it looked for streams is missing all the same, unless a recording that
+            // was joined in the middle begins that way.
+            let passedOver = file.hasJumpingClock || isLive ? [] : file.log.take()
+            forgetComplaints()
+            complaints = passedOver
         }
         try noteComplaints()
     }

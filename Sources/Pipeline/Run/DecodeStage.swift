@@ -83,7 +83,8 @@ final class DecodeStage<Sink: FrameSink> {
         hasNotedShape = true
         note(
             "\(job.options.input): the shape of its pixels changes from \(first.numerator):\(first.denominator) to "
-                + "\(aspect.numerator):\(aspect.denominator) at \(decimal(frame)) s; the output keeps the first aspect ratio.")
+                + "\(aspect.numerator):\(aspect.denominator) at \(decimal(frame)) s; the output keeps the first aspect ratio."
+        )
     }
 
     /// What reading showed is said: what `toleratesDamage` let pass, a clock that jumps.
