@@ -7,7 +7,7 @@ extension FileInventory {
         return isBroadcast || output.isRateBased ? -startSeconds : 0
     }
 
-    private var isRateBased: Bool { ["avi", "yuv4mpegpipe", "rawvideo", "mxf", "gxf"].contains(format) }
+    fileprivate var isRateBased: Bool { ["avi", "yuv4mpegpipe", "rawvideo", "mxf", "gxf"].contains(format) }
 
     /// The frames of this file as `output` should show them, in ticks of its time base, where it knows only a frame rate;
     /// nil where it knows times.
@@ -57,7 +57,7 @@ extension StreamInventory {
     /// the last hidden packet before the first that is heard comes along, as a decoder needs it.
     public func packets(keptBy output: FileInventory) -> [PacketRecord] {
         guard !output.format.hasPrefix("mov,") else { return packets }
-        let first = packets.firstIndex { !$0.isHidden } ?? packets.count
+        let first = output.isRateBased ? 0 : packets.firstIndex { !$0.isHidden } ?? packets.count
         return packets.enumerated().filter { !$0.element.isHidden || $0.offset == first - 1 }.map(\.element)
     }
 }

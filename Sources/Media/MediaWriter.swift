@@ -323,7 +323,10 @@ public final class MediaWriter {
                 return
             }
             begun.insert(packet.streamIndex)
-            if let first = preroll.removeValue(forKey: packet.streamIndex) { try copy(first, to: stream, timeBase) }
+            // A container that counts from its first packet would play it in place of the first that is heard.
+            if let first = preroll.removeValue(forKey: packet.streamIndex), !container.isRateBased {
+                try copy(first, to: stream, timeBase)
+            }
         }
         try copy(packet, to: stream, timeBase)
     }
