@@ -6,7 +6,7 @@ internal enum Abilities {
     static let held: StaticString = """
         3gp aac mov_text
         asf aac ac3 adpcm_g726 adpcm_ima_wav adpcm_ms adpcm_yamaha dts eac3 flac g723_1 gsm_ms mp2 mp3 pcm_alaw pcm_f32le pcm_mulaw pcm_s16le pcm_s24le pcm_s32le pcm_u8 speex vorbis wmav1 wmav2
-        avi aac ac3 adpcm_g726 adpcm_ima_wav adpcm_ms adpcm_yamaha dts eac3 flac g723_1 gsm_ms mp2 mp3 pcm_alaw pcm_f32le pcm_mulaw pcm_s16le pcm_s24le pcm_s32le pcm_u8 speex vorbis wmav1 wmav2
+        avi aac ac3 adpcm_g726 adpcm_ima_wav adpcm_ms adpcm_yamaha dts eac3 flac g723_1 gsm_ms mp2 mp3 pcm_alaw pcm_f32le pcm_mulaw pcm_s16le pcm_s24le pcm_s32le pcm_u8 speex wmav1 wmav2
         f4v aac mp3
         flv aac adpcm_swf mp3 nellymoser pcm_alaw pcm_mulaw speex
         ipod aac ac3 alac mov_text

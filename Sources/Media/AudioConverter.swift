@@ -21,7 +21,7 @@ internal final class AudioConverter {
     static func usualCodec(in container: Container) -> AVCodecID? {
         let codec: AVCodecID =
             switch container.name {
-            case "webm", "ogg": AV_CODEC_ID_OPUS
+            case "webm", "ogg", "ogv": AV_CODEC_ID_OPUS
             case "avi", "flv": AV_CODEC_ID_MP3
             case "mpegts", "mpeg", "vob", "svcd", "dvd": AV_CODEC_ID_MP2
             case "mxf", "mxf_d10", "mxf_opatom", "gxf": AV_CODEC_ID_PCM_S16LE
@@ -34,7 +34,7 @@ internal final class AudioConverter {
     }
 
     /// Nil where this FFmpeg cannot decode the one or encode the other.
-    init?(_ template: StreamTemplate, to codec: AVCodecID, globalHeader: Bool) {
+    init?(_ template: StreamTemplate, to codec: AVCodecID, in container: Container) {
         let source = template.parameters
         guard source.pointee.codec_type == AVMEDIA_TYPE_AUDIO, source.pointee.sample_rate > 0,
             let reading = avcodec_find_decoder(source.pointee.codec_id), let writing = Self.encoder(codec),
@@ -43,7 +43,9 @@ internal final class AudioConverter {
         else { return nil }
         (decoder, encoder, parameters, self.frame) = (from, to, made, frame)
         sourceTimeBase = template.timeBase
-        let rate = Self.rate(writing, source.pointee.sample_rate)
+        // Broadcasters' files know one rate.
+        let isBroadcast = ["mxf", "mxf_d10", "mxf_opatom", "gxf"].contains(container.name)
+        let rate = isBroadcast ? 48000 : Self.rate(writing, source.pointee.sample_rate)
         timeBase = AVRational(num: 1, den: rate)
         avcodec_parameters_to_context(from, source)
         from.pointee.pkt_timebase = template.timeBase
@@ -54,7 +56,7 @@ internal final class AudioConverter {
         let channels = min(max(1, uf_channel_count(source)), Self.mostChannels(codec))
         uf_set_default_layout(to, channels)
         to.pointee.bit_rate = Int64(channels) * 96_000
-        if globalHeader { to.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER }
+        if container.wantsGlobalHeader { to.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER }
         guard avcodec_open2(to, writing, nil) >= 0, avcodec_parameters_from_context(made, to) >= 0 else { return nil }
     }
 
@@ -148,7 +150,7 @@ internal final class AudioConverter {
         let buffer = "time_base=\(sourceTimeBase.num)/\(sourceTimeBase.den):sample_rate=\(frame.pointee.sample_rate)"
         let text =
             "abuffer@in=\(buffer):sample_fmt=\(from):channel_layout=\(name),"
-            + "aresample=\(encoder.pointee.sample_rate):async=1,"
+            + "aresample=\(encoder.pointee.sample_rate):async=1000:min_hard_comp=0.03,"
             + "aformat=sample_fmts=\(to):sample_rates=\(encoder.pointee.sample_rate):channel_layouts=\(wanted),"
             + (size > 0 ? "asetnsamples=n=\(size):p=0," : "") + "abuffersink@out"
         var open: UnsafeMutablePointer<AVFilterInOut>?

@@ -140,7 +140,7 @@ public final class MediaWriter {
                 let name = String(cString: avcodec_get_name(codec))
                 self.notes.append("\(template.description.label) is written as \(name), as \(container.name) wants it.")
             } else if settings.convertsSound, let codec = AudioConverter.usualCodec(in: container),
-                let converter = AudioConverter(template, to: codec, globalHeader: container.wantsGlobalHeader)
+                let converter = AudioConverter(template, to: codec, in: container)
             {
                 let stream = OutputStreams.addCopy(
                     of: template, to: muxer.context, container: container, parameters: converter.parameters)
@@ -365,6 +365,12 @@ public final class MediaWriter {
             let ticks = av_rescale_q(Int64(delay.num), AVRational(num: 1, den: delay.den), base)
             if copy.pointee.pts != Library.noTimestamp { copy.pointee.pts += ticks }
             if copy.pointee.dts != Library.noTimestamp { copy.pointee.dts += ticks }
+        }
+        // What counts from the first packet would play that of an encoder's delay in place of the first sound.
+        if container.isRateBased, copy.pointee.pts != none, copy.pointee.pts + copy.pointee.duration / 2 < 0 {
+            var pointer: UnsafeMutablePointer<AVPacket>? = copy
+            av_packet_free(&pointer)
+            return
         }
         copy.pointee.stream_index = stream.pointee.index
         copy.pointee.pos = -1
