@@ -9,7 +9,7 @@ internal final class DamageWatch {
     private(set) var packets = 0
     private(set) var damage = Damage()
     /// Packets before the first whole frame, of a stream that was joined in the middle.
-    private(set) var joinedPackets = 0
+    private var joinedPackets = 0
 
     private let source: String
     private let toleratesDamage: Bool
@@ -22,6 +22,8 @@ internal final class DamageWatch {
     private var hasSettled = false
     /// Error lines of libav that wait for what the decoder makes of their cause, and the frames that came since.
     private var complaints: [String] = []
+    /// Where in the video the first of them came.
+    private var complaintSeconds: Double?
     private var framesSinceComplaint = 0
 
     /// How far the reading has come.
@@ -73,6 +75,7 @@ internal final class DamageWatch {
     ///
     /// - Returns: the error to end with, or nil.
     func note(_ kind: Damage.Kind, _ reason: String, at place: Place) -> MediaError? {
+        let kind = isStillPicture ? .picture : kind
         forgetComplaints()
         if !hasSettled, packets < keylessPackets, !isStillPicture {
             packets += 1
@@ -101,21 +104,23 @@ internal final class DamageWatch {
     /// - Returns: the error to end with, or nil.
     func inspect(_ frame: VideoFrame, at place: Place) -> MediaError? {
         if isStillPicture {
-            guard frame.isDamaged, packets == 0 else { return nil }
-            return note(.refused, StillPicture.partlyDamaged, at: place)
+            guard packets == 0, let reason = StillPicture.complaint(of: decoder, about: frame.frame) else { return nil }
+            return note(.picture, reason, at: place)
         }
         if frame.isDamaged {
             let line = (complaints + decoder.log.take() + file.log.take()).last
             return note(.concealed, line ?? "a part is missing", at: place)
         }
         if !hasSettled {
-            // What it could not decode before the first whole frame is told by `notes`.
             hasSettled = true
-            // What the demuxer passed over while it looked for streams is missing all the same, unless a recording that
-            // was joined in the middle begins that way.
-            let passedOver = file.hasJumpingClock || file.isLive ? [] : file.log.take()
+            let (demuxer, decoder) = (file.log.take(), decoder.log.take())
             forgetComplaints()
-            complaints = passedOver
+            // A recording that was joined in the middle begins with what cannot be decoded, which `notes` tells, and with
+            // bytes to pass over. Everywhere else what was complained of is missing: the decoder is some frames ahead.
+            if keylessPackets == 0, !file.isLive {
+                complaints =
+                    file.hasJumpingClock ? decoder.filter { !HarmlessComplaint.isOfReferences($0) } : demuxer + decoder
+            }
         }
         return weighComplaints(at: place)
     }
@@ -128,9 +133,12 @@ internal final class DamageWatch {
     func weighComplaints(isLast: Bool = false, at place: Place) -> MediaError? {
         complaints += (file.log.take() + decoder.log.take()).prefix(max(0, 64 - complaints.count))
         guard !complaints.isEmpty else { return nil }
+        if framesSinceComplaint == 0 { complaintSeconds = place.seconds }
         framesSinceComplaint += 1
         guard isLast || framesSinceComplaint > Self.decoderDepth else { return nil }
         let lines = complaints
+        var place = place
+        place.seconds = complaintSeconds
         forgetComplaints()
         guard let line = lines.first(where: { !HarmlessComplaint.isOne($0) }) ?? lines.first else { return nil }
         guard HarmlessComplaint.isOne(line) || file.isLive || toleratesDamage else {
@@ -151,14 +159,22 @@ internal final class DamageWatch {
     }
 
     /// A source of which nothing could be decoded is an error, whatever is tolerated.
-    func nothingCame(isPicture: Bool) -> MediaError? {
-        guard !damage.isEmpty else { return nil }
-        if isPicture { return .damagedPicture(path: damage.path, reason: damage.reason, isLost: true) }
-        return .corrupt(path: damage.path, seconds: nil, packet: 0, reason: damage.reason)
+    func nothingCame(isPicture: Bool) -> MediaError {
+        let path = damage.isEmpty ? source : damage.path
+        let lines = complaints + file.log.take() + decoder.log.take()
+        let reason = damage.isEmpty ? lines.first ?? "nothing of it can be decoded" : damage.reason
+        if isPicture { return .damagedPicture(path: path, reason: reason, isLost: true) }
+        return .corrupt(path: path, seconds: nil, packet: 0, reason: reason)
+    }
+
+    /// Packets before the first whole frame that gave none: decoders pass over them without a word, too.
+    private func joined(at place: Place) -> Int {
+        hasSeenKey ? max(joinedPackets, min(keylessPackets, place.packets - place.frames)) : joinedPackets
     }
 
     /// What a person should know of a source and only showed itself while it was read, each a sentence.
-    func notes(of source: SourceDescription) -> [String] {
+    func notes(of source: SourceDescription, at place: Place) -> [String] {
+        let joinedPackets = joined(at: place)
         var notes: [String] = []
         if let path = source.picture == nil ? nil : source.path {
             let pages = PictureMetadata.pages(in: path)

@@ -15,15 +15,16 @@ extension InputFile {
         }
         // A demuxer that gives up on damage answers with its own code.
         if code == uf_error_invalid_data() { return truncated(Library.reason(code, since: mark)) }
-        let reason = Library.lastLine(since: mark) ?? (code == uf_error_eof() ? "" : Library.describe(code))
         let io = context.pointee.pb
-        if code != uf_error_eof() {
-            if let io, io.pointee.eof_reached != 0 { return truncated(reason) }
-            return .readFailed(path: path, reason: reason)
-        }
         if let io, io.pointee.error < 0, io.pointee.error != uf_error_eof() {
             return .readFailed(path: path, reason: Library.describe(io.pointee.error))
         }
+        if code != uf_error_eof() {
+            // A file that can be read fails for what it holds, whatever a demuxer calls that.
+            if isLive, io?.pointee.eof_reached == 0 { return .readFailed(path: path, reason: Library.describe(code)) }
+            return truncated(log.take().last ?? "what follows is not understood")
+        }
+        let reason = Library.lastLine(since: mark) ?? ""
         // Bytes after the last whole frame of y4m, which libav passes over.
         if formatName == "yuv4mpegpipe", let io, uf_position(io) > times.packetEnd {
             return truncated("the last frame is cut short")

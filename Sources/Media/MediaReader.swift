@@ -11,7 +11,7 @@ public final class MediaReader {
     /// What `toleratesDamage` was needed for, and complaints that are no reason to stop.
     public var damage: Damage { watch.damage }
     /// What a person should know and only showed itself while reading, each a sentence.
-    public var notes: [String] { watch.notes(of: source) }
+    public var notes: [String] { watch.notes(of: source, at: place) }
     /// Frames delivered so far.
     public private(set) var deliveredFrames = 0
 
@@ -272,6 +272,10 @@ public final class MediaReader {
             guard options.toleratesDamage, !interrupter.isInterrupted else {
                 watch.refusePicture()
                 state = .ended
+                // The others can be had, whatever there is of this one.
+                if case .damagedPicture(let path, let reason, _) = error, list.files.count > 1 {
+                    throw .damagedPicture(path: path, reason: reason, isLost: false)
+                }
                 throw error
             }
             watch.tolerate(.picture, path, error.reason, at: nil)
@@ -279,9 +283,20 @@ public final class MediaReader {
     }
 
     /// A source of which nothing could be decoded is an error, whatever is tolerated.
-    private func checkAnythingCame() throws(MediaError) {
+    ///
+    /// - Parameter error: with which the file ended.
+    private func checkAnythingCame(_ error: MediaError? = nil) throws(MediaError) {
         guard decodedFrames == 0 else { return }
-        if let error = watch.nothingCame(isPicture: source.video.isStillPicture || pictures != nil) { throw error }
+        if damage.isEmpty {
+            // A place to go on from would be of no use.
+            if case .truncated(let path, _, let reason) = error {
+                throw .truncated(path: path, seconds: nil, reason: reason)
+            }
+            if let error { throw error }
+            // Nothing was asked for, or there is nothing at that place.
+            if options.isTrimming { return }
+        }
+        throw watch.nothingCame(isPicture: source.video.isStillPicture || pictures != nil)
     }
 
     /// How far the reading has come, for whoever judges damage.
@@ -289,7 +304,9 @@ public final class MediaReader {
         var isDraining = false
         if case .draining = state { isDraining = true }
         return .init(
-            seconds: times.lastSeconds, packets: videoPackets, frames: decodedFrames, isDraining: isDraining)
+            seconds: source.video.isStillPicture ? nil : times.lastSeconds, packets: videoPackets,
+            frames: decodedFrames,
+            isDraining: isDraining)
     }
 
     /// Ends the reading with an error, after what is decoded already; nil goes on.
@@ -382,8 +399,9 @@ public final class MediaReader {
         let last = state
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
-        try checkAnythingCame()
-        guard case .draining(let error?) = last else { return }
+        guard case .draining(let error) = last else { return }
+        try checkAnythingCame(error)
+        guard let error else { return }
         // What is missing at the end of a file is damage as any other. A live source that broke off is told all the same.
         if options.toleratesDamage, !isLive, decodedFrames > 0, case .truncated = error {
             return watch.tolerate(.end, source.path, error.reason, at: times.lastSeconds)
