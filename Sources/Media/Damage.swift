@@ -69,9 +69,9 @@ internal enum HarmlessComplaint {
     static func isOfReferences(_ line: String) -> Bool { line.contains("eference") || line.contains("ref with POC") }
 }
 
-/// Warnings of FFmpeg's demuxers that something was passed over, where they say no more than that.
+/// Warnings and remarks of FFmpeg's demuxers that something was passed over, where they say no more than that.
 internal enum LossWarning {
-    private static let parts = ["Packet mismatch", "Packet corrupt"]
+    private static let parts = ["Packet mismatch", "Packet corrupt", "freeing incomplete packet"]
 
     static func isOne(_ line: String) -> Bool { parts.contains { line.contains($0) } }
 }

@@ -16,6 +16,8 @@ internal final class DamageWatch {
     private let isStillPicture: Bool
     private let file: InputFile
     private let decoder: VideoDecoder
+    /// What there is against streams that are copied, each a sentence.
+    private var heads: [String] = []
     private var hasSeenKey = false
     private var keylessPackets = 0
     /// A whole frame was decoded.
@@ -49,6 +51,19 @@ internal final class DamageWatch {
         (packets, keylessPackets, hasSeenKey, hasSettled) = (0, 0, false, false)
         damage = Damage()
         forgetComplaints()
+    }
+
+    /// Whether a stream can be copied at all; what there is against it is told.
+    func accepts(_ index: Int) -> Bool {
+        switch file.soundLack(index) {
+        case .shape(let lack)?:
+            heads.append("\(source): the sound of stream \(index) shows \(lack); it is left out.")
+            return false
+        case .head(let reason)?:
+            heads.append("\(source): the sound of stream \(index) is damaged (\(reason)); it is copied as it is.")
+            return true
+        case nil: return true
+        }
     }
 
     /// A packet of the video is about to be decoded.
@@ -117,9 +132,10 @@ internal final class DamageWatch {
             forgetComplaints()
             // A recording that was joined in the middle begins with what cannot be decoded, which `notes` tells, and with
             // bytes to pass over. Everywhere else what was complained of is missing: the decoder is some frames ahead.
+            let isRecording = file.isTransportStream || file.formatName == "mpeg"
             if keylessPackets == 0, !file.isLive {
                 complaints =
-                    file.hasJumpingClock ? decoder.filter { !HarmlessComplaint.isOfReferences($0) } : demuxer + decoder
+                    isRecording ? decoder.filter { !HarmlessComplaint.isOfReferences($0) } : demuxer + decoder
             }
         }
         return weighComplaints(at: place)
@@ -175,7 +191,7 @@ internal final class DamageWatch {
     /// What a person should know of a source and only showed itself while it was read, each a sentence.
     func notes(of source: SourceDescription, at place: Place) -> [String] {
         let joinedPackets = joined(at: place)
-        var notes: [String] = []
+        var notes = heads
         if let path = source.picture == nil ? nil : source.path {
             let pages = PictureMetadata.pages(in: path)
             if pages > 1 { notes.append("\(path): holds \(pages) pictures; only the first is read.") }

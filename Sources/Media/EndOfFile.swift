@@ -47,4 +47,25 @@ extension InputFile {
         }
         return nil
     }
+
+    /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
+    /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
+    ///
+    /// - Parameter frames: up to and with the frame at `time`, hidden ones too.
+    func rest(of index: Int, after time: Int64, frames: Int) -> Int64? {
+        let stream = stream(index).pointee
+        guard formatName.hasPrefix("mov,"), stream.nb_frames > 0, frames == Int(stream.nb_frames), stream.duration > 0,
+            stream.start_time != Library.noTimestamp
+        else { return nil }
+        let rest = stream.start_time + stream.duration - time
+        return rest > 0 && Double(rest) * Rational(stream.time_base).value < 60 ? rest : nil
+    }
+}
+
+extension VideoDescription {
+    /// Ticks of a frame at the average rate; 1 where nobody knows.
+    internal var frameTicks: Int64 {
+        guard averageFrameRate.isKnown, timeBase.isKnown else { return 1 }
+        return max(1, Int64((1 / (averageFrameRate.value * timeBase.value)).rounded()))
+    }
 }

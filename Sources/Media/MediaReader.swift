@@ -105,12 +105,14 @@ public final class MediaReader {
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
             let template = StreamTemplate(file.stream(index))
-            if options.copiesStreams, options.selection.includes(index, template.kind, among: chosen) {
+            let isWanted = options.copiesStreams && options.selection.includes(index, template.kind, among: chosen)
+            if isWanted, watch.accepts(index) {
                 templates.append(template)
             } else {
                 file.stream(index).pointee.discard = AVDISCARD_ALL
             }
         }
+        mark = Library.mark()
         copied = Set(templates.map(\.index))
         trim = Trim(
             start: options.start, duration: options.duration, origin: pictures == nil ? file.startTime : 0,
@@ -427,7 +429,9 @@ public final class MediaReader {
     /// Gives a decoded frame its time, and drops it if it lies outside what was asked for.
     private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> VideoFrame? {
         let arrival = times.arrival(of: frame)
-        let (time, duration) = times.show(frame, ticks: frameTicks, rest: restOfStream)
+        let (time, duration) = times.show(frame, ticks: source.video.frameTicks) { time in
+            file.rest(of: videoIndex, after: time, frames: decodedFrames + hiddenPackets + 1)
+        }
         guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: timeBase) else {
             av_frame_unref(frame)
             var pointer: UnsafeMutablePointer<AVFrame>? = frame
@@ -441,24 +445,6 @@ public final class MediaReader {
         return VideoFrame(
             owning: frame, timestamp: time - trim.shift(timeBase), duration: duration,
             isKey: uf_frame_is_key(frame) != 0, arrival: arrival)
-    }
-
-    /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
-    /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
-    private func restOfStream(after time: Int64) -> Int64? {
-        let stream = file.stream(videoIndex).pointee
-        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0,
-            decodedFrames + hiddenPackets + 1 == Int(stream.nb_frames),
-            stream.duration > 0, stream.start_time != Library.noTimestamp
-        else { return nil }
-        let rest = stream.start_time + stream.duration - time
-        return rest > 0 && Double(rest) * timeBase.value < 60 ? rest : nil
-    }
-
-    private var frameTicks: Int64 {
-        let rate = source.video.averageFrameRate
-        guard rate.isKnown, timeBase.isKnown else { return 1 }
-        return max(1, Int64((1 / (rate.value * timeBase.value)).rounded()))
     }
 
     private static func free(_ packet: UnsafeMutablePointer<AVPacket>) {
