@@ -27,7 +27,10 @@ internal enum ContainerEnd {
         case "gif": return gif(file)
         case "ogg": return ogg(file)
         case "apng": return file.tail(12).suffix(8).starts(with: Array("IEND".utf8)) ? nil : "its end mark is missing"
+        case "mjpeg": return motionJPEG(file)
+        case "mpeg": return programStream(file)
         case let name where name.hasPrefix("webp"): return riff(file)
+        case let name where name.hasPrefix("mov,"): return boxes(file)
         case let name where name.hasPrefix("matroska"): return matroska(file)
         default: return nil
         }
@@ -128,6 +131,58 @@ internal enum ContainerEnd {
             let (length, bytes) = number(head[(segment + 4)...]), length < (1 << (7 * bytes)) - 1
         else { return nil }
         return lacks(segment + 4 + bytes + length, of: file.size)
+    }
+
+    /// The boxes of the mp4 family, one behind the other (ISO 14496-12): the last one ends with the file.
+    private static func boxes(_ file: RandomAccessFile) -> String? {
+        let known = [
+            "ftyp", "styp", "moov", "mdat", "moof", "mfra", "sidx", "free", "skip", "wide", "meta", "uuid", "udta",
+        ]
+        var position = 0
+        while position + 8 <= file.size {
+            let head = file.bytes(at: position, count: 16)
+            // What is behind the boxes is not the container's.
+            guard head.count >= 8, known.contains(String(decoding: head[4..<8], as: UTF8.self)) else { return nil }
+            var length = big(Array(head[0..<4]))
+            if length == 1, head.count == 16 { length = big(Array(head[8...])) }
+            // Nought reaches to the end of the file.
+            guard length >= 8, length < 1 << 60 else { return nil }
+            if let lack = lacks(position + Int(length), of: file.size) { return lack }
+            position += Int(length)
+        }
+        return nil
+    }
+
+    /// The end of the last picture (ITU-T T.81), behind which zeros may stand.
+    private static func motionJPEG(_ file: RandomAccessFile) -> String? {
+        let last = file.tail(4096).reversed().drop { $0 == 0 }.prefix(2)
+        return last.elementsEqual([0xD9, 0xFF]) ? nil : "its last picture is cut short"
+    }
+
+    /// The packets of the last pack of a program stream (ISO 13818-1, ISO 11172-1): the last one ends with the file.
+    private static func programStream(_ file: RandomAccessFile) -> String? {
+        let tail = file.tail(1 << 17)
+        func isStart(_ position: Int) -> Bool {
+            position + 4 <= tail.count && tail[position] == 0 && tail[position + 1] == 0 && tail[position + 2] == 1
+        }
+        let packs = stride(from: tail.count - 4, through: 0, by: -1)
+        guard var position = packs.first(where: { isStart($0) && tail[$0 + 3] == 0xBA }) else { return nil }
+        let lack = "its last packet is cut short"
+        while position < tail.count {
+            guard isStart(position) else {
+                // Zeros fill up discs' sectors; of anything else nobody knows.
+                return position + 4 > tail.count && tail[position...].contains { $0 != 0 } ? lack : nil
+            }
+            switch tail[position + 3] {
+            case 0xB9: return nil
+            case 0xBA where position + 14 > tail.count: return lack
+            case 0xBA: position += tail[position + 4] & 0xC0 == 0x40 ? 14 + Int(tail[position + 13] & 7) : 12
+            case 0xBB...0xFF where position + 6 > tail.count: return lack
+            case 0xBB...0xFF: position += 6 + Int(tail[position + 4]) << 8 + Int(tail[position + 5])
+            default: return nil
+            }
+        }
+        return position > tail.count ? lack : nil
     }
 
     /// A number of variable length, and how many bytes it takes.

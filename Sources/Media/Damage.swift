@@ -59,15 +59,19 @@ internal enum HarmlessComplaint {
     private static let parts = [
         "mmco: unref short failure", "co located POCs unavailable", "number of reference frames",
         "Invalid and inefficient vfw-avi packed B-frames", "deprecated pixel format", "illegal short term buffer state",
-        "no frame!",
+        "no frame!", "EXIF data",
     ]
 
     static func isOne(_ line: String) -> Bool { parts.contains { line.contains($0) } }
+
+    /// Whether a line is about pictures that the frame was made from: those before a place where one may begin to watch
+    /// are not there.
+    static func isOfReferences(_ line: String) -> Bool { line.contains("eference") || line.contains("ref with POC") }
 }
 
-/// Warnings of FFmpeg's demuxers that something was passed over, where they say no more than that.
+/// Warnings and remarks of FFmpeg's demuxers that something was passed over, where they say no more than that.
 internal enum LossWarning {
-    private static let parts = ["Packet mismatch", "Packet corrupt"]
+    private static let parts = ["Packet mismatch", "Packet corrupt", "freeing incomplete packet"]
 
     static func isOne(_ line: String) -> Bool { parts.contains { line.contains($0) } }
 }

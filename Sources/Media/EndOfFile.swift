@@ -15,15 +15,16 @@ extension InputFile {
         }
         // A demuxer that gives up on damage answers with its own code.
         if code == uf_error_invalid_data() { return truncated(Library.reason(code, since: mark)) }
-        let reason = Library.lastLine(since: mark) ?? (code == uf_error_eof() ? "" : Library.describe(code))
         let io = context.pointee.pb
-        if code != uf_error_eof() {
-            if let io, io.pointee.eof_reached != 0 { return truncated(reason) }
-            return .readFailed(path: path, reason: reason)
-        }
         if let io, io.pointee.error < 0, io.pointee.error != uf_error_eof() {
             return .readFailed(path: path, reason: Library.describe(io.pointee.error))
         }
+        if code != uf_error_eof() {
+            // A file that can be read fails for what it holds, whatever a demuxer calls that.
+            if isLive, io?.pointee.eof_reached == 0 { return .readFailed(path: path, reason: Library.describe(code)) }
+            return truncated(log.take().last ?? "what follows is not understood")
+        }
+        let reason = Library.lastLine(since: mark) ?? ""
         // Bytes after the last whole frame of y4m, which libav passes over.
         if formatName == "yuv4mpegpipe", let io, uf_position(io) > times.packetEnd {
             return truncated("the last frame is cut short")
@@ -45,5 +46,26 @@ extension InputFile {
             }
         }
         return nil
+    }
+
+    /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
+    /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
+    ///
+    /// - Parameter frames: up to and with the frame at `time`, hidden ones too.
+    func rest(of index: Int, after time: Int64, frames: Int) -> Int64? {
+        let stream = stream(index).pointee
+        guard formatName.hasPrefix("mov,"), stream.nb_frames > 0, frames == Int(stream.nb_frames), stream.duration > 0,
+            stream.start_time != Library.noTimestamp
+        else { return nil }
+        let rest = stream.start_time + stream.duration - time
+        return rest > 0 && Double(rest) * Rational(stream.time_base).value < 60 ? rest : nil
+    }
+}
+
+extension VideoDescription {
+    /// Ticks of a frame at the average rate; 1 where nobody knows.
+    internal var frameTicks: Int64 {
+        guard averageFrameRate.isKnown, timeBase.isKnown else { return 1 }
+        return max(1, Int64((1 / (averageFrameRate.value * timeBase.value)).rounded()))
     }
 }

@@ -231,6 +231,9 @@ internal final class InputFile {
         let known = parameters.width > 0 && parameters.height > 0 ? PixelLayout(format) : nil
         let stands = awaitsFrame && !isStillPicture && avcodec_find_decoder(parameters.codec_id) != nil
         guard let layout = known ?? (stands ? PixelLayout(named: "yuv420p") : nil) else {
+            if parameters.codec_id == AV_CODEC_ID_NONE {
+                throw .corrupt(path: path, seconds: nil, packet: 0, reason: "its video names no codec that is known")
+            }
             if avcodec_find_decoder(parameters.codec_id) == nil { throw .noDecoder(path: path, codec: codec) }
             if Self.isAnimatedWebP(path) { throw .noDecoder(path: path, codec: "animated WebP") }
             if isStillPicture {

@@ -21,8 +21,8 @@ internal enum Library {
 
     private static let installed: Void = {
         av_log_set_callback { context, level, format, arguments in
-            guard level <= AV_LOG_WARNING, let format, let arguments else { return }
-            // Of warnings only a reader's are looked at: some tell of bytes that a demuxer passes over.
+            guard level <= AV_LOG_INFO, let format, let arguments else { return }
+            // Of warnings and less only a reader's are looked at: some tell of bytes that a demuxer passes over.
             let owner = Library.owner(of: context)
             guard level <= AV_LOG_ERROR || owner != nil else { return }
             var buffer = [CChar](repeating: 0, count: 1024)

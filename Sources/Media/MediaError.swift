@@ -78,7 +78,11 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noVideo(let path, let streams):
             "\(path): holds no video (\(streams)); give a file with a video stream or a picture."
         case .noDecoder(let path, let codec):
-            "\(path): this FFmpeg has no decoder for \(codec); install a fuller FFmpeg or convert the file first."
+            // What stands in brackets is what a decoder that is there cannot do.
+            "\(path): this FFmpeg has no decoder for \(codec); "
+                + (codec.hasSuffix(")")
+                    ? "get a sound copy of it, or convert it first."
+                    : "install a fuller FFmpeg or convert the file first.")
         case .truncated(let path, let seconds, let reason):
             "\(path): the data end early\(Self.moment(seconds))\(Self.bracketed(reason)); get a complete copy of it"
                 + (seconds == nil || path == "-" || path.contains("://")
@@ -188,7 +192,11 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
 
     private static func writingRemedy(_ reason: String) -> String {
         let full = ["No space left", "Disk quota exceeded", "File too large"].contains { reason.contains($0) }
-        return full ? "make room there, or choose another disk" : "check the disk or the connection"
+        if full { return "make room there, or choose another disk" }
+        // What a muxer says of times and sizes, not a disk.
+        return ["Invalid argument", "Invalid data", "out of range"].contains { reason.contains($0) }
+            ? "the container does not take what the input holds; choose another, such as .mkv"
+            : "check the disk or the connection"
     }
 
     internal static func bracketed(_ reason: String) -> String {

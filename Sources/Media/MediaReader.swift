@@ -7,16 +7,17 @@ public final class MediaReader {
     public let interrupter: Interrupter
     /// Packets that could not be decoded, or only in part: those before the first key frame of a stream that was joined in
     /// the middle, and, with `toleratesDamage`, any.
-    public private(set) var damagedPackets = 0
+    public var damagedPackets: Int { watch.packets }
     /// What `toleratesDamage` was needed for, and complaints that are no reason to stop.
-    public private(set) var damage = Damage()
+    public var damage: Damage { watch.damage }
     /// What a person should know and only showed itself while reading, each a sentence.
-    public var notes: [String] { readingNotes() }
+    public var notes: [String] { watch.notes(of: source, at: place) }
     /// Frames delivered so far.
     public private(set) var deliveredFrames = 0
 
     private let file: InputFile
     private let decoder: VideoDecoder
+    private let watch: DamageWatch
     private var options: ReaderOptions
     private let videoIndex: Int
     private let copied: Set<Int>
@@ -48,19 +49,10 @@ public final class MediaReader {
     private var readAhead: [UnsafeMutablePointer<AVPacket>] = []
     private var mark: Int
     private var videoPackets = 0
-    private var keylessPackets = 0
     /// Of the video, which an edit list hides.
     private var hiddenPackets = 0
-    /// Before the first whole frame, of a stream that was joined in the middle.
-    private var joinedPackets = 0
-    /// A whole frame was decoded.
-    private var hasSettled = false
-    /// Error lines of libav that wait for what the decoder makes of their cause, and the frames that came since.
-    private var complaints: [String] = []
-    private var framesSinceComplaint = 0
     /// Where codecs leave it to the container: whether the upper field of each picture is shown first.
     private let fields: Bool?
-    private var hasSeenKey = false
 
     /// A pipe, a device or an address: nobody knows what comes next, and when.
     public var isLive: Bool { file.isLive }
@@ -107,16 +99,20 @@ public final class MediaReader {
         decoder = try VideoDecoder(
             file.stream(videoIndex), path: path, threads: threads, byFrames: !(options.lowDelay ?? file.isLive),
             refusesDamage: description.isStillPicture, memory: description.isStillPicture ? nil : DecoderMemory())
+        watch = DamageWatch(
+            source: path, options: options, isStillPicture: description.isStillPicture, file: file, decoder: decoder)
 
         var templates: [StreamTemplate] = []
         for index in 0..<file.streamCount where index != videoIndex {
             let template = StreamTemplate(file.stream(index))
-            if options.copiesStreams, options.selection.includes(index, template.kind, among: chosen) {
+            let isWanted = options.copiesStreams && options.selection.includes(index, template.kind, among: chosen)
+            if isWanted, watch.accepts(index) {
                 templates.append(template)
             } else {
                 file.stream(index).pointee.discard = AVDISCARD_ALL
             }
         }
+        mark = Library.mark()
         copied = Set(templates.map(\.index))
         trim = Trim(
             start: options.start, duration: options.duration, origin: pictures == nil ? file.startTime : 0,
@@ -178,12 +174,8 @@ public final class MediaReader {
         for packet in readAhead { Self.free(packet) }
         (ready, lateError) = ([], nil)
         times.restart()
-        (videoPackets, keylessPackets, hiddenPackets, damagedPackets, decodedFrames, hasSeenKey) = (
-            0, 0, 0, 0, 0, false
-        )
-        damage = Damage()
-        hasSettled = false
-        forgetComplaints()
+        (videoPackets, hiddenPackets, decodedFrames) = (0, 0, 0)
+        watch.restart()
         mark = Library.mark()
         options.start = seconds
         trim = Trim(start: seconds, duration: options.duration, origin: file.startTime, copied: copied)
@@ -230,15 +222,11 @@ public final class MediaReader {
             switch decoder.receive() {
             case .frame(let frame):
                 guard let frame = accept(frame) else { continue }
-                if source.video.isStillPicture {
-                    if frame.isDamaged, damagedPackets == 0 { try noteDamage(.refused, StillPicture.partlyDamaged) }
-                } else {
-                    try inspect(frame)
-                }
+                try stop(watch.inspect(frame, at: place))
                 try pass(frame)
                 continue
             case .failed(let code):
-                try noteDamage(.refused, Library.reason(code, since: mark))
+                try stop(watch.note(.refused, Library.reason(code, since: mark), at: place))
                 continue
             case .ended:
                 try end()
@@ -276,7 +264,7 @@ public final class MediaReader {
             let decoded = try StillPicture.decode(
                 path, toleratesDamage: options.toleratesDamage, interrupter: interrupter)
             decodedFrames += 1
-            if let damage = decoded.damage { tolerate(.picture, path, damage) }
+            if let damage = decoded.damage { watch.tolerate(.picture, path, damage, at: nil) }
             ready.append(
                 .frame(
                     VideoFrame(
@@ -284,27 +272,52 @@ public final class MediaReader {
                         arrival: monotonicSeconds())))
         } catch {
             guard options.toleratesDamage, !interrupter.isInterrupted else {
-                damagedPackets += 1
+                watch.refusePicture()
                 state = .ended
+                // The others can be had, whatever there is of this one.
+                if case .damagedPicture(let path, let reason, _) = error, list.files.count > 1 {
+                    throw .damagedPicture(path: path, reason: reason, isLost: false)
+                }
                 throw error
             }
-            tolerate(.picture, path, error.reason)
+            watch.tolerate(.picture, path, error.reason, at: nil)
         }
-    }
-
-    /// Goes on after damage, and remembers it.
-    private func tolerate(_ kind: Damage.Kind, _ path: String, _ reason: String) {
-        damagedPackets += 1
-        damage.add(kind, path: path, reason: reason, seconds: pictures == nil ? times.lastSeconds : nil)
     }
 
     /// A source of which nothing could be decoded is an error, whatever is tolerated.
-    private func checkAnythingCame() throws(MediaError) {
-        guard decodedFrames == 0, !damage.isEmpty else { return }
-        if source.video.isStillPicture || pictures != nil {
-            throw .damagedPicture(path: damage.path, reason: damage.reason, isLost: true)
+    ///
+    /// - Parameter error: with which the file ended.
+    private func checkAnythingCame(_ error: MediaError? = nil) throws(MediaError) {
+        guard decodedFrames == 0 else { return }
+        if damage.isEmpty {
+            // A place to go on from would be of no use.
+            if case .truncated(let path, _, let reason) = error {
+                throw .truncated(path: path, seconds: nil, reason: reason)
+            }
+            if let error { throw error }
+            // Nothing was asked for, or there is nothing at that place.
+            if options.isTrimming { return }
         }
-        throw .corrupt(path: damage.path, seconds: nil, packet: 0, reason: damage.reason)
+        throw watch.nothingCame(isPicture: source.video.isStillPicture || pictures != nil)
+    }
+
+    /// How far the reading has come, for whoever judges damage.
+    private var place: DamageWatch.Place {
+        var isDraining = false
+        if case .draining = state { isDraining = true }
+        return .init(
+            seconds: source.video.isStillPicture ? nil : times.lastSeconds, packets: videoPackets,
+            frames: decodedFrames,
+            isDraining: isDraining)
+    }
+
+    /// Ends the reading with an error, after what is decoded already; nil goes on.
+    private func stop(_ error: MediaError?) throws(MediaError) {
+        guard let error else { return }
+        state = .ended
+        if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
+        if ready.isEmpty { throw error }
+        lateError = error
     }
 
     /// Reads one packet: to the decoder, or out as an event.
@@ -322,15 +335,11 @@ public final class MediaReader {
             }
             videoPackets += 1
             if packet.pointee.flags & AV_PKT_FLAG_DISCARD != 0 { hiddenPackets += 1 }
-            if packet.pointee.flags & AV_PKT_FLAG_KEY != 0 {
-                hasSeenKey = true
-            } else if !hasSeenKey {
-                keylessPackets += 1
-            }
+            watch.count(packet)
             if source.video.isStillPicture {
                 let damage = StillPicture.send(
                     packet, to: decoder, toleratesDamage: options.toleratesDamage, since: mark)
-                if let damage { try noteDamage(.refused, damage) }
+                if let damage { try stop(watch.note(.refused, damage, at: place)) }
                 return nil
             }
             // A packet cut short by the end of the file is no picture; a transport stream marks lost pieces the same
@@ -340,7 +349,7 @@ public final class MediaReader {
                 return nil
             }
             let code = decoder.send(packet)
-            if code < 0 { try noteDamage(.refused, Library.reason(code, since: mark)) }
+            if code < 0 { try stop(watch.note(.refused, Library.reason(code, since: mark), at: place)) }
             return nil
         }
         guard copied.contains(index), trim.accepts(packet, timeBase: file.stream(index).pointee.time_base) else {
@@ -385,117 +394,22 @@ public final class MediaReader {
 
     /// The decoder is empty; so is then the deinterlacer.
     private func end() throws(MediaError) {
-        if !source.video.isStillPicture, decodedFrames > 0 { try noteComplaints(isLast: true) }
+        if !source.video.isStillPicture, decodedFrames > 0 {
+            try stop(watch.weighComplaints(isLast: true, at: place))
+        }
         guard case .draining = state else { return }
         let last = state
         state = .ended
         if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
-        try checkAnythingCame()
-        guard case .draining(let error?) = last else { return }
+        guard case .draining(let error) = last else { return }
+        try checkAnythingCame(error)
+        guard let error else { return }
         // What is missing at the end of a file is damage as any other. A live source that broke off is told all the same.
         if options.toleratesDamage, !isLive, decodedFrames > 0, case .truncated = error {
-            return tolerate(.end, source.path, error.reason)
+            return watch.tolerate(.end, source.path, error.reason, at: times.lastSeconds)
         }
         if ready.isEmpty { throw error }
         lateError = error
-    }
-
-    /// Damage ends the reading, unless it is tolerated or nobody could do without it: a stream that was joined in the middle
-    /// begins with pictures whose references are not there, and a transport stream that was cut ends within a picture.
-    private func noteDamage(_ kind: Damage.Kind, _ reason: String) throws(MediaError) {
-        forgetComplaints()
-        if !hasSettled, damagedPackets < keylessPackets, !source.video.isStillPicture {
-            damagedPackets += 1
-            joinedPackets += 1
-            return
-        }
-        if options.toleratesDamage { return tolerate(kind, source.path, reason) }
-        if case .draining = state, file.isTransportStream {
-            damage.add(kind, path: source.path, reason: reason, seconds: times.lastSeconds)
-            return
-        }
-        damagedPackets += 1
-        state = .ended
-        if let deinterlacer { ready += try deinterlacer.finish().map { .frame($0) } }
-        let error: MediaError =
-            source.video.isStillPicture
-            ? .damagedPicture(
-                path: source.path, reason: reason,
-                isLost: !StillPicture.canBeSaved(source.path, interrupter: interrupter))
-            : .corrupt(
-                path: source.path, seconds: times.lastSeconds, packet: decodedFrames == 0 ? 0 : videoPackets,
-                reason: reason)
-        if ready.isEmpty { throw error }
-        lateError = error
-    }
-
-    /// Looks for what the decoder made up, and for what it or the demuxer complained of meanwhile.
-    private func inspect(_ frame: VideoFrame) throws(MediaError) {
-        if frame.isDamaged {
-            return try noteDamage(
-                .concealed, (complaints + decoder.log.take() + file.log.take()).last ?? "a part is missing")
-        }
-        if !hasSettled {
-            // What it could not decode before the first whole frame is told by `notes`.
-            hasSettled = true
-            // What the demuxer passed over while it looked for streams is missing all the same, unless a recording that
-            // was joined in the middle begins that way.
-            let passedOver = file.hasJumpingClock || isLive ? [] : file.log.take()
-            forgetComplaints()
-            complaints = passedOver
-        }
-        try noteComplaints()
-    }
-
-    /// Complaints run ahead: frames of before are still in the decoder, and one whose data is damaged may be refused or come
-    /// out flagged, which says more. So they wait for some frames.
-    ///
-    /// - Parameter isLast: nothing more comes out of the decoder.
-    private func noteComplaints(isLast: Bool = false) throws(MediaError) {
-        complaints += (file.log.take() + decoder.log.take()).prefix(max(0, 64 - complaints.count))
-        guard !complaints.isEmpty else { return }
-        framesSinceComplaint += 1
-        guard isLast || framesSinceComplaint > Self.decoderDepth else { return }
-        let lines = complaints
-        forgetComplaints()
-        guard let line = lines.first(where: { !HarmlessComplaint.isOne($0) }) ?? lines.first else { return }
-        guard HarmlessComplaint.isOne(line) || isLive || options.toleratesDamage else {
-            return try noteDamage(.complaint, line)
-        }
-        damage.add(.complaint, count: lines.count, path: source.path, reason: line, seconds: times.lastSeconds)
-    }
-
-    /// Frames that a decoder holds at most, reordered and in threads.
-    private static let decoderDepth = 32
-
-    private func forgetComplaints() {
-        _ = file.log.take()
-        _ = decoder.log.take()
-        complaints = []
-        framesSinceComplaint = 0
-    }
-
-    private func readingNotes() -> [String] {
-        var notes: [String] = []
-        if let path = source.picture == nil ? nil : source.path {
-            let pages = PictureMetadata.pages(in: path)
-            if pages > 1 { notes.append("\(path): holds \(pages) pictures; only the first is read.") }
-            if PictureMetadata.hasSeparateAlpha(in: path), !source.video.hasAlpha {
-                notes.append("\(path): its transparency cannot be read by this FFmpeg and is left out.")
-            }
-        }
-        if joinedPackets > 0 {
-            notes.append(
-                "\(source.path): begins in the middle of a recording; \(joinedPackets) packets before the first whole "
-                    + "frame cannot be decoded.")
-        }
-        if let jump = file.clock.jumps.first {
-            let more = file.clock.jumps.count > 1 ? ", and \(file.clock.jumps.count - 1) times more" : ""
-            notes.append(
-                "\(source.path): its clock jumps\(MediaError.moment(jump.seconds)) by "
-                    + "\((jump.distance * 1000).rounded() / 1000) s\(more); what follows is joined without a gap.")
-        }
-        return notes
     }
 
     private func noteTime(of packet: UnsafeMutablePointer<AVPacket>) {
@@ -515,7 +429,9 @@ public final class MediaReader {
     /// Gives a decoded frame its time, and drops it if it lies outside what was asked for.
     private func accept(_ frame: UnsafeMutablePointer<AVFrame>) -> VideoFrame? {
         let arrival = times.arrival(of: frame)
-        let (time, duration) = times.show(frame, ticks: frameTicks, rest: restOfStream)
+        let (time, duration) = times.show(frame, ticks: source.video.frameTicks) { time in
+            file.rest(of: videoIndex, after: time, frames: decodedFrames + hiddenPackets + 1)
+        }
         guard !options.isTrimming || trim.acceptsFrame(at: time, timeBase: timeBase) else {
             av_frame_unref(frame)
             var pointer: UnsafeMutablePointer<AVFrame>? = frame
@@ -529,24 +445,6 @@ public final class MediaReader {
         return VideoFrame(
             owning: frame, timestamp: time - trim.shift(timeBase), duration: duration,
             isKey: uf_frame_is_key(frame) != 0, arrival: arrival)
-    }
-
-    /// How long the last frame of an mp4 is shown: the packets' durations there are steps of decoding, and the last
-    /// picture in decoding order is seldom the last to be seen; the edit list tells where the picture ends.
-    private func restOfStream(after time: Int64) -> Int64? {
-        let stream = file.stream(videoIndex).pointee
-        guard file.formatName.hasPrefix("mov,"), stream.nb_frames > 0,
-            decodedFrames + hiddenPackets + 1 == Int(stream.nb_frames),
-            stream.duration > 0, stream.start_time != Library.noTimestamp
-        else { return nil }
-        let rest = stream.start_time + stream.duration - time
-        return rest > 0 && Double(rest) * timeBase.value < 60 ? rest : nil
-    }
-
-    private var frameTicks: Int64 {
-        let rate = source.video.averageFrameRate
-        guard rate.isKnown, timeBase.isKnown else { return 1 }
-        return max(1, Int64((1 / (rate.value * timeBase.value)).rounded()))
     }
 
     private static func free(_ packet: UnsafeMutablePointer<AVPacket>) {

@@ -39,8 +39,8 @@ internal enum StillPicture {
         while true {
             switch decoder.receive() {
             case .frame(let frame):
-                if damage == nil, VideoFrame.isDamaged(frame) {
-                    do { try note(partlyDamaged) } catch {
+                if damage == nil, let reason = complaint(of: decoder, about: frame) {
+                    do { try note(reason) } catch {
                         var pointer: UnsafeMutablePointer<AVFrame>? = frame
                         av_frame_free(&pointer)
                         throw error
@@ -91,7 +91,11 @@ internal enum StillPicture {
         return true
     }
 
-    static let partlyDamaged = "parts of it cannot be decoded"
+    /// What a decoder says against a picture that it gave all the same; nil for a sound one.
+    static func complaint(of decoder: VideoDecoder, about frame: UnsafeMutablePointer<AVFrame>) -> String? {
+        let line = decoder.log.take().first { !HarmlessComplaint.isOne($0) }
+        return line ?? (VideoFrame.isDamaged(frame) ? "parts of it cannot be decoded" : nil)
+    }
 
     /// Gives a picture's packet to a decoder that refuses damage; one that is damaged is given again, where that is
     /// tolerated, for what can be decoded of it.

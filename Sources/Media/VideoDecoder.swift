@@ -29,6 +29,9 @@ internal final class VideoDecoder {
         owner = ReadingOwner(memory: memory)
         let parameters = stream.pointee.codecpar
         let name = String(cString: avcodec_get_name(stream.pointee.codecpar.pointee.codec_id))
+        guard parameters?.pointee.codec_id != AV_CODEC_ID_NONE else {
+            throw .corrupt(path: path, seconds: nil, packet: 0, reason: "its video names no codec that is known")
+        }
         guard let codec = Self.find(stream) else { throw .noDecoder(path: path, codec: name) }
         guard let made = avcodec_alloc_context3(codec) else { fatalError("out of memory") }
         context = made
