@@ -36,6 +36,16 @@ internal enum ContainerEnd {
         }
     }
 
+    /// Whether a transport stream ends within a packet (ISO 13818-1): of 188 bytes, or of 192 or 204 with what discs and
+    /// broadcasts put before or behind them.
+    static func endsWithinPacket(_ path: String) -> Bool {
+        guard let file = RandomAccessFile(path) else { return false }
+        let step = [188, 192, 204].first { step in
+            (0..<4).allSatisfy { file.bytes(at: $0 * step + (step == 192 ? 4 : 0), count: 1) == [0x47] }
+        }
+        return step.map { file.size % $0 != 0 } ?? false
+    }
+
     private static func lacks(_ declared: Int, of size: Int) -> String? {
         declared > size ? "\(size) of \(declared) bytes are there" : nil
     }

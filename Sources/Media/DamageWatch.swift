@@ -204,6 +204,9 @@ internal final class DamageWatch {
                 "\(source.path): begins in the middle of a recording; \(joinedPackets) packets before the first whole "
                     + "frame cannot be decoded.")
         }
+        if file.isTransportStream, file.pipe == nil, ContainerEnd.endsWithinPacket(source.path) {
+            notes.append("\(source.path): was cut within a packet at its end; what is there was taken.")
+        }
         if let jump = file.clock.jumps.first {
             let more = file.clock.jumps.count > 1 ? ", and \(file.clock.jumps.count - 1) times more" : ""
             notes.append(
