@@ -133,9 +133,9 @@ internal final class DamageWatch {
             // A recording that was joined in the middle begins with what cannot be decoded, which `notes` tells, and with
             // bytes to pass over. Everywhere else what was complained of is missing: the decoder is some frames ahead.
             let isRecording = file.isTransportStream || file.formatName == "mpeg"
-            if keylessPackets == 0, !file.isLive {
-                complaints =
-                    isRecording ? decoder.filter { !HarmlessComplaint.isOfReferences($0) } : demuxer + decoder
+            let heard = keylessPackets == 0 ? decoder : []
+            if !file.isLive {
+                complaints = isRecording ? heard.filter { !HarmlessComplaint.isOfReferences($0) } : demuxer + heard
             }
         }
         return weighComplaints(at: place)

@@ -24,7 +24,7 @@ let packageFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().
 let sampleClip = packageFolder + "/samples/bunny.mp4"
 
 /// A new folder that is removed with its owner.
-final class Folder {
+final class Folder: Sendable {
     let path: String
 
     init() throws {

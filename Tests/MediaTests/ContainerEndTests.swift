@@ -23,8 +23,6 @@ import Testing
         Kind(ending: "ogv", format: "ogg", arguments: ["-c:v", "libtheora"]),
         Kind(ending: "webp", format: "webp_pipe", arguments: ["-frames:v", "1"]),
         Kind(ending: "mjpeg", format: "mjpeg"),
-        Kind(ending: "mpg", format: "mpeg", arguments: ["-c:v", "mpeg2video"]),
-        Kind(ending: "mpg", format: "mpeg", arguments: ["-c:v", "mpeg1video"]),
     ]
 
     @Test(arguments: kinds) func aCutIsSeen(_ kind: Kind) throws {

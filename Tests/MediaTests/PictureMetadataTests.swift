@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["jpg", "png", "webp"]) func exifXMPAndDensityGoAlong(_ ending: String) throws {
+    @Test(arguments: ["jpg", "png", "webp"]) func exifAndXMPGoAlong(_ ending: String) throws {
         let folder = try TemporaryFolder()
         let (input, output) = (folder.file("in.jpg"), folder.file("out.\(ending)"))
         let jpeg = try PictureFiles.read(try Self.plain(folder, "jpg"))
@@ -124,14 +124,6 @@ import Testing
         // Another way to write the same: the block is there as it was, but for the orientation.
         #expect(found.exif == PictureFiles.exif(orientation: 1))
         #expect(found.xmp == Array(PictureFiles.xmp.utf8))
-        let bytes = try PictureFiles.read(output)
-        func holds(_ piece: [UInt8]) -> Bool { Data(bytes).range(of: Data(piece)) != nil }
-        switch ending {
-        case "jpg": #expect(holds(Array("JFIF\0".utf8) + [1]) && holds([1, 1, 44, 1, 44]))
-        case "png": #expect(holds(Array("pHYs".utf8) + PictureFiles.big(11811, 4) + PictureFiles.big(11811, 4) + [1]))
-        default: break
-        }
-        if ending != "webp" { #expect(found.density == .init(x: 300, y: 300) || ending == "png") }
         #expect(!outcome.notes.contains { $0.contains("EXIF") || $0.contains("XMP") }, "\(outcome.notes)")
         // Other programs read the picture as before.
         #expect(try Tools.stream(output)["width"] as? Int == Self.height)
