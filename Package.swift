@@ -85,7 +85,8 @@ let package = Package(
         .executableTarget(
             name: "upframe",
             dependencies: [
-                "Support", "Pipeline", "Catalogue", "Measure", "TrainingRun", "Degradation", "Media", "Metrics", "Network",
+                "Support", "Pipeline", "Catalogue", "Measure", "TrainingRun", "Degradation", "Media", "Metrics",
+                "Network",
                 "Tensor",
                 "Weights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
