@@ -73,7 +73,7 @@ let package = Package(
         room("Weights", ["Support", "Network", "Tensor", .product(name: "Crypto", package: "swift-crypto")]),
         // Weight files that are part of the program.
         .target(name: "CModels", exclude: ["realtime-x2.safetensors", "realtime-x2-video.safetensors"]),
-        room("Catalogue", ["Weights", "CArchive", "CModels"]),
+        room("Catalogue", ["Support", "Weights", "CArchive", "CModels"]),
         .target(name: "CPixels"),
         room("Media", ["Support", "CFFmpeg", "CPixels"]),
         room(

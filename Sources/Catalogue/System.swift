@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Support
 
 // The few system calls that the cache needs.
 
@@ -12,19 +13,19 @@ func environment(_ name: String) -> String? {
 
 func isFile(_ path: String) -> Bool {
     var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    return stat(path.systemPath, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
 }
 
 func exists(_ path: String) -> Bool {
     var status = stat()
-    return stat(path, &status) == 0
+    return stat(path.systemPath, &status) == 0
 }
 
 /// Makes a folder and those above it.
 func makeFolder(_ path: String) throws(CatalogueError) {
     if mkdir(path, 0o755) == 0 { return }
     var status = stat()
-    if errno == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
+    if errno == EEXIST, stat(path.systemPath, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
     if errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
         try makeFolder(String(path[..<slash]))
         if mkdir(path, 0o755) == 0 || errno == EEXIST { return }

@@ -63,8 +63,9 @@ internal enum FileSystem {
         return stat(path.systemPath, &status) == 0 ? Int(status.st_size) : nil
     }
 
-    /// The first bytes of a file, fewer where it is shorter.
+    /// The first bytes of a regular file, fewer where it is shorter; none of a pipe, whose bytes come only once.
     static func head(_ path: String, count: Int) -> [UInt8] {
+        guard isFile(path) else { return [] }
         let descriptor = open(path.systemPath, O_RDONLY)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }

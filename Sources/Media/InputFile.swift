@@ -85,7 +85,10 @@ internal final class InputFile {
 
     /// A list of files that libav would open by itself, past our guard.
     private static func isList(_ path: String) -> Bool {
-        FileSystem.head(path, count: 16).starts(with: Array("ffconcat version".utf8))
+        let head = FileSystem.head(path, count: 4096)
+        if head.starts(with: Array("ffconcat version".utf8)) { return true }
+        // A manifest of DASH is XML.
+        return head.first == UInt8(ascii: "<") && String(decoding: head, as: UTF8.self).contains("<MPD")
     }
 
     /// An animation in WebP, which libav takes for a damaged picture.

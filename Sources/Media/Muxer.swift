@@ -178,7 +178,8 @@ internal final class Muxer {
         let hundredths = Int64((delay * 100).rounded())
         guard hundredths > 0, hundredths < 65536, let settings = context.pointee.priv_data else { return }
         switch container.name {
-        case "gif": av_opt_set_int(settings, "final_delay", hundredths, 0)
+        // Viewers take less for 1/10 s.
+        case "gif": av_opt_set_int(settings, "final_delay", max(2, hundredths), 0)
         case "apng": av_opt_set(settings, "final_delay", "\(hundredths)/100", 0)
         default: break
         }

@@ -88,7 +88,10 @@ struct VideoCheck {
     /// The shape in which frames are shown, where it changes in the middle.
     private func compareShapes(_ list: inout FindingList) {
         let (x, y) = (places ?? source.frames, target.frames)
-        guard let first = x.first, x.contains(where: { abs($0.shape / first.shape - 1) > 0.01 }) else { return }
+        // A source of several sizes is scaled to one, which `compareForm` says.
+        guard let first = x.first, x.allSatisfy({ $0.width == first.width && $0.height == first.height }),
+            x.contains(where: { abs($0.shape / first.shape - 1) > 0.01 })
+        else { return }
         let wrong = zip(x, y).filter { abs($0.shape / $1.shape - 1) > 0.02 }
         func text(_ frame: FrameRecord?) -> String {
             frame.map { "\(($0.shape * 100).rounded() / 100) : 1" } ?? "-"
