@@ -10,10 +10,10 @@ enum ChildProcess {
 
     private static let running = Mutex(Running())
 
-    /// Whether `endAll` was called.
+    /// True once `endAll` was called.
     static var isEnding: Bool { running.withLock(\.isEnding) }
 
-    /// How a program ended.
+    /// Outcome of a program.
     enum Ending: Equatable {
         case exited(Int32)
         /// There is no such program.

@@ -8,10 +8,10 @@ internal struct TextKey: CodingKey {
     init?(intValue: Int) { nil }
 }
 
-/// What a number, or each number of a range or list, can be checked against.
+/// A value of a recipe whose numbers can be checked against bounds: a number, a range, a list.
 internal protocol Bounded {
     func lies(in range: ClosedRange<Double>) -> Bool
-    /// As recipes write it.
+    /// The value as recipes write it.
     var text: String { get }
 }
 
@@ -119,7 +119,7 @@ extension Tabled {
 /// Ranges of more than one key.
 private enum Limits {
     static let chance = 0.0...1.0
-    /// How often one of several is drawn, relative to the others.
+    /// Relative weight with which one of several is drawn.
     static let weight = 0.0...1e6
     /// Sides of blur's windows.
     static let sides = 1.0...Double(BlurKernel.side)

@@ -1,6 +1,6 @@
 // Written by Scripts/make-abilities, which tried it with FFmpeg 5.1.9; not to be edited.
 
-/// What containers can hold and encoders can say, found by writing it and reading it back.
+/// Abilities of containers and encoders, found by writing files and reading them back.
 internal enum Abilities {
     /// A muxer of libav's in each line, then the codecs that came back from it as they went in.
     static let held: StaticString = """

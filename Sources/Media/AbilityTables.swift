@@ -4,13 +4,13 @@ extension Abilities {
     private static let known = Set("\(tried)".split(separator: " ").map(String.init))
     private static let fullRangeIn = table(fullRange)
 
-    /// Whether a codec comes back from a muxer as it went in; nil where that was not tried.
+    /// True where a codec comes back from a muxer as it went in; nil where that was not tried.
     static func holds(_ codec: String, in muxer: String) -> Bool? {
         guard let held = heldBy[muxer], known.contains(codec) else { return nil }
         return held.contains(codec)
     }
 
-    /// Whether players show an encoder's full-range pictures as such. True where that was not tried.
+    /// True where players show an encoder's full-range frames as such, and where that was not tried.
     static func showsFullRange(encoder: String, in muxer: String) -> Bool {
         guard let muxers = fullRangeIn[encoder], heldBy[muxer] != nil else { return true }
         return muxers.contains(muxer)

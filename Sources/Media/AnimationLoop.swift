@@ -1,4 +1,4 @@
-/// How often animations are played, which libav's demuxers do not tell.
+/// The number of times that an animation is played, which libav's demuxers do not tell.
 internal enum AnimationLoop {
     /// 0 for ever, 1 for an animation that says nothing; nil for what is no animation.
     ///

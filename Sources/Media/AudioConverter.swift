@@ -102,7 +102,7 @@ internal final class AudioConverter {
         return receive()
     }
 
-    /// What is still inside, at the end.
+    /// The packets that are still inside the decoder, the filters and the encoder at the end; the caller owns them.
     func finish() -> [UnsafeMutablePointer<AVPacket>] {
         avcodec_send_packet(decoder, nil)
         var packets = receive()
