@@ -107,6 +107,17 @@ static inline void uf_set_default_layout(AVCodecContext *context, int channels) 
 #endif
 }
 
+/// Gives a frame the arrangement of channels of an encoder.
+static inline void uf_copy_layout(AVFrame *frame, const AVCodecContext *context) {
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 28, 100)
+    av_channel_layout_copy(&frame->ch_layout, &context->ch_layout);
+#else
+    frame->channels = context->channels;
+    frame->channel_layout = context->channel_layout;
+#endif
+}
+
+/// The name of a frame's arrangement of channels.
 static inline void uf_describe_layout(AVFrame *frame, char *text, size_t size) {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
     if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)

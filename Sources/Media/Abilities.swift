@@ -61,4 +61,70 @@ internal enum Abilities {
         wmv1 matroska
         wmv2 matroska
         """
+
+    /// A muxer of libav's in each line, then the tags of a file that come back from it; other_key stands for all that are not
+    /// known by name.
+    static let fileTags: StaticString = """
+        3gp creation_time
+        asf title artist album copyright date genre language synopsis show track composer album_artist other_key
+        avi title artist comment copyright date genre language track
+        f4v title artist album comment copyright date genre description creation_time synopsis show track composer album_artist
+        flv title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        ipod title artist album comment copyright date genre description creation_time synopsis show track composer album_artist
+        matroska title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        mov title artist album comment copyright date genre creation_time
+        mp4 title artist album comment copyright date genre description creation_time synopsis show track composer album_artist
+        mpeg
+        mpegts
+        mxf
+        nut title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        ogg title artist album copyright date genre creation_time language synopsis show track composer album_artist other_key
+        vob
+        webm title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        """
+
+    /// The same of a stream of pictures.
+    static let pictureTags: StaticString = """
+        3gp creation_time language
+        asf language
+        avi title
+        f4v creation_time language
+        flv
+        ipod creation_time language
+        matroska title artist album comment copyright date genre description language synopsis show track composer album_artist other_key
+        mov creation_time
+        mp4 creation_time language
+        mpeg
+        mpegts
+        mxf
+        nut title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        ogg title artist album copyright date genre creation_time language synopsis show track composer album_artist other_key
+        vob
+        webm title artist album comment copyright date genre description language synopsis show track composer album_artist other_key
+        """
+
+    /// The same of a stream of sound.
+    static let soundTags: StaticString = """
+        3gp creation_time language
+        asf language
+        avi title
+        f4v creation_time language
+        flv
+        ipod creation_time language
+        matroska title artist album comment copyright date genre description language synopsis show track composer album_artist other_key
+        mov creation_time
+        mp4 creation_time language
+        mpeg
+        mpegts language
+        mxf
+        nut title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        ogg title artist album copyright date genre creation_time language synopsis show track composer album_artist other_key
+        vob
+        webm title artist album comment copyright date genre description language synopsis show track composer album_artist other_key
+        """
+
+    /// The tags that were tried.
+    static let triedTags: StaticString = """
+        title artist album comment copyright date genre description creation_time language synopsis show track composer album_artist other_key
+        """
 }

@@ -16,6 +16,22 @@ extension Abilities {
         return muxers.contains(muxer)
     }
 
+    /// What a tag describes.
+    enum Level {
+        case file, picture, sound
+    }
+
+    private static let tagsOf: [Level: [String: Set<String>]] = [
+        .file: table(fileTags), .picture: table(pictureTags), .sound: table(soundTags),
+    ]
+    private static let knownTags = Set("\(triedTags)".split(separator: " ").map(String.init))
+
+    /// True where a tag comes back from a muxer, and where that was not tried.
+    static func holds(tag: String, of level: Level, in muxer: String) -> Bool {
+        guard let held = tagsOf[level]?[muxer] else { return true }
+        return held.contains(knownTags.contains(tag) ? tag : "other_key")
+    }
+
     private static func table(_ lines: StaticString) -> [String: Set<String>] {
         var table: [String: Set<String>] = [:]
         for line in "\(lines)".split(separator: "\n") {

@@ -91,7 +91,7 @@ internal struct Container {
     }
 
     /// The muxer that was tried in place of this one, which is the same with another name.
-    private var tableName: String {
+    var tableName: String {
         switch name {
         case "3g2": "3gp"
         case "svcd", "dvd": "vob"

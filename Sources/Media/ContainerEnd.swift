@@ -98,18 +98,44 @@ internal enum ContainerEnd {
 
     /// The index at the end, to which the last bytes point (NUT specification, "index").
     private static func nut(_ file: RandomAccessFile) -> String? {
-        let last = file.tail(12)
-        let missing = "its index, which ends a NUT file, is missing"
-        guard last.count == 12 else { return nil }
-        let length = last.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard length >= 12, length <= UInt64(file.size) else { return missing }
-        let start = file.bytes(at: file.size - Int(length), count: 8)
-        return start == [0x4E, 0x58, 0xDD, 0x67, 0x2F, 0x23, 0xE6, 0x4E] ? nil : missing
+        guard file.size >= 12 else { return nil }
+        return nutIndex(file) == nil ? "its index, which ends a NUT file, is missing" : nil
     }
 
-    /// The trailer, after which some programs leave zeros.
+    /// Where the index that ends a NUT file begins, in bytes; nil where there is none.
+    static func nutIndex(of path: String) -> Int? { RandomAccessFile(path).flatMap(nutIndex) }
+
+    private static func nutIndex(_ file: RandomAccessFile) -> Int? {
+        let length = file.tail(12).prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard length >= 12, length <= UInt64(file.size) else { return nil }
+        let start = file.size - Int(length)
+        return file.bytes(at: start, count: 8) == [0x4E, 0x58, 0xDD, 0x67, 0x2F, 0x23, 0xE6, 0x4E] ? start : nil
+    }
+
+    /// Every block up to the trailer (GIF89a, 15 to 27), since demuxers pass over what they do not understand.
     private static func gif(_ file: RandomAccessFile) -> String? {
-        file.tail(1024).last { $0 != 0 } == 0x3B ? nil : "its end mark is missing"
+        var reader = ByteReader(file)
+        func colors(_ flags: UInt8) -> Int { flags & 0x80 == 0 ? 0 : 3 << (Int(flags & 7) + 1) }
+        reader.skip(10)
+        guard let flags = reader.next() else { return "its head is cut short" }
+        reader.skip(2 + colors(flags))
+        while let kind = reader.next() {
+            let start = reader.position - 1
+            switch kind {
+            case 0x3B:
+                // Programs leave bytes behind the trailer; a second trailer at the end is the file's own.
+                let isLast = file.size - reader.position <= 16 || file.tail(1) != [0x3B]
+                return isLast ? nil : "its end mark stands at byte \(start) of \(file.size)"
+            case 0x21: reader.skip(1)
+            case 0x2C:
+                reader.skip(8)
+                guard let flags = reader.next() else { break }
+                reader.skip(colors(flags) + 1)
+            default: return "what stands at byte \(start) is no block of a GIF"
+            }
+            while let length = reader.next(), length > 0 { reader.skip(Int(length)) }
+        }
+        return "its end mark is missing"
     }
 
     /// The flag of the last page (RFC 3533).
@@ -220,6 +246,28 @@ internal enum ContainerEnd {
 }
 
 /// A regular file, read here and there.
+/// Bytes of a file one after the other.
+private struct ByteReader {
+    private let file: RandomAccessFile
+    private(set) var position = 0
+    private var window: [UInt8] = []
+    private var windowStart = 0
+
+    init(_ file: RandomAccessFile) { self.file = file }
+
+    mutating func skip(_ count: Int) { position += count }
+
+    /// Nil at the file's end.
+    mutating func next() -> UInt8? {
+        if position < windowStart || position >= windowStart + window.count {
+            (window, windowStart) = (file.bytes(at: position, count: 65536), position)
+            if window.isEmpty { return nil }
+        }
+        defer { position += 1 }
+        return window[position - windowStart]
+    }
+}
+
 private final class RandomAccessFile {
     let size: Int
     private let descriptor: Int32

@@ -27,6 +27,9 @@ internal final class DamageWatch {
     /// Where in the video the first of them came.
     private var complaintSeconds: Double?
     private var framesSinceComplaint = 0
+    /// Where in the file the last packet ended, and the first began, in bytes.
+    private var packetEnd: Int64?
+    private var headBytes: Int64 = 0
 
     /// How far the reading has come.
     struct Place {
@@ -49,6 +52,7 @@ internal final class DamageWatch {
     /// Begins anew, for packets of another place.
     func restart() {
         (packets, keylessPackets, hasSeenKey, hasSettled) = (0, 0, false, false)
+        packetEnd = nil
         damage = Damage()
         forgetComplaints()
     }
@@ -64,6 +68,34 @@ internal final class DamageWatch {
             return true
         case nil: return true
         }
+    }
+
+    /// A packet of any stream was read. NUT's demuxer passes over bytes that it does not understand without a word; between two
+    /// packets a file has a few bytes of frame headers, or the head of the file once more.
+    func follow(_ packet: UnsafeMutablePointer<AVPacket>) {
+        guard file.formatName == "nut", packet.pointee.pos >= 0 else { return }
+        let position = packet.pointee.pos
+        defer { packetEnd = position + Int64(packet.pointee.size) }
+        guard let packetEnd else {
+            headBytes = min(position, 1 << 16)
+            return
+        }
+        if let passed = passedBytes(from: packetEnd, to: position) {
+            complaints.append("\(passed) bytes between two packets are not understood")
+        }
+    }
+
+    /// What the demuxer of NUT passed over behind the last packet, in words.
+    func lackAtEnd() -> String? {
+        guard let packetEnd, let index = ContainerEnd.nutIndex(of: source),
+            let passed = passedBytes(from: packetEnd, to: Int64(index))
+        else { return nil }
+        return "\(passed) bytes at its end are not understood"
+    }
+
+    private func passedBytes(from start: Int64, to end: Int64) -> Int64? {
+        // Of a stream that is left out nothing is read.
+        end - start > headBytes + 256 && !file.leavesStreamsOut ? end - start : nil
     }
 
     /// A packet of the video is about to be decoded.

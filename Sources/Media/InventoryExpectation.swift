@@ -54,10 +54,43 @@ extension FileInventory {
 
 extension StreamInventory {
     /// The packets of a copied stream that are to be in a file of a format: mp4 and mov can hide samples; anywhere else only
-    /// the last hidden packet before the first that is heard comes along, as a decoder needs it.
-    public func packets(keptBy output: FileInventory) -> [PacketRecord] {
+    /// the last hidden packet before the first that is heard comes along, as a decoder needs it. What counts packets at a rate
+    /// begins with the first that is heard.
+    ///
+    /// - Parameter shift: seconds that were added to all times.
+    public func packets(keptBy output: FileInventory, shift: Double) -> [PacketRecord] {
         guard !output.format.hasPrefix("mov,") else { return packets }
         let first = output.isRateBased ? 0 : packets.firstIndex { !$0.isHidden } ?? packets.count
-        return packets.enumerated().filter { !$0.element.isHidden || $0.offset == first - 1 }.map(\.element)
+        let kept = packets.enumerated().filter { !$0.element.isHidden || $0.offset == first - 1 }.map(\.element)
+        guard output.isRateBased, description.kind == .audio else { return kept }
+        let tick = description.timeBase.value
+        return kept.filter { packet in
+            packet.timestamp.map { (Double($0) + Double(packet.duration) / 2) * tick + shift >= 0 } ?? true
+        }
+    }
+
+    /// The packets of this stream's copy in `output` without those of silence that fill its gaps, which only a container
+    /// without times needs; all of them where they cannot be told apart.
+    ///
+    /// - Parameter kept: the packets that were to be copied.
+    public func packets(
+        of copy: StreamInventory, in output: FileInventory, kept: [PacketRecord], shift: Double
+    ) -> [PacketRecord] {
+        guard output.isRateBased, description.kind == .audio, copy.packets.count > kept.count else {
+            return copy.packets
+        }
+        let (from, to) = (description.timeBase.value, copy.description.timeBase.value)
+        var matched: [PacketRecord] = []
+        for packet in copy.packets where matched.count < kept.count {
+            let next = kept[matched.count]
+            guard packet.payload == next.payload else { continue }
+            if let a = next.timestamp, let b = packet.timestamp {
+                // A packet of silence may be one of the source's as well, at another time.
+                let distance = abs(Double(b) * to - Double(a) * from - shift)
+                guard distance <= max(to, Double(next.duration) * from) else { continue }
+            }
+            matched.append(packet)
+        }
+        return matched.count == kept.count ? matched : copy.packets
     }
 }

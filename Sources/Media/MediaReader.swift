@@ -325,6 +325,7 @@ public final class MediaReader {
         guard let packet = readPacket() else { return nil }
         let index = Int(packet.pointee.stream_index)
         noteTime(of: packet)
+        watch.follow(packet)
         if index == videoIndex {
             noteArrival(of: packet)
             defer { Self.free(packet) }
@@ -379,9 +380,11 @@ public final class MediaReader {
     /// What the end of the file means: nil for a good one.
     private func failure(_ code: Int32) -> MediaError? {
         if interrupter.isInterrupted { return .interrupted(path: source.path) }
-        return file.failure(
-            code, since: mark, isWhole: options.start == nil && options.duration == nil, videoIndex: videoIndex,
-            videoPackets: videoPackets, times: times)
+        let isWhole = options.start == nil && options.duration == nil
+        let error = file.failure(
+            code, since: mark, isWhole: isWhole, videoIndex: videoIndex, videoPackets: videoPackets, times: times)
+        guard error == nil, isWhole, let lack = watch.lackAtEnd() else { return error }
+        return .truncated(path: source.path, seconds: times.lastSeconds, reason: lack)
     }
 
     private func drain(_ error: MediaError?) {

@@ -47,6 +47,8 @@ public final class MediaWriter {
     private var copied: [Int: (stream: UnsafeMutablePointer<AVStream>, timeBase: AVRational)] = [:]
     private var subtitles: [Int: SubtitleConverter] = [:]
     private var sounds: [Int: AudioConverter] = [:]
+    /// By output stream, where the container knows no times.
+    private var silences: [Int32: Silence] = [:]
     /// Streams whose packets carry a configuration that the header has.
     private var stripped: Set<Int> = []
     /// Streams of which a packet that is to be heard was written, and the last hidden one of each other.
@@ -156,11 +158,23 @@ public final class MediaWriter {
             }
         }
         droppedStreams = dropped
+        if container.isRateBased {
+            for (stream, _) in copied.values {
+                guard let parameters = stream.pointee.codecpar, parameters.pointee.codec_type == AVMEDIA_TYPE_AUDIO
+                else { continue }
+                silences[stream.pointee.index] = Silence(parameters)
+            }
+        }
         if container.name == "mov" {
             let kept = source.copiedStreams.filter { stream in !dropped.contains { $0.index == stream.index } }
             for language in Set(kept.compactMap(\.language)).sorted() where LanguageCode.quickTime(language) == nil {
                 self.notes.append("\(path): mov has no code for the language \(language), which is left out.")
             }
+        }
+        let homeless = Tags.homeless(source, kept: Set(copied.keys), in: container)
+        if !homeless.isEmpty {
+            self.notes.append(
+                "\(path): \(container.name) has no place for the tags \(homeless.joined(separator: ", ")); left out.")
         }
         if let left = output?.leftovers, !left.isEmpty {
             self.notes.append(
@@ -285,8 +299,8 @@ public final class MediaWriter {
             note("Some frames of the source carry the same time or go back in time; they were moved by a tick.")
         }
         lastTimestamp = time
-        muxer.advance(to: time, timeBase.av)
         time = clock.shifted(time, timeBase.av)
+        muxer.advance(to: time, timeBase.av)
         let ticket = try encoder.send(frame, at: time) { () throws(MediaError) in try takePackets() }
         if isLive, let ticket, let arrival = frame.arrival {
             waiting[ticket] = DeliveredFrame(timestamp: frame.timestamp, arrival: arrival, written: 0)
@@ -350,27 +364,37 @@ public final class MediaWriter {
         try put(copy, to: stream, timeBase)
     }
 
-    /// Moves a packet's times onto the target's clock and hands it over.
+    /// Moves a packet's times onto the target's clock and hands it over, behind the silence that it may need.
     private func put(
         _ copy: UnsafeMutablePointer<AVPacket>, to stream: UnsafeMutablePointer<AVStream>, _ timeBase: AVRational
     ) throws(MediaError) {
         let none = Library.noTimestamp
         let time = copy.pointee.dts != none ? copy.pointee.dts : copy.pointee.pts
-        if time != none { muxer.advance(to: time, timeBase) }
+        if time != none { muxer.advance(to: clock.shifted(time, timeBase), timeBase) }
         if copy.pointee.pts != none { copy.pointee.pts = clock.shifted(copy.pointee.pts, timeBase) }
         if copy.pointee.dts != none { copy.pointee.dts = clock.shifted(copy.pointee.dts, timeBase) }
+        // What counts from the first packet would play that of an encoder's delay in place of the first sound.
+        if container.isRateBased, copy.pointee.pts != none, copy.pointee.pts + copy.pointee.duration / 2 < 0 {
+            var pointer: UnsafeMutablePointer<AVPacket>? = copy
+            av_packet_free(&pointer)
+            return
+        }
+        if let silence = silences[stream.pointee.index] {
+            for quiet in silence.before(copy, in: timeBase) { try send(quiet, to: stream, timeBase) }
+        }
+        try send(copy, to: stream, timeBase)
+    }
+
+    /// Brings a packet's times to the stream's ticks and hands it to the muxer.
+    private func send(
+        _ copy: UnsafeMutablePointer<AVPacket>, to stream: UnsafeMutablePointer<AVStream>, _ timeBase: AVRational
+    ) throws(MediaError) {
         av_packet_rescale_ts(copy, timeBase, stream.pointee.time_base)
         if let delay = container.forgottenDelay(stream.pointee.codecpar.pointee) {
             let base = stream.pointee.time_base
             let ticks = av_rescale_q(Int64(delay.num), AVRational(num: 1, den: delay.den), base)
             if copy.pointee.pts != Library.noTimestamp { copy.pointee.pts += ticks }
             if copy.pointee.dts != Library.noTimestamp { copy.pointee.dts += ticks }
-        }
-        // What counts from the first packet would play that of an encoder's delay in place of the first sound.
-        if container.isRateBased, copy.pointee.pts != none, copy.pointee.pts + copy.pointee.duration / 2 < 0 {
-            var pointer: UnsafeMutablePointer<AVPacket>? = copy
-            av_packet_free(&pointer)
-            return
         }
         copy.pointee.stream_index = stream.pointee.index
         copy.pointee.pos = -1

@@ -120,8 +120,9 @@ internal final class Muxer {
         let index = Int(packet.pointee.stream_index)
         let isCopied = index != 0
         let none = Library.noTimestamp
-        if isCopied, packet.pointee.dts != none {
-            // Muxers want times that rise; a stream that steps back is straightened, as ffmpeg does it.
+        if packet.pointee.dts != none {
+            // Muxers want times that rise; a stream that steps back is straightened, as ffmpeg does it. Frames a tick of the
+            // source apart may fall on one tick of the target.
             let least = lastTimes[index].map {
                 container.format.pointee.flags & AVFMT_TS_NONSTRICT != 0 ? $0 : $0 + 1
             }

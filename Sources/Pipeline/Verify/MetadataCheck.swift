@@ -2,12 +2,6 @@ internal import Media
 
 /// Tags: what the user or the author wrote, without what muxers and encoders write of themselves.
 enum MetadataCheck {
-    /// Written by muxers about themselves or about the bytes; lowercased.
-    private static let own: Set<String> = [
-        "encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration", "bps",
-        "number_of_frames", "number_of_bytes", "handler_name", "rotate", "service_name", "service_provider",
-        "alpha_mode", "encoded_by_application", "language", "creation_time_of_muxer", "isft", "software",
-    ]
     /// What muxers call handlers when nobody named them.
     private static let defaultHandlers: Set<String> = [
         "videohandler", "soundhandler", "subtitlehandler", "datahandler", "core media video", "core media audio",
@@ -18,7 +12,7 @@ enum MetadataCheck {
         for (key, value) in metadata {
             var name = key.lowercased()
             // Matroska's statistics, with or without a language: "BPS-eng".
-            if let dash = name.lastIndex(of: "-"), name[dash...].count == 4, own.contains(String(name[..<dash])) {
+            if let dash = name.lastIndex(of: "-"), name[dash...].count == 4, Tags.ofMuxers.contains(String(name[..<dash])) {
                 name = String(name[..<dash])
             }
             if name.hasPrefix("_statistics") { continue }
@@ -26,7 +20,7 @@ enum MetadataCheck {
                 result[name] = value
                 continue
             }
-            if own.contains(name) { continue }
+            if Tags.ofMuxers.contains(name) { continue }
             result[name] = normalised(name, value)
         }
         return result
@@ -43,13 +37,18 @@ enum MetadataCheck {
         return String(value[..<point]) + (value.hasSuffix("Z") ? "Z" : "")
     }
 
-    static func compare(_ source: [String: String], _ target: [String: String], _ list: inout FindingList) {
+    /// - Parameter isHeld: whether the output's container has a place for a tag.
+    static func compare(
+        _ source: [String: String], _ target: [String: String], _ list: inout FindingList,
+        isHeld: (String) -> Bool = { _ in true }
+    ) {
         let (source, target) = (meaningful(source), meaningful(target))
         var same = 0
         for (key, value) in source.sorted(by: { $0.key < $1.key }) {
             switch target[key] {
             case value: same += 1
             case let other?: list.add("metadata \(key)", value, other, .changed)
+            case nil where !isHeld(key): list.add("metadata \(key)", value, "-", .expected, noPlace)
             case nil: list.add("metadata \(key)", value, "-", .lost)
             }
         }
@@ -59,11 +58,18 @@ enum MetadataCheck {
         if same > 0 { list.add("metadata", "\(source.count) tags", "\(same) the same", .ok) }
     }
 
-    static func language(_ source: StreamInventory, _ target: StreamInventory, _ list: inout FindingList) {
+    private static let noPlace = "the container has no place for it"
+
+    static func language(
+        _ source: StreamInventory, _ target: StreamInventory, _ list: inout FindingList, isHeld: Bool = true
+    ) {
         func known(_ stream: StreamInventory) -> String? {
             stream.description.language.flatMap {
                 $0 == "und" || $0.isEmpty ? nil : LanguageCode.bibliographic($0)
             }
+        }
+        if let language = known(source), known(target) == nil, !isHeld {
+            return list.add("language", language, "-", .expected, noPlace)
         }
         list.compare("language", known(source), known(target))
     }

@@ -29,14 +29,15 @@ struct PacketCheck {
         if source.description.codec == "ass", target.description.codec == "ass" {
             list.compare("styles", source.setup.map(short), target.setup.map(short))
         }
-        MetadataCheck.language(source, target, &list)
+        let isHeld = { output.holds(tag: $0, of: target, besides: input.metadata) }
+        MetadataCheck.language(source, target, &list, isHeld: isHeld("language"))
         MetadataCheck.dispositions(
             source, target, isFirst: pair.name.hasSuffix(" 0") && source.description.kind != .subtitle, &list)
         // How a container that keeps covers as attachments calls them.
         let ignored: Set<String> = source.description.isAttachedPicture ? ["filename", "mimetype"] : []
         MetadataCheck.compare(
             source.metadata.filter { !ignored.contains($0.key.lowercased()) },
-            target.metadata.filter { !ignored.contains($0.key.lowercased()) }, &list)
+            target.metadata.filter { !ignored.contains($0.key.lowercased()) }, &list, isHeld: isHeld)
     }
 
     private func compareCodec(_ source: StreamInventory, _ target: StreamInventory, _ list: inout FindingList) {
@@ -67,10 +68,16 @@ struct PacketCheck {
 
     private func comparePackets(_ source: StreamInventory, _ target: StreamInventory, _ list: inout FindingList) {
         // mp4 fills the time between subtitles with empty ones.
-        let a = source.packets(keptBy: output).filter { !$0.isEmpty }
-        let b = target.packets.filter { !$0.isEmpty }
-        let fillers = source.packets.count - a.count + target.packets.count - b.count
-        let aside = fillers > 0 ? "\(fillers) empty ones that fill gaps not counted" : ""
+        let kept = source.packets(keptBy: output, shift: shift)
+        let a = kept.filter { !$0.isEmpty }
+        let copies = source.packets(of: target, in: output, kept: a, shift: shift)
+        let b = copies.filter { !$0.isEmpty }
+        let fillers = source.packets.count - a.count + copies.count - b.count
+        let silent = target.packets.count - copies.count
+        let aside = [
+            fillers > 0 ? "\(fillers) empty or hidden ones not counted" : nil,
+            silent > 0 ? "\(silent) of silence fill gaps, for which the container has no times" : nil,
+        ].compactMap { $0 }.joined(separator: "; ")
         guard a.count == b.count else {
             if source.content != nil, source.content == target.content {
                 list.add("packets", "\(a.count)", "\(b.count)", .ok, "the same bytes, cut otherwise by the container")

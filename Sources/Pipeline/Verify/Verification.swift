@@ -65,7 +65,8 @@ public struct Verification: Sendable, Codable {
         if let source = input.video, let target = output.video {
             VideoCheck(
                 source: source, target: target, shift: shift,
-                places: input.frames(inPlacesOf: output, shift: shift)
+                places: input.frames(inPlacesOf: output, shift: shift),
+                isHeld: { output.holds(tag: $0, of: target, besides: input.metadata) }
             ).run(&list)
         }
         for pair in StreamMatch.pairs(input, output) {
@@ -73,7 +74,9 @@ public struct Verification: Sendable, Codable {
         }
         MetadataCheck.chapters(input, output, shift: moved, &list)
         list.stream = "file"
-        MetadataCheck.compare(input.metadata, output.metadata, &list)
+        MetadataCheck.compare(input.metadata, output.metadata, &list) { tag in
+            output.holds(tag: tag, of: nil, besides: input.metadata)
+        }
         findings = list.findings
     }
 

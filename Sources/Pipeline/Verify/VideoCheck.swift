@@ -8,6 +8,8 @@ struct VideoCheck {
     let shift: Double
     /// The source's frames at the places of the target's frame rate, in the target's ticks; nil where it knows times.
     let places: [FrameRecord]?
+    /// Whether the output\'s container has a place for a tag of the stream.
+    let isHeld: (String) -> Bool
 
     func run(_ list: inout FindingList) {
         guard let a = source.picture, let b = target.picture else { return }
@@ -17,9 +19,9 @@ struct VideoCheck {
         compareForm(a, b, &list)
         compareGeometry(a, b, &list)
         ColorCheck(source: a, target: b).run(&list)
-        MetadataCheck.language(source, target, &list)
+        MetadataCheck.language(source, target, &list, isHeld: isHeld("language"))
         MetadataCheck.dispositions(source, target, isFirst: true, &list)
-        MetadataCheck.compare(source.metadata, target.metadata, &list)
+        MetadataCheck.compare(source.metadata, target.metadata, &list, isHeld: isHeld)
     }
 
     // MARK: Time
