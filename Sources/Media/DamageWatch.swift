@@ -87,9 +87,9 @@ internal final class DamageWatch {
 
     /// What the demuxer of NUT passed over behind the last packet, in words.
     func lackAtEnd() -> String? {
-        guard let packetEnd, let index = ContainerEnd.nutIndex(of: source),
-            let passed = passedBytes(from: packetEnd, to: Int64(index))
-        else { return nil }
+        guard let packetEnd, let index = ContainerEnd.nutIndex(of: source).map(Int64.init) else { return nil }
+        if packetEnd > index { return "its last packet reaches into its index" }
+        guard let passed = passedBytes(from: packetEnd, to: index) else { return nil }
         return "\(passed) bytes at its end are not understood"
     }
 

@@ -31,6 +31,8 @@ public struct StreamInventory: Sendable {
     public var packets: [PacketRecord]
     /// Of all packets' bytes one after the other: the same however they are cut into packets.
     public var content: Fingerprint?
+    /// Of all bytes of PCM that are not silence; nil for other codecs.
+    public var audible: Fingerprint?
     /// Tags of the main video; nil for every other stream.
     public var picture: PictureInventory?
     /// The decoded frames of the main video in order of showing.

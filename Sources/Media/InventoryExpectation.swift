@@ -7,7 +7,8 @@ extension FileInventory {
         return isBroadcast || output.isRateBased ? -startSeconds : 0
     }
 
-    fileprivate var isRateBased: Bool { ["avi", "yuv4mpegpipe", "rawvideo", "mxf", "gxf"].contains(format) }
+    /// Counts frames at a rate and knows no times.
+    public var isRateBased: Bool { ["avi", "yuv4mpegpipe", "rawvideo", "mxf", "gxf"].contains(format) }
 
     /// The frames of this file as `output` should show them, in ticks of its time base, where it knows only a frame rate;
     /// nil where it knows times.

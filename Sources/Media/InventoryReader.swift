@@ -27,6 +27,7 @@ private final class InventoryReader {
     private var topFirst = 0
     private var bottomFirst = 0
     private var contents: [Int: RunningFingerprint] = [:]
+    private var audible: [Int: RunningFingerprint] = [:]
 
     init(path: String) throws(MediaError) {
         pictures = try path.contains("://") ? nil : PictureList(path: path)
@@ -138,7 +139,13 @@ private final class InventoryReader {
             } else {
                 let codec = file.stream(index).pointee.codecpar.pointee.codec_id
                 inventory.streams[index].packets.append(Self.record(packet, codec))
-                contents[index, default: RunningFingerprint()].add(packet.pointee.data, Int(packet.pointee.size))
+                Self.running(&contents, index).add(packet.pointee.data, Int(packet.pointee.size))
+                if let zero = Silence.zero(codec), let data = packet.pointee.data {
+                    let heard = UnsafeBufferPointer(start: data, count: Int(packet.pointee.size)).filter { $0 != zero }
+                    heard.withUnsafeBufferPointer {
+                        Self.running(&audible, index).add($0.baseAddress, $0.count)
+                    }
+                }
             }
             av_packet_unref(packet)
         }
@@ -196,8 +203,17 @@ private final class InventoryReader {
         inventory.streams[videoIndex].picture?.take(frame)
     }
 
+    private static func running(_ all: inout [Int: RunningFingerprint], _ index: Int) -> RunningFingerprint {
+        // A subscript with a default would not keep the object.
+        if let known = all[index] { return known }
+        let made = RunningFingerprint()
+        all[index] = made
+        return made
+    }
+
     private func finish() {
         for (index, content) in contents { inventory.streams[index].content = content.finish() }
+        for (index, content) in audible { inventory.streams[index].audible = content.finish() }
         let frames = inventory.streams[videoIndex].frames.count
         if 2 * (topFirst + bottomFirst) >= max(frames, 1) {
             inventory.streams[videoIndex].picture?.fieldOrder = topFirst >= bottomFirst ? .topFirst : .bottomFirst

@@ -109,6 +109,50 @@ import Testing
         #expect(try Command.run("verify", folder("in.mp4"), folder("out.\(kind)")).status == 0)
     }
 
+    /// AVI counts packets: sound that begins late or pauses is heard in time only behind packets of silence.
+    @Test(arguments: ["libmp3lame", "pcm_s16le", "ac3"]) func silenceFillsWhatAVIHasNoTimesFor(_ codec: String) throws {
+        let folder = try Folder()
+        try ffmpeg(
+            picture(seconds: 3) + ["-itsoffset", "0.72"] + tone(1000, seconds: 2) + quickH264
+                + ["-c:a", codec, "-ar", "48000", folder("in.mkv")])
+        _ = try upscale(folder, "in.mkv", "out.avi")
+        let raw = try runChecked(
+            "ffmpeg", ["-v", "error", "-i", folder("out.avi"), "-map", "0:a", "-ac", "1", "-f", "s16le", "-"])
+        let samples = raw.stdout.withUnsafeBytes { Array($0.bindMemory(to: Int16.self)) }
+        let first = try #require(samples.firstIndex { abs(Int($0)) > 2000 })
+        // Half a frame; MP3 has its encoder's delay on top.
+        #expect(abs(Double(first) / 48000 - 0.72) < 0.047, "the tone begins at \(Double(first) / 48000) s")
+        let verified = try Command.run("verify", folder("in.mkv"), folder("out.avi"))
+        #expect(verified.status == 0, "\(verified.output)")
+    }
+
+    /// Frames a tick of a fine clock apart fall on one tick of a coarse one.
+    @Test(arguments: ["ts", "mkv", "mp4"]) func framesOfOneTimeKeepTheirOrder(_ kind: String) throws {
+        let folder = try Folder()
+        try ffmpeg(
+            picture(seconds: 1) + ["-vf", "settb=1/456000,setpts='if(eq(N,10),PREV_OUTPTS+1,N*18240)'"] + quickH264
+                + ["-bf", "0", "-video_track_timescale", "456000", "-vsync", "passthrough", folder("in.mp4")])
+        _ = try upscale(folder, "in.mp4", "out.\(kind)", ["--keep-going"])
+        #expect(try FFprobe.frameTimes(folder("out.\(kind)")).count == FFprobe.frameTimes(folder("in.mp4")).count)
+    }
+
+    /// What a container has no place for is named, and `verify` expects it.
+    @Test(arguments: [("mkv", "creation_time of a stream"), ("ts", "title"), ("avi", "language of a stream")])
+    func tagsWithoutAPlaceAreNamed(_ kind: String, _ tag: String) throws {
+        let folder = try Folder()
+        try ffmpeg(
+            picture(seconds: 0.4) + tone(440, seconds: 0.4) + quickH264 + [
+                "-c:a", "aac", "-metadata", "title=T", "-metadata", "creation_time=2014-06-09T15:54:39Z",
+                "-metadata:s:a", "language=fre", folder("in.mp4"),
+            ])
+        let result = try upscale(folder, "in.mp4", "out.\(kind)")
+        #expect(result.errors.contains("no place for the tags") && result.errors.contains(tag), "\(result.errors)")
+        let verified = try Command.run("verify", folder("in.mp4"), folder("out.\(kind)"))
+        #expect(verified.status == 0, "\(verified.output)")
+        // Nothing is said where all of them have one.
+        #expect(!(try upscale(folder, "in.mp4", "out.mp4")).errors.contains("no place"))
+    }
+
     @Test(arguments: ["mp4", "mkv", "ts"]) func aPictureThatBeginsLateIsNoDamage(_ kind: String) throws {
         let folder = try Folder()
         try ffmpeg(picture(seconds: 2) + quickH264 + [folder("v.mp4")])

@@ -184,6 +184,25 @@ struct SplitMix {
 }
 
 @Suite struct RateGridTests {
+    @Test func gapsOfSoundAreCountedInUnits() {
+        var gaps = SoundGaps(unit: 0.024)
+        // Begins half a second late: 20.8 units.
+        #expect(gaps.units(before: 0.5, duration: 0.024) == 21)
+        // Milliseconds of rounding are no gaps, however many there are.
+        var time = 0.524
+        for _ in 0..<1000 {
+            time += 0.0005
+            #expect(gaps.units(before: time, duration: 0.024) == 0)
+            time += 0.024
+        }
+        // What a unit was too long for is taken off the next gap: 4 ms too much, then 0.1 s.
+        #expect(gaps.units(before: time + 0.1, duration: 0.024) == 4)
+        // An overlap of a whole unit is taken off as well.
+        time += 0.124
+        #expect(gaps.units(before: time - 0.024, duration: 0.024) == 0)
+        #expect(gaps.units(before: time + 0.048, duration: 0.024) == 1)
+    }
+
     @Test func regularFramesStay() {
         var grid = RateGrid(rate: Rational(25, 1), fills: true)
         for place in Int64(0)..<100 { #expect(grid.take(place) == .show(at: place, filling: place..<place)) }

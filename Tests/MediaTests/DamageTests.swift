@@ -53,6 +53,34 @@ import Testing
         #expect(!words.contains("\n") && words.hasSuffix("went on with what could be decoded."))
     }
 
+    /// libav's demuxer of NUT looks for the next thing that it knows and says nothing.
+    @Test func bytesThatNUTPassesOverAreDamage() throws {
+        let folder = try TemporaryFolder()
+        let path = try Self.clip(folder, "in.nut", ["-c:v", "mpeg4", "-q:v", "2", "-g", "10"])
+        let whole = try MediaReader(path: path)
+        while try whole.next() != nil {}
+        #expect(whole.damage.isEmpty)
+        let packets = try Self.packets(path)
+        // The head of one frame and what follows, up to the middle of a later one.
+        try Self.overwrite(path, (packets[22].position - 12)..<(packets[24].position + 100), with: 0)
+        let strict = try MediaReader(path: path)
+        #expect(throws: MediaError.self) { while try strict.next() != nil {} }
+        let reader = try MediaReader(path: path, options: ReaderOptions(toleratesDamage: true))
+        #expect(try ColorTests.frames(reader).count < 50)
+        #expect(!reader.damage.isEmpty)
+    }
+
+    /// libav's demuxer of GIF passes over blocks that it does not know.
+    @Test func bytesThatGIFPassesOverAreDamage() throws {
+        let folder = try TemporaryFolder()
+        let path = try Self.clip(folder, "in.gif", [])
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let blocks = data.indices.filter { data[$0...].starts(with: [0x21, 0xF9, 0x04]) }
+        #expect(ContainerEnd.lack(in: path, format: "gif") == nil && blocks.count == 50)
+        try Self.overwrite(path, blocks[20]..<(blocks[20] + 1), with: 0x42)
+        #expect(ContainerEnd.lack(in: path, format: "gif")?.contains("\(blocks[20])") == true)
+    }
+
     /// A file of which no frame can be decoded offers nothing that would not help.
     @Test func whereNothingCanBeSavedNothingIsOffered() throws {
         let folder = try TemporaryFolder()

@@ -54,26 +54,30 @@ internal final class Silence {
         let p = parameters.pointee
         guard p.sample_rate > 0, uf_channel_count(parameters) > 0 else { return nil }
         rate = p.sample_rate
-        if av_get_exact_bits_per_sample(p.codec_id) >= 8, p.block_align > 0,
-            String(cString: avcodec_get_name(p.codec_id)).hasPrefix("pcm_")
-        {
-            guard let packet = av_packet_alloc(), av_new_packet(packet, p.block_align) >= 0 else {
-                fatalError("out of memory")
-            }
-            let zero: UInt8 =
-                switch p.codec_id {
-                case AV_CODEC_ID_PCM_U8: 0x80
-                case AV_CODEC_ID_PCM_ALAW: 0xD5
-                case AV_CODEC_ID_PCM_MULAW: 0xFF
-                default: 0
-                }
-            packet.pointee.data.update(repeating: zero, count: Int(p.block_align))
+        if let zero = Self.zero(p.codec_id) {
+            // Matroska says nothing of a block.
+            let bytes = uf_channel_count(parameters) * av_get_exact_bits_per_sample(p.codec_id) / 8
+            guard let packet = av_packet_alloc(), av_new_packet(packet, bytes) >= 0 else { fatalError("out of memory") }
+            packet.pointee.data.update(repeating: zero, count: Int(bytes))
             (unit, unitSamples, isPCM) = (packet, 1, true)
         } else {
             guard let (packet, samples) = Self.encoded(parameters) else { return nil }
             (unit, unitSamples, isPCM) = (packet, samples, false)
         }
         gaps = SoundGaps(unit: Double(unitSamples) / Double(rate))
+    }
+
+    /// The byte of which silence consists in a PCM codec; nil for any other codec, and for PCM with a head in each packet.
+    static func zero(_ codec: AVCodecID) -> UInt8? {
+        guard String(cString: avcodec_get_name(codec)).hasPrefix("pcm_"), av_get_exact_bits_per_sample(codec) % 8 == 0,
+            av_get_exact_bits_per_sample(codec) > 0
+        else { return nil }
+        switch codec {
+        case AV_CODEC_ID_PCM_U8: return 0x80
+        case AV_CODEC_ID_PCM_ALAW: return 0xD5
+        case AV_CODEC_ID_PCM_MULAW: return 0xFF
+        default: return 0
+        }
     }
 
     deinit {
