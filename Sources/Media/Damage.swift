@@ -49,7 +49,7 @@ public struct Damage: Sendable, Equatable {
         let first = "\(path): is damaged or cut short\(moment)\(MediaError.bracketed(reason))"
         let kinds = Kind.allCases.compactMap { kind in counts[kind].map { kind.text($0) } }
         let single = count == 1 && (counts[.picture] != nil || counts[.end] != nil)
-        let all = single ? "" : "; in all \(path == source ? "" : "of \(source) ")\(kinds.joined(separator: ", "))"
+        let all = single ? "" : "; in all\(path == source ? "" : " of \(source)"): \(kinds.joined(separator: ", "))"
         return first + all + "; went on with what could be decoded."
     }
 }

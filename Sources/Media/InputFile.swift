@@ -152,7 +152,9 @@ internal final class InputFile {
 
     var streamCount: Int { Int(context.pointee.nb_streams) }
     /// Whether the demuxer was told to pass over a stream.
-    var leavesStreamsOut: Bool { (0..<streamCount).contains { stream($0).pointee.discard.rawValue >= AVDISCARD_ALL.rawValue } }
+    var leavesStreamsOut: Bool {
+        (0..<streamCount).contains { stream($0).pointee.discard.rawValue >= AVDISCARD_ALL.rawValue }
+    }
 
     func stream(_ index: Int) -> UnsafeMutablePointer<AVStream> {
         guard let stream = context.pointee.streams[index] else { preconditionFailure("libav numbers streams densely") }

@@ -12,7 +12,9 @@ enum MetadataCheck {
         for (key, value) in metadata {
             var name = key.lowercased()
             // Matroska's statistics, with or without a language: "BPS-eng".
-            if let dash = name.lastIndex(of: "-"), name[dash...].count == 4, Tags.ofMuxers.contains(String(name[..<dash])) {
+            if let dash = name.lastIndex(of: "-"), name[dash...].count == 4,
+                Tags.ofMuxers.contains(String(name[..<dash]))
+            {
                 name = String(name[..<dash])
             }
             if name.hasPrefix("_statistics") { continue }

@@ -72,9 +72,11 @@ struct VideoCheck {
         guard places == nil, last.duration > 0, end.duration > 0, x.count == y.count else { return }
         var durations = TimeComparison(
             source: a.video.timeBase, target: b.video.timeBase, sourceTicksMatter: true, shift: shift)
-        durations.compare(0, last.timestamp + last.duration, end.timestamp + end.duration)
+        // As it was moved.
+        let lastTime = previous ?? last.timestamp
+        durations.compare(0, lastTime + last.duration, end.timestamp + end.duration)
         let ends = (
-            Double(last.timestamp + last.duration) * a.video.timeBase.value,
+            Double(lastTime + last.duration) * a.video.timeBase.value,
             Double(end.timestamp + end.duration) * b.video.timeBase.value
         )
         // An edit list may end between two frames, which few containers can say; less than half a frame is nothing to see.
