@@ -101,7 +101,9 @@ struct PacketCheck {
         guard !source.description.isAttachedPicture else { return }
 
         let bases = (source: source.description.timeBase, target: target.description.timeBase)
-        var times = TimeComparison(source: bases.source, target: bases.target, shift: shift)
+        // What counts samples knows them better than a source of coarse ticks.
+        var times = TimeComparison(
+            source: bases.source, target: bases.target, sourceTicksMatter: output.isRateBased, shift: shift)
         var durations = TimeComparison(source: bases.source, target: bases.target, sourceTicksMatter: true)
         var missing = 0
         for (index, (x, y)) in zip(a, b).enumerated() {
