@@ -49,6 +49,11 @@ public final class MediaWriter {
     private var sounds: [Int: AudioConverter] = [:]
     /// By output stream, where the container knows no times.
     private var silences: [Int32: Silence] = [:]
+    /// Output streams of sound for which no silence can be made and of which no packet was written yet.
+    private var unfilled: Set<Int32> = []
+    /// Ticks of the source by which those of them that begin late are heard early: AVI's muxer refuses a gap before the first
+    /// packet.
+    private var lateness: [Int32: Int64] = [:]
     /// Streams whose packets carry a configuration that the header has.
     private var stripped: Set<Int> = []
     /// Streams of which a packet that is to be heard was written, and the last hidden one of each other.
@@ -163,6 +168,7 @@ public final class MediaWriter {
                 guard let parameters = stream.pointee.codecpar, parameters.pointee.codec_type == AVMEDIA_TYPE_AUDIO
                 else { continue }
                 silences[stream.pointee.index] = Silence(parameters)
+                if silences[stream.pointee.index] == nil { unfilled.insert(stream.pointee.index) }
             }
         }
         if container.name == "mov" {
@@ -381,6 +387,19 @@ public final class MediaWriter {
         }
         if let silence = silences[stream.pointee.index] {
             for quiet in silence.before(copy, in: timeBase) { try send(quiet, to: stream, timeBase) }
+        } else if unfilled.remove(stream.pointee.index) != nil, copy.pointee.pts != none {
+            let late = Double(copy.pointee.pts) * Rational(timeBase).value
+            if late > 0.02 {
+                lateness[stream.pointee.index] = copy.pointee.pts
+                let shown = (late * 1000).rounded() / 1000
+                note(
+                    "\(path): \(container.name) cannot say that sound begins \(shown) s late, and this FFmpeg makes no "
+                        + "silence for its codec; it is heard early (.mkv, .mov and .mp4 keep its time).")
+            }
+        }
+        if let late = lateness[stream.pointee.index] {
+            if copy.pointee.pts != none { copy.pointee.pts -= late }
+            if copy.pointee.dts != none { copy.pointee.dts -= late }
         }
         try send(copy, to: stream, timeBase)
     }
