@@ -16,7 +16,7 @@ extension Abilities {
         return muxers.contains(muxer)
     }
 
-    /// What a tag describes.
+    /// Subject of a tag.
     enum Level {
         case file, picture, sound
     }
@@ -26,8 +26,19 @@ extension Abilities {
     ]
     private static let knownTags = Set("\(triedTags)".split(separator: " ").map(String.init))
 
+    private static let movFamily: Set<String> = ["mp4", "mov", "ipod", "3gp", "f4v"]
+
     /// True where a tag comes back from a muxer, and where that was not tried.
-    static func holds(tag: String, of level: Level, in muxer: String) -> Bool {
+    ///
+    /// - Parameters:
+    ///   - tag: lowercased.
+    ///   - metadata: all of the source file's own tags; with phones' tags, a .mov or .mp4 lists all of them.
+    static func holds(tag: String, of level: Level, in muxer: String, besides metadata: [String: String]) -> Bool {
+        if movFamily.contains(muxer) {
+            if Container.areListed(metadata) || (tag == "handler_name" && level != .file) { return true }
+            // QuickTime knows many languages by names of its own (`LanguageCode`), and the others are named one by one.
+            if muxer == "mov", tag == "language" { return true }
+        }
         guard let held = tagsOf[level]?[muxer] else { return true }
         return held.contains(knownTags.contains(tag) ? tag : "other_key")
     }

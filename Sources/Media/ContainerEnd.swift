@@ -102,7 +102,7 @@ internal enum ContainerEnd {
         return nutIndex(file) == nil ? "its index, which ends a NUT file, is missing" : nil
     }
 
-    /// Where the index that ends a NUT file begins, in bytes; nil where there is none.
+    /// Byte at which the index that ends a NUT file begins; nil where there is none.
     static func nutIndex(of path: String) -> Int? { RandomAccessFile(path).flatMap(nutIndex) }
 
     private static func nutIndex(_ file: RandomAccessFile) -> Int? {

@@ -27,9 +27,12 @@ internal final class DamageWatch {
     /// Where in the video the first of them came.
     private var complaintSeconds: Double?
     private var framesSinceComplaint = 0
-    /// Where in the file the last packet ended, and the first began, in bytes.
+    /// Byte of the file at which the last packet ended.
     private var packetEnd: Int64?
+    /// Bytes before the first packet, 65536 at most.
     private var headBytes: Int64 = 0
+    /// True for NUT, whose demuxer passes over bytes without a word. Kept, since every packet asks.
+    private let checksPositions: Bool
 
     /// How far the reading has come.
     struct Place {
@@ -47,6 +50,7 @@ internal final class DamageWatch {
         self.isStillPicture = isStillPicture
         self.file = file
         self.decoder = decoder
+        checksPositions = file.formatName == "nut"
     }
 
     /// Begins anew, for packets of another place.
@@ -73,7 +77,7 @@ internal final class DamageWatch {
     /// A packet of any stream was read. NUT's demuxer passes over bytes that it does not understand without a word; between two
     /// packets a file has a few bytes of frame headers, or the head of the file once more.
     func follow(_ packet: UnsafeMutablePointer<AVPacket>) {
-        guard file.formatName == "nut", packet.pointee.pos >= 0 else { return }
+        guard checksPositions, packet.pointee.pos >= 0 else { return }
         let position = packet.pointee.pos
         defer { packetEnd = position + Int64(packet.pointee.size) }
         guard let packetEnd else {
@@ -85,7 +89,7 @@ internal final class DamageWatch {
         }
     }
 
-    /// What the demuxer of NUT passed over behind the last packet, in words.
+    /// Description of the bytes that NUT's demuxer passed over behind the last packet; nil where there are none.
     func lackAtEnd() -> String? {
         guard let packetEnd, let index = ContainerEnd.nutIndex(of: source).map(Int64.init) else { return nil }
         if packetEnd > index { return "its last packet reaches into its index" }
@@ -94,7 +98,7 @@ internal final class DamageWatch {
     }
 
     private func passedBytes(from start: Int64, to end: Int64) -> Int64? {
-        // Of a stream that is left out nothing is read.
+        // The demuxer skips the packets of streams that are left out, which looks the same.
         end - start > headBytes + 256 && !file.leavesStreamsOut ? end - start : nil
     }
 

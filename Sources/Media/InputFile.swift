@@ -151,7 +151,7 @@ internal final class InputFile {
     var formatName: String { Self.formatName(context) }
 
     var streamCount: Int { Int(context.pointee.nb_streams) }
-    /// Whether the demuxer was told to pass over a stream.
+    /// True if the demuxer was told to skip a stream.
     var leavesStreamsOut: Bool {
         (0..<streamCount).contains { stream($0).pointee.discard.rawValue >= AVDISCARD_ALL.rawValue }
     }

@@ -31,7 +31,7 @@ public struct StreamInventory: Sendable {
     public var packets: [PacketRecord]
     /// Of all packets' bytes one after the other: the same however they are cut into packets.
     public var content: Fingerprint?
-    /// Of all bytes of PCM that are not silence; nil for other codecs.
+    /// Fingerprint of all bytes of PCM that are not silence; nil for other codecs.
     public var audible: Fingerprint?
     /// Tags of the main video; nil for every other stream.
     public var picture: PictureInventory?

@@ -40,24 +40,41 @@ public enum LanguageCode {
 /// Tags that say something of the work, not of the program or the bytes, and whether a container has a place for them.
 public enum Tags {
     /// Written by muxers about themselves or about the bytes; lowercased.
-    public static let ofMuxers: Set<String> = [
+    private static let ofMuxers: Set<String> = [
         "encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration", "bps",
         "number_of_frames", "number_of_bytes", "handler_name", "rotate", "service_name", "service_provider",
         "alpha_mode", "encoded_by_application", "language", "creation_time_of_muxer", "isft", "software",
     ]
 
-    /// Those of a source for which a target has no place, sorted; each once.
+    /// Names that muxers give handlers when nobody named them.
+    private static let defaultHandlers: Set<String> = ["core media video", "core media audio"]
+
+    /// True for a tag that says something of the work.
+    public static func describeTheWork(_ key: String, _ value: String) -> Bool {
+        let name = key.lowercased()
+        if name == "handler_name" {
+            let value = value.lowercased()
+            return !defaultHandlers.contains(value) && !value.contains("handler")
+        }
+        // Matroska's statistics carry a language: "BPS-eng".
+        let isTranslated = name.count > 4 && name[name.index(name.endIndex, offsetBy: -4)] == "-"
+        let bare = isTranslated ? String(name.dropLast(4)) : name
+        return !ofMuxers.contains(bare) && !name.hasPrefix("_statistics")
+    }
+
+    /// Tags of a source for which a target has no place, sorted; each once.
     static func homeless(_ source: SourceDescription, kept: Set<Int>, in container: Container) -> [String] {
         guard !container.isPicture, !container.isY4M, container.name != "rawvideo" else { return [] }
         var homeless: Set<String> = []
         func look(_ tags: [(String, String)], _ level: Abilities.Level) {
             for (key, value) in tags {
-                let key = key.lowercased()
-                let isLanguage = key == "language" && level != .file && value != "und" && !value.isEmpty
-                guard isLanguage || !ofMuxers.contains(key), key != "timecode", !key.hasPrefix("_statistics"),
-                    !isStatistic(key), !container.holds(tag: key, of: level, besides: source.metadata)
+                let name = key.lowercased()
+                let isLanguage = name == "language" && level != .file && value != "und" && !value.isEmpty
+                // A time code is a stream of its own where it is no tag.
+                guard isLanguage || describeTheWork(key, value), name != "timecode",
+                    !Abilities.holds(tag: name, of: level, in: container.tableName, besides: source.metadata)
                 else { continue }
-                homeless.insert(level == .file ? key : "\(key) of a stream")
+                homeless.insert(level == .file ? name : "\(name) of a stream")
             }
         }
         look(source.metadata.map { ($0, $1) }, .file)
@@ -67,43 +84,28 @@ public enum Tags {
         }
         return homeless.sorted()
     }
-
-    /// Matroska's, with a language: "bps-eng".
-    static func isStatistic(_ key: String) -> Bool {
-        guard let dash = key.lastIndex(of: "-"), key[dash...].count == 4 else { return false }
-        return ofMuxers.contains(String(key[..<dash]))
-    }
 }
 
 extension FileInventory {
-    /// Whether this file's container has a place for a tag.
+    /// True if this file's container has a place for a tag.
     ///
     /// - Parameters:
-    ///   - stream: whose tag it is; nil for the file's own.
-    ///   - metadata: all of the source's own tags.
+    ///   - stream: the stream that the tag describes; nil for the file's own.
+    ///   - metadata: all of the source file's own tags.
     public func holds(tag: String, of stream: StreamInventory?, besides metadata: [String: String]) -> Bool {
-        let isMOV = format.hasPrefix("mov,") && path.lowercased().hasSuffix(".mov")
-        if format.hasPrefix("mov,"), Container.areListed(metadata) || (isMOV && tag == "language") { return true }
-        let level: Abilities.Level =
-            stream.map { $0.description.kind == .video ? .picture : .sound } ?? .file
+        let level: Abilities.Level = stream.map { $0.description.kind == .video ? .picture : .sound } ?? .file
         // libav has one demuxer for several muxers.
         let muxer =
             switch format {
-            case let name where name.hasPrefix("mov,"): isMOV ? "mov" : "mp4"
+            case let name where name.hasPrefix("mov,"): path.lowercased().hasSuffix(".mov") ? "mov" : "mp4"
             case let name where name.hasPrefix("matroska,"): "matroska"
             default: format
             }
-        return Abilities.holds(tag: tag.lowercased(), of: level, in: muxer)
+        return Abilities.holds(tag: tag.lowercased(), of: level, in: muxer, besides: metadata)
     }
 }
 
 extension Container {
-    /// - Parameter metadata: the source's own; phones' tags take all others along.
-    func holds(tag: String, of level: Abilities.Level, besides metadata: [String: String]) -> Bool {
-        if isMovFamily, Self.areListed(metadata) || (name == "mov" && tag == "language") { return true }
-        return Abilities.holds(tag: tag, of: level, in: tableName)
-    }
-
     /// A tag's value in the words of the container.
     func tag(_ key: String, _ value: String) -> String {
         key.lowercased() == "language" && name == "mov" ? LanguageCode.quickTime(value) ?? value : value

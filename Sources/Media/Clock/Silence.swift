@@ -1,6 +1,6 @@
 internal import CFFmpeg
 
-/// Where a stream of sound pauses, measured in packets or samples of silence that fill the pauses. A pure value.
+/// Gaps in a stream of sound, counted in the units (packets, or samples of PCM) of silence that fill them. A pure value.
 ///
 /// A gap is measured from the end of the packet before, not by adding up durations, which containers round: what is rounded
 /// would add up to gaps that are not there.
@@ -9,14 +9,12 @@ internal struct SoundGaps {
     let unit: Double
     /// Shorter gaps are rounding.
     private static let least = 0.01
-    private var end: Double
+    /// Seconds of the target's clock at which the packet before ends.
+    private var end = 0.0
     /// Seconds that whole units did not fill, of all gaps so far.
     private var rest = 0.0
 
-    /// - Parameter start: seconds at which the target's clock begins.
-    init(unit: Double, start: Double = 0) {
-        (self.unit, end) = (unit, start)
-    }
+    init(unit: Double) { self.unit = unit }
 
     /// Units of silence that are to go before the next packet.
     ///
@@ -44,9 +42,9 @@ internal final class Silence {
     private let unit: UnsafeMutablePointer<AVPacket>
     private let rate: Int32
     private let unitSamples: Int
-    /// Of PCM, whose units may be of any number.
+    /// True for PCM, of which a packet holds any number of units.
     private let isPCM: Bool
-    /// Of PCM in a packet.
+    /// Samples of PCM in a packet of silence.
     private static let packetSamples = 1024
 
     /// Nil where this FFmpeg cannot make packets that the stream's decoder takes.

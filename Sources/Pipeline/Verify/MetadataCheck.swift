@@ -2,35 +2,12 @@ internal import Media
 
 /// Tags: what the user or the author wrote, without what muxers and encoders write of themselves.
 enum MetadataCheck {
-    /// What muxers call handlers when nobody named them.
-    private static let defaultHandlers: Set<String> = [
-        "videohandler", "soundhandler", "subtitlehandler", "datahandler", "core media video", "core media audio",
-    ]
-
     static func meaningful(_ metadata: [String: String]) -> [String: String] {
         var result: [String: String] = [:]
-        for (key, value) in metadata {
-            var name = key.lowercased()
-            // Matroska's statistics, with or without a language: "BPS-eng".
-            if let dash = name.lastIndex(of: "-"), name[dash...].count == 4,
-                Tags.ofMuxers.contains(String(name[..<dash]))
-            {
-                name = String(name[..<dash])
-            }
-            if name.hasPrefix("_statistics") { continue }
-            if name == "handler_name", !isDefaultHandler(value) {
-                result[name] = value
-                continue
-            }
-            if Tags.ofMuxers.contains(name) { continue }
-            result[name] = normalised(name, value)
+        for (key, value) in metadata where Tags.describeTheWork(key, value) {
+            result[key.lowercased()] = normalised(key.lowercased(), value)
         }
         return result
-    }
-
-    private static func isDefaultHandler(_ value: String) -> Bool {
-        let name = value.lowercased()
-        return defaultHandlers.contains(name) || name.contains("media handler") || name.contains("handler")
     }
 
     /// Dates are written with and without fractions of a second.

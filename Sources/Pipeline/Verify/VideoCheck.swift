@@ -8,7 +8,7 @@ struct VideoCheck {
     let shift: Double
     /// The source's frames at the places of the target's frame rate, in the target's ticks; nil where it knows times.
     let places: [FrameRecord]?
-    /// Whether the output\'s container has a place for a tag of the stream.
+    /// Whether the output's container has a place for a tag of the stream.
     let isHeld: (String) -> Bool
 
     func run(_ list: inout FindingList) {
