@@ -17,6 +17,49 @@ enum Command {
     static func run(_ arguments: [String]) throws -> ProcessResult { try TestSupport.run(path, arguments) }
 }
 
+/// The command while it runs with `--progress json`, and the events that it has told so far.
+final class RunningCommand {
+    let process = Process()
+    private let errors = Pipe()
+    private var told = Data()
+
+    /// Starts it; "--progress json" is added.
+    init(_ arguments: [String]) throws {
+        process.executableURL = URL(fileURLWithPath: Command.path)
+        process.arguments = arguments + ["--progress", "json"]
+        process.standardError = errors
+        try process.run()
+    }
+
+    deinit { if process.isRunning { process.terminate() } }
+
+    /// Waits for an event that is as wanted.
+    ///
+    /// - Returns: false when the command ended without one.
+    func wait(for isWanted: ([String: Any]) -> Bool) -> Bool {
+        while true {
+            // A line that is not whole yet is looked at again with the next bytes.
+            var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            lines.removeLast()
+            let events = lines.compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+            if events.contains(where: isWanted) { return true }
+            let more = errors.fileHandleForReading.availableData
+            if more.isEmpty { return false }
+            told += more
+        }
+    }
+
+    /// Interrupts it as Ctrl-C does, and waits for its end.
+    func interrupt() {
+        process.interrupt()
+        told += errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+    }
+
+    /// All that it said on standard error.
+    var text: String { String(decoding: told, as: UTF8.self) }
+}
+
 /// The package's folder, for the sample clip.
 let packageFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path

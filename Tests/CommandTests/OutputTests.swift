@@ -21,25 +21,12 @@ import Testing
         let folder = try Folder()
         let input = try clip(folder, seconds: 60, size: "160x120")
         _ = try folder.write("out.mp4", "older")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Command.path)
-        process.arguments = [
+        let command = try RunningCommand([
             input, folder("out.mp4"), "--model", try tinyModel(folder), "--device", "reference", "--overwrite",
-            "--progress", "json",
-        ]
-        let pipe = Pipe()
-        process.standardError = pipe
-        try process.run()
-        var seen = ""
-        while !seen.contains("\"frames\":1") {
-            let data = pipe.fileHandleForReading.availableData
-            if data.isEmpty { break }
-            seen += String(decoding: data, as: UTF8.self)
-        }
-        process.interrupt()
-        _ = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 130)
+        ])
+        #expect(command.wait { ($0["frames"] as? Int ?? 0) > 0 }, "\(command.text)")
+        command.interrupt()
+        #expect(command.process.terminationStatus == 130, "\(command.text)")
         #expect(try String(contentsOfFile: folder("out.mp4"), encoding: .utf8) == "older")
         #expect(folder.contents == ["in.mp4", "out.mp4", "out.part.mp4", "tiny-x2.safetensors"])
         #expect(try FFprobe.frameTimes(folder("out.part.mp4")).count > 0)

@@ -208,7 +208,6 @@ import Testing
     @Test(arguments: ["y4m", "matroska", "mpegts", "nut", "mp4", "rawvideo"])
     func aReaderThatLeaves(_ format: String) throws {
         let folder = try Folder()
-        let start = Date()
         let (result, statuses) = try shell(
             folder,
             "ffmpeg -v quiet -nostdin -f lavfi -i testsrc2=s=96x64:r=25 -f yuv4mpegpipe - | $upframe - - --model $model "
@@ -217,7 +216,6 @@ import Testing
         let lines = result.errors.split(separator: "\n").filter { !$0.contains(" fps") }
         #expect(lines.count == 2, "\(result.errors)")
         #expect(lines.first?.contains("stopped reading") == true)
-        #expect(Date().timeIntervalSince(start) < 60)
     }
 
     @Test func aReaderThatWasNeverThere() throws {
@@ -329,11 +327,11 @@ private final class PipeCounter: @unchecked Sendable {
 
     var count: Int { waitForMore(than: -1) }
 
-    /// The number of bytes as soon as there are more than so many, or after 20 s.
+    /// The number of bytes as soon as there are more than so many, or after a minute, which no test that passes takes.
     func waitForMore(than count: Int) -> Int {
         condition.lock()
         defer { condition.unlock() }
-        let limit = Date().addingTimeInterval(20)
+        let limit = Date().addingTimeInterval(60)
         while total <= count, condition.wait(until: limit) {}
         return total
     }

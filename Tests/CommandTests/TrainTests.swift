@@ -56,24 +56,12 @@ import Weights
         let whole = try Command.run(["train", recipe, "-o", folder("whole"), "--quiet"] + steps)
         #expect(whole.status == 0, "\(whole.errors)")
 
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Command.path)
-        process.arguments = ["train", recipe, "-o", folder("parts"), "--progress", "json"] + steps
-        let errors = Pipe()
-        process.standardError = errors
-        try process.run()
+        let command = try RunningCommand(["train", recipe, "-o", folder("parts")] + steps)
         // Somewhere in the middle: when the first progress is told, and a little later.
-        var told = Data()
-        while !String(decoding: told, as: UTF8.self).contains("\"progress\"") {
-            let more = errors.fileHandleForReading.availableData
-            if more.isEmpty { break }
-            told += more
-        }
+        #expect(command.wait { $0["event"] as? String == "progress" }, "\(command.text)")
         usleep(UInt32.random(in: 0..<100_000))
-        process.interrupt()
-        told += errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 130, "\(String(decoding: told, as: UTF8.self))")
+        command.interrupt()
+        #expect(command.process.terminationStatus == 130, "\(command.text)")
         let resumed = try Command.run(["train", recipe, "-o", folder("parts"), "--resume", "--quiet"] + steps)
         #expect(resumed.status == 0, "\(resumed.errors)")
         for name in ["checkpoint", "best", "last"] {

@@ -149,28 +149,13 @@ private func probe(_ path: String, stream: String, _ entries: String) throws -> 
                 "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=60", "-f", "lavfi", "-i",
                 "sine=duration=60", "-preset", "ultrafast", "-pix_fmt", "yuv420p", input,
             ])
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Command.path)
-        process.arguments = [
-            input, folder("out.mp4"), "--model", try tinyModel(folder), "--device", "reference", "--progress", "json",
-        ]
-        let pipe = Pipe()
-        process.standardError = pipe
-        try process.run()
-        // As soon as frames have been written.
-        var seen = ""
-        while !seen.split(separator: "\n").contains(where: {
-            $0.contains("\"frames\":") && !$0.contains("\"frames\":0,\"framesPerSecond\":0,")
-        }) {
-            let data = pipe.fileHandleForReading.availableData
-            if data.isEmpty { break }
-            seen += String(decoding: data, as: UTF8.self)
-        }
-        process.interrupt()
-        let rest = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 130, "\(rest)")
-        #expect(process.terminationReason == .exit)
+        let command = try RunningCommand([
+            input, folder("out.mp4"), "--model", try tinyModel(folder), "--device", "reference",
+        ])
+        #expect(command.wait { ($0["frames"] as? Int ?? 0) > 0 }, "\(command.text)")
+        command.interrupt()
+        #expect(command.process.terminationStatus == 130, "\(command.text)")
+        #expect(command.process.terminationReason == .exit)
         #expect(folder.contents == ["long.mp4", "out.mp4", "tiny-x2.safetensors"])
         let frames = try probe(folder("out.mp4"), stream: "v:0", "frame=best_effort_timestamp_time")
         #expect(frames.count > 0 && frames.count < 1500)

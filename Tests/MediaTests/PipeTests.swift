@@ -152,18 +152,16 @@ import Testing
     @Test func interruption() throws {
         let folder = try TemporaryFolder()
         let pipe = try folder.pipe("in")
-        let feeder = try Companion("sh", ["-c", "exec 3> '\(pipe)'; exec sleep 60"])
+        let feeder = try Companion("sh", ["-c", "exec 3> '\(pipe)'; exec sleep 600"])
         let interrupter = Interrupter()
         Thread.detachNewThread {
             Thread.sleep(forTimeInterval: 0.3)
             interrupter.interrupt()
         }
-        let start = Date()
         #expect(throws: MediaError.interrupted(path: pipe)) {
             let reader = try MediaReader(path: pipe, interrupter: interrupter)
             while try reader.next() != nil {}
         }
-        #expect(Date().timeIntervalSince(start) < 5)
         withExtendedLifetime(feeder) {}
     }
 
@@ -207,11 +205,11 @@ private final class Drain: @unchecked Sendable {
         }
     }
 
-    /// The number of bytes once there are more than so many, or after two seconds.
+    /// The number of bytes once there are more than so many, or after a minute, which no test that passes takes.
     func waitForMore(than count: Int) -> Int {
         condition.lock()
         defer { condition.unlock() }
-        let limit = Date().addingTimeInterval(2)
+        let limit = Date().addingTimeInterval(60)
         while data.count <= count, condition.wait(until: limit) {}
         return data.count
     }

@@ -1,13 +1,3 @@
-internal import Support
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 /// Whether a file is as long as its container says: sizes, indices and end marks that libav does not look at, since it plays
 /// what there is.
 ///
@@ -24,7 +14,7 @@ internal enum ContainerEnd {
         case "asf": return asf(file)
         case "flv": return flv(file)
         case "nut": return nut(file)
-        case "gif": return gif(file)
+        case "gif": return GIFStructure.lack(in: file)
         case "ogg": return ogg(file)
         case "apng": return file.tail(12).suffix(8).starts(with: Array("IEND".utf8)) ? nil : "its end mark is missing"
         case "mjpeg": return motionJPEG(file)
@@ -110,32 +100,6 @@ internal enum ContainerEnd {
         guard length >= 12, length <= UInt64(file.size) else { return nil }
         let start = file.size - Int(length)
         return file.bytes(at: start, count: 8) == [0x4E, 0x58, 0xDD, 0x67, 0x2F, 0x23, 0xE6, 0x4E] ? start : nil
-    }
-
-    /// Every block up to the trailer (GIF89a, 15 to 27), since demuxers pass over what they do not understand.
-    private static func gif(_ file: RandomAccessFile) -> String? {
-        var reader = ByteReader(file)
-        func colors(_ flags: UInt8) -> Int { flags & 0x80 == 0 ? 0 : 3 << (Int(flags & 7) + 1) }
-        reader.skip(10)
-        guard let flags = reader.next() else { return "its head is cut short" }
-        reader.skip(2 + colors(flags))
-        while let kind = reader.next() {
-            let start = reader.position - 1
-            switch kind {
-            case 0x3B:
-                // Programs leave bytes behind the trailer; a second trailer at the end is the file's own.
-                let isLast = file.size - reader.position <= 16 || file.tail(1) != [0x3B]
-                return isLast ? nil : "its end mark stands at byte \(start) of \(file.size)"
-            case 0x21: reader.skip(1)
-            case 0x2C:
-                reader.skip(8)
-                guard let flags = reader.next() else { break }
-                reader.skip(colors(flags) + 1)
-            default: return "what stands at byte \(start) is no block of a GIF"
-            }
-            while let length = reader.next(), length > 0 { reader.skip(Int(length)) }
-        }
-        return "its end mark is missing"
     }
 
     /// The flag of the last page (RFC 3533).
@@ -243,51 +207,4 @@ internal enum ContainerEnd {
             bytes[start] == pattern[0] && bytes[start..<(start + pattern.count)].elementsEqual(pattern)
         }
     }
-}
-
-/// A regular file, read here and there.
-/// Bytes of a file one after the other.
-private struct ByteReader {
-    private let file: RandomAccessFile
-    private(set) var position = 0
-    private var window: [UInt8] = []
-    private var windowStart = 0
-
-    init(_ file: RandomAccessFile) { self.file = file }
-
-    mutating func skip(_ count: Int) { position += count }
-
-    /// Nil at the file's end.
-    mutating func next() -> UInt8? {
-        if position < windowStart || position >= windowStart + window.count {
-            (window, windowStart) = (file.bytes(at: position, count: 65536), position)
-            if window.isEmpty { return nil }
-        }
-        defer { position += 1 }
-        return window[position - windowStart]
-    }
-}
-
-private final class RandomAccessFile {
-    let size: Int
-    private let descriptor: Int32
-
-    init?(_ path: String) {
-        guard FileSystem.isFile(path), let size = FileSystem.size(path) else { return nil }
-        descriptor = open(path.systemPath, O_RDONLY)
-        self.size = size
-        if descriptor < 0 { return nil }
-    }
-
-    deinit { if descriptor >= 0 { close(descriptor) } }
-
-    /// Fewer than `count` where the file ends.
-    func bytes(at position: Int, count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: max(0, min(count, size - position)))
-        let got = pread(descriptor, &bytes, bytes.count, off_t(position))
-        return Array(bytes.prefix(max(0, got)))
-    }
-
-    /// The last bytes, fewer where there are not so many.
-    func tail(_ count: Int) -> [UInt8] { bytes(at: max(0, size - count), count: count) }
 }
