@@ -1,6 +1,7 @@
-// What the convolution kernels share: the convolution's own constants, where a workgroup works, and how a sum ends (the
-// bias, the stages and the pixel shuffle, which is only a matter of addresses, since output channels are packed pixel by
-// pixel).
+// What the convolution kernels share: the convolution's own constants, where a workgroup works, and how a sum, which has
+// the bias in it, ends (the stages and the pixel shuffle, which is only a matter of addresses, since output channels are
+// packed pixel by pixel).
+#include "tile_constants.glsl"
 
 layout(constant_id = 58) const uint KERNEL_HEIGHT = 3;
 layout(constant_id = 59) const uint KERNEL_WIDTH = 3;
@@ -21,13 +22,15 @@ uint imageIndex;
 uvec2 tileOrigin;
 uint blockQuad;
 
-void finish(uint pixel, uint quad, vec4 sum)
+// The bias of a quad of the block.
+vec4 bias(uint quad) { return constant(blockQuad + quad); }
+
+void finish(uint pixel, uint quad, vec4 v)
 {
     uint y = tileOrigin.y + pixel / TILE_WIDTH;
     uint x = tileOrigin.x + pixel % TILE_WIDTH;
     uint c = blockQuad + quad;
     if (y >= rowEnd || x >= target.width / SHUFFLE) return;
-    vec4 v = sum + constant(c);
     if (SHUFFLE > 1u) {
         uint place = c / TARGET_QUADS;
         c %= TARGET_QUADS;
@@ -43,17 +46,16 @@ void finish(uint pixel, uint quad, vec4 sum)
 // The same for two neighbouring quads, written together where they lie side by side.
 void finishPair(uint pixel, uint quad, vec4 first, vec4 second)
 {
+    // Loops, not calls side by side: drivers inline all the stages for each call, and fold away what is none only then.
+    vec4 v[2] = vec4[2](first, second);
     if (SHUFFLE > 1u || TARGET_QUADS % 2u != 0u) {
-        finish(pixel, quad, first);
-        finish(pixel, quad + 1u, second);
+        [[unroll]] for (uint i = 0u; i < 2u; ++i) finish(pixel, quad + i, v[i]);
         return;
     }
     uint y = tileOrigin.y + pixel / TILE_WIDTH;
     uint x = tileOrigin.x + pixel % TILE_WIDTH;
     uint c = blockQuad + quad;
     if (y >= rowEnd || x >= target.width || c >= TARGET_QUADS) return;
-    first = stages(first + constant(c), imageIndex, y, x, c);
-    second = stages(second + constant(c + 1u), imageIndex, y, x, c + 1u);
-    storeTarget(imageIndex, y, x, c, first);
-    storeTarget(imageIndex, y, x, c + 1u, second);
+    [[unroll]] for (uint i = 0u; i < 2u; ++i) v[i] = stages(v[i], imageIndex, y, x, c + i);
+    storeTargetPair(imageIndex, y, x, c, v[0], v[1]);
 }

@@ -12,7 +12,6 @@
 #include "precision.glsl"
 #include "views.glsl"
 #include "stages.glsl"
-#include "tile.glsl"
 #include "convolution.glsl"
 
 const uint LANES = TILE_WIDTH * TILE_HEIGHT / PIXELS;
@@ -64,7 +63,7 @@ void main()
         [[unroll]] for (uint j = 0u; j < QUADS; ++j) {
             vec4 sum;
             [[unroll]] for (uint c = 0u; c < 4u; ++c) sum[c] = sums[(j * 4u + c) * PIXELS + i];
-            finish(lane + i * LANES, quad + j, sum);
+            finish(lane + i * LANES, quad + j, sum + bias(quad + j));
         }
     }
     if (overflowed) status = 1u;

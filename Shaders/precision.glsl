@@ -16,7 +16,17 @@
 #define LARGEST_BITS 0x477FE000u
 #define STORED_ZERO uvec2(0u)
 vec4 unpacked(STORED s) { return vec4(unpackHalf2x16(s.x), unpackHalf2x16(s.y)); }
-STORED packed(vec4 v) { return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw)); }
+
+// Half floats, rounded to nearest and ties to even. Vulkan leaves packHalf2x16's rounding to the driver; RADV and llvmpipe
+// round towards zero, which over RRDB's 92 layers darkens a picture by 3 %. So the 13 bits that a half float does not have
+// are rounded away here. Below 2^-14, where half floats have fewer bits still, the driver's rounding remains: 2^-24 at most.
+STORED packed(vec4 v)
+{
+    uvec4 bits = floatBitsToUint(v);
+    bits = (bits + 0xFFFu + ((bits >> 13u) & 1u)) & 0xFFFFE000u;
+    v = uintBitsToFloat(bits);
+    return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
+}
 
 #else
 

@@ -1,49 +1,30 @@
 // The inner product of the convolution, as a few primitives on a tile of TILE_PIXELS pixels by BLOCK_QUADS quads of
 // output channels that a workgroup computes together:
 //
-//   tileClear()              the sums become 0
-//   tileStage(p, q, value)   puts quad q of the staged pixel p where the products find it
-//   tileMultiplyAdd(tap, w)  adds the product of the staged pixels, moved by `tap` pixels, with CHUNK_QUADS * 4 rows of
-//                            weights from quad `w` on
+//   blockWeight()            where the weights of the block begin within those of a tap
+//   tileBegin()              the sums become the bias
+//   tileStage(p, q, value)   puts the staged pixel p's STAGED_VALUE q, of STAGE_QUADS quads, where the products find it
+//   tileMultiplyAdd(w)       adds the product of the pixels that are staged for a tap with its weights from `w` on
+//   tileMultiplyAddColumn(kx, w, step)  adds the products of the column kx of taps, with pixels that are staged with their
+//                            halo; the weights of its first tap begin at `w`, those of the next one at `w` + `step`
 //   tileEndChunk()           says that all taps of a chunk of channels were added
-//   tileFinish()             calls finish(pixel, quad, sum) for every pixel and quad of the tile
+//   tileFinish()             calls finish(pixel, quad, sum) or finishPair(...) for every pixel and quad of the tile
 //
 // There are two implementations: plain vector multiply-adds here, and cooperative matrices in tile_cooperative.glsl. The
-// kernel's body does not know which it has. convolution_texels.comp has the constants in common only.
-
-// The tile: pixels across and down, quads of output channels.
-layout(constant_id = 48) const uint TILE_WIDTH = 16;
-layout(constant_id = 49) const uint TILE_HEIGHT = 8;
-layout(constant_id = 50) const uint BLOCK_QUADS = 8;
-// What one invocation sums up: so many pixels by so many quads.
-layout(constant_id = 51) const uint PIXELS = 8;
-layout(constant_id = 52) const uint QUADS = 1;
-// Quads of input channels that are staged at a time, and their distance from pixel to pixel (one more where that avoids
-// bank conflicts).
-layout(constant_id = 53) const uint CHUNK_QUADS = 4;
-layout(constant_id = 54) const uint STAGE_PITCH = 5;
-// The staged pixels: the tile, with its halo where the kernel has one.
-layout(constant_id = 55) const uint STAGED_WIDTH = 18;
-layout(constant_id = 56) const uint STAGED_HEIGHT = 10;
-// Quads in a row of weights.
-layout(constant_id = 57) const uint WEIGHT_QUADS = 8;
-
-#ifdef TEXELS
-layout(binding = 4) uniform samplerBuffer weightTexels;
-#else
-layout(binding = 4, std430) restrict readonly buffer Weights { STORED weights[]; };
-#endif
-
-void finish(uint pixel, uint quad, vec4 sum);
-
-#ifndef TEXELS
+// kernel's body does not know which it has. The constants are in convolution.glsl.
 
 // The staged pixel under pixel `m` of the tile, for tap (0, 0).
 uint stagedPixel(uint m) { return m / TILE_WIDTH * STAGED_WIDTH + m % TILE_WIDTH; }
 
 #ifdef TILE_COOPERATIVE
+#define STAGE_QUADS 2u
+#define STAGED_VALUE uvec4
+#define STAGED_ZERO uvec4(0u)
 #include "tile_cooperative.glsl"
 #else
+#define STAGE_QUADS 1u
+#define STAGED_VALUE STORED
+#define STAGED_ZERO STORED_ZERO
 
 shared ARITHMETIC4 staged[STAGED_WIDTH * STAGED_HEIGHT * STAGE_PITCH];
 
@@ -55,9 +36,16 @@ uint quadLane() { return gl_LocalInvocationIndex / (TILE_WIDTH * TILE_HEIGHT / P
 uint pixelOf(uint i) { return pixelLane() + i * (TILE_WIDTH * TILE_HEIGHT / PIXELS); }
 uint quadOf(uint j) { return quadLane() + j * (BLOCK_QUADS / QUADS); }
 
-void tileClear()
+// Weights of a tap and a chunk of input channels.
+const uint TAP_WEIGHTS = CHUNK_QUADS * 4u * WEIGHT_QUADS;
+uint blockWeight() { return blockQuad; }
+
+void tileBegin()
 {
-    [[unroll]] for (uint i = 0u; i < PIXELS * QUADS; ++i) sums[i] = ACCUMULATOR4(0.0);
+    [[unroll]] for (uint j = 0u; j < QUADS; ++j) {
+        ACCUMULATOR4 first = ACCUMULATOR4(bias(quadOf(j)));
+        [[unroll]] for (uint i = 0u; i < PIXELS; ++i) sums[i * QUADS + j] = first;
+    }
 }
 
 void tileStage(uint pixel, uint quad, STORED value)
@@ -65,7 +53,8 @@ void tileStage(uint pixel, uint quad, STORED value)
     staged[pixel * STAGE_PITCH + quad] = ARITHMETIC4(unpacked(value));
 }
 
-void tileMultiplyAdd(uint tap, uint weight)
+// With the staged pixels moved by `tap` pixels.
+void multiplyAdd(uint tap, uint weight)
 {
     for (uint k = 0u; k < CHUNK_QUADS; ++k) {
         ARITHMETIC4 w[QUADS * 4u];
@@ -87,6 +76,13 @@ void tileMultiplyAdd(uint tap, uint weight)
     }
 }
 
+void tileMultiplyAdd(uint weight) { multiplyAdd(0u, weight); }
+
+void tileMultiplyAddColumn(uint kx, uint weight, uint step)
+{
+    for (uint ky = 0u; ky < KERNEL_HEIGHT; ++ky) multiplyAdd(ky * STAGED_WIDTH + kx, weight + ky * step);
+}
+
 void tileEndChunk() {}
 
 void tileFinish()
@@ -95,7 +91,5 @@ void tileFinish()
         [[unroll]] for (uint j = 0u; j < QUADS; ++j) finish(pixelOf(i), quadOf(j), vec4(sums[i * QUADS + j]));
     }
 }
-
-#endif
 
 #endif

@@ -14,6 +14,10 @@ layout(constant_id = 4) const uint FIRST_QUADS = 1;
 layout(constant_id = 5) const uint FIRST_UPSAMPLING = 1;
 layout(constant_id = 6) const uint SECOND_QUADS = 1;
 layout(constant_id = 7) const uint SECOND_UPSAMPLING = 1;
+// Whether the source and the target lie so that two quads are read or written at a time (half floats only: 16 bytes): all
+// their pixels begin at even quads, and the source has an even number of them.
+layout(constant_id = 11) const bool SOURCE_PAIRS = false;
+layout(constant_id = 12) const bool TARGET_PAIRS = false;
 // Where in `constants` the map from logical to physical channels begins, plus one; 0 when they are the same.
 layout(constant_id = 8) const uint SOURCE_MAP = 0;
 layout(constant_id = 9) const uint FIRST_MAP = 0;
@@ -42,6 +46,9 @@ layout(push_constant) uniform Push
 layout(binding = 0) uniform samplerBuffer sourceTexels;
 #elif !defined(DENSE_SOURCE)
 layout(binding = 0, std430) restrict readonly buffer Source { STORED sourceData[]; };
+#if STORAGE_HALF
+layout(binding = 0, std430) restrict readonly buffer SourcePairs { uvec4 sourcePairs[]; };
+#endif
 #endif
 #ifdef TEXELS
 #include "wide.glsl"
@@ -50,7 +57,10 @@ layout(binding = 0, std430) restrict readonly buffer Source { STORED sourceData[
 #define WIDE(S) (S)
 #endif
 #ifndef DENSE_TARGET
-layout(binding = 1, std430) restrict writeonly buffer Target { STORED_WIDE targetData[]; };
+layout(binding = 1, std430) writeonly buffer Target { STORED_WIDE targetData[]; };
+#if STORAGE_HALF && !defined(TEXELS)
+layout(binding = 1, std430) writeonly buffer TargetPairs { uvec4 targetPairs[]; };
+#endif
 #endif
 #ifdef TEXELS
 layout(binding = 2) uniform samplerBuffer firstData;
@@ -116,14 +126,32 @@ bool overflowed = false;
 #endif
 
 #ifndef DENSE_TARGET
-// Writes a quad. Channels past the logical ones become 0, so that padding is always finite. Numbers that do not fit are
-// saturated and reported, never passed on as infinities.
-void storeTarget(uint n, uint y, uint x, uint c, vec4 v)
+// What is stored of a quad. Channels past the logical ones become 0, so that padding is always finite. Numbers that do not
+// fit are saturated and reported, never passed on as infinities.
+STORED storable(vec4 v, uint c)
 {
     uint left = TARGET_CHANNELS - min(c * 4u, TARGET_CHANNELS);
     if (left < 4u) v = mix(vec4(0.0), v, lessThan(uvec4(0u, 1u, 2u, 3u), uvec4(left)));
     if (overflows(v)) REPORT_OVERFLOW;
-    v = clamp(v, vec4(-LARGEST), vec4(LARGEST));
-    targetData[address(target, n, y, x) + c] = WIDE(packed(v));
+    return packed(clamp(v, vec4(-LARGEST), vec4(LARGEST)));
+}
+
+void storeTarget(uint n, uint y, uint x, uint c, vec4 v)
+{
+    targetData[address(target, n, y, x) + c] = WIDE(storable(v, c));
+}
+
+// The quads c, which is even, and c + 1.
+void storeTargetPair(uint n, uint y, uint x, uint c, vec4 first, vec4 second)
+{
+    uint at = address(target, n, y, x) + c;
+#if STORAGE_HALF && !defined(TEXELS)
+    if (TARGET_PAIRS) {
+        targetPairs[at / 2u] = uvec4(storable(first, c), storable(second, c + 1u));
+        return;
+    }
+#endif
+    targetData[at] = WIDE(storable(first, c));
+    targetData[at + 1u] = WIDE(storable(second, c + 1u));
 }
 #endif

@@ -7,7 +7,6 @@
 #include "precision.glsl"
 #include "views.glsl"
 #include "stages.glsl"
-#include "tile.glsl"
 #include "winograd.glsl"
 #include "convolution.glsl"
 
@@ -46,10 +45,11 @@ void main()
             [[unroll]] for (uint j = 0u; j < 4u; ++j) results[j * PAIR + q] = y[j];
         }
         [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+            vec4 first = results[j * PAIR] + bias(quad);
             if (PAIR == 2u) {
-                finishPair(i * TILE_WIDTH + j, quad, results[j * PAIR], results[j * PAIR + PAIR - 1u]);
+                finishPair(i * TILE_WIDTH + j, quad, first, results[j * PAIR + PAIR - 1u] + bias(quad + 1u));
             } else {
-                finish(i * TILE_WIDTH + j, quad, results[j]);
+                finish(i * TILE_WIDTH + j, quad, first);
             }
         }
     }

@@ -8,7 +8,7 @@
 #define DENSE_TARGET
 #include "precision.glsl"
 #include "views.glsl"
-#include "tile.glsl"
+#include "tile_constants.glsl"
 
 // Quads of input channels.
 layout(constant_id = 64) const uint CHUNKS = 1;

@@ -21,6 +21,7 @@ struct CommandLineOptions {
     var rounds: Int?
     var json = false
     var layers = false
+    var tiles = false
 
     init(_ words: [String]) throws {
         var rest = words[...]
@@ -54,12 +55,22 @@ struct CommandLineOptions {
                 rounds = count
             case "--json": json = true
             case "--layers": layers = true
+            case "--tiles": tiles = true
             default:
                 if word.hasPrefix("-") { throw UsageError("unknown option \(word)") }
                 if command.isEmpty { command = word } else { arguments.append(word) }
             }
         }
         if command.isEmpty { throw UsageError("no command") }
+    }
+
+    /// The index of the Vulkan device that is named; nil for "vulkan", or where none is.
+    func vulkanIndex() throws -> Int? {
+        if device == "vulkan" || device == "cpu" { return nil }
+        guard device.hasPrefix("vulkan:"), let index = Int(device.dropFirst(7)) else {
+            throw UsageError("--device \(device): expected vulkan or vulkan:N")
+        }
+        return index
     }
 
     func openExecutor() throws -> any Executor {

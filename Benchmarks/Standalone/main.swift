@@ -22,6 +22,8 @@ let usage = """
                               large a result; half works at half resolution); --seconds S (5), --layers
     frames MODEL WxH          time a network from 8-bit 4:2:0 frames to 8-bit 4:2:0 frames, several in flight, and check
                               it; --seconds S (5)
+    pipelines MODEL WxH       make a network's pipelines on a Vulkan device, run none, and print what the driver's compiler
+                              says of each; --tiles: with every tile that a convolution can have
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
     train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers
@@ -48,6 +50,7 @@ do {
         } else {
             print("\(Int(peak.flops / 1e9)) GFLOP/s, \(peak.unit)")
         }
+    case "pipelines": try runPipelines(options)
     case "operations": try runOperations(options)
     case "network": try runNetwork(options)
     case "frames": try runFrames(options)

@@ -40,6 +40,8 @@ public struct Capabilities: Sendable, Hashable {
     public let hasTimelineSemaphores: Bool
     public let hasBufferDeviceAddress: Bool
     public let hasVulkanMemoryModel: Bool
+    /// Whether the driver says what its compiler made of a pipeline.
+    public let hasPipelineStatistics: Bool
 
     public let subgroupSize: Int
     /// The subgroup sizes that a pipeline can ask for; only `subgroupSize` where it cannot ask.
@@ -187,6 +189,7 @@ extension Capabilities {
         hasInt64 = features.features.shaderInt64 == yes
         hasTimelineSemaphores = features12.pointee.timelineSemaphore == yes
         hasBufferDeviceAddress = features12.pointee.bufferDeviceAddress == yes
+        hasPipelineStatistics = extensions.contains(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME)
         hasVulkanMemoryModel = features12.pointee.vulkanMemoryModel == yes
 
         subgroupSize = max(1, Int(subgroup.pointee.subgroupSize))

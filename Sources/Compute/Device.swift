@@ -31,9 +31,17 @@ public final class Device: Sendable {
         let heap: Int
     }
 
-    /// - Parameter memoryLimit: bytes that buffers may take together; more is refused as if the device were full.
+    /// Nil unless it was opened to describe pipelines, and can.
+    let pipelineFunctions: PipelineFunctions?
+
+    /// - Parameters:
+    ///   - memoryLimit: bytes that buffers may take together; more is refused as if the device were full.
+    ///   - describesPipelines: only pipelines are made, for their statistics, and nothing is submitted: so drivers will do that
+    ///     compile for a device that is not there.
     /// - Throws: `ComputeError.unsuitable` when the device lacks what this module needs.
-    public init(_ physical: PhysicalDevice, memoryLimit: Int = .max) throws(ComputeError) {
+    public init(
+        _ physical: PhysicalDevice, memoryLimit: Int = .max, describesPipelines: Bool = false
+    ) throws(ComputeError) {
         self.memoryLimit = memoryLimit
         let capabilities = physical.capabilities
         if let missing = capabilities.missing { throw .unsuitable(device: capabilities.name, lacks: missing) }
@@ -75,6 +83,15 @@ public final class Device: Sendable {
             next = UnsafeRawPointer(matrices)
             extensions.append(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)
         }
+        let describesPipelines = describesPipelines && capabilities.hasPipelineStatistics
+        if describesPipelines {
+            let statistics = scratch.place(VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR())
+            statistics.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR
+            statistics.pointee.pipelineExecutableInfo = VkBool32(VK_TRUE)
+            statistics.pointee.pNext = UnsafeMutableRawPointer(mutating: next)
+            next = UnsafeRawPointer(statistics)
+            extensions.append(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME)
+        }
         var features = VkPhysicalDeviceFeatures()
         features.shaderInt64 = VkBool32(capabilities.hasInt64 ? VK_TRUE : VK_FALSE)
         var info = VkDeviceCreateInfo()
@@ -108,13 +125,16 @@ public final class Device: Sendable {
         handle = created!
         queueFamily = family
         self.queue = Mutex(Queue(handle: queue!))
-        timeline = try Timeline(functions, created!, deviceName: capabilities.name, counters)
+        pipelineFunctions =
+            describesPipelines ? PipelineFunctions(instance.functions.getDeviceProcAddr, created!) : nil
+        timeline = try Timeline(
+            functions, created!, deviceName: capabilities.name, counters, isUsed: pipelineFunctions == nil)
     }
 
     deinit {
         // Everything that was submitted is retained by its command list, which waited for it; this is for the driver's
         // own threads.
-        _ = functions.waitIdle(handle)
+        if pipelineFunctions == nil { _ = functions.waitIdle(handle) }
         timeline.destroy()
         functions.destroyDevice(handle, nil)
     }
@@ -145,6 +165,7 @@ public final class Device: Sendable {
     /// Hands a recorded command buffer to the queue and returns the timeline's value that says it is done. Does not
     /// block. Submissions run in order.
     func submit(_ commands: VkCommandBuffer) throws(ComputeError) -> UInt64 {
+        precondition(pipelineFunctions == nil, "\(name) was opened to describe pipelines")
         // Nested instead of placed in a `Scratch`: this is called for every frame, and allocates nothing.
         let outcome = queue.withLock { queue -> (VkResult, UInt64) in
             let value = timeline.next()
@@ -155,7 +176,7 @@ public final class Device: Sendable {
                 timelineInfo.pSignalSemaphoreValues = value
                 return withUnsafePointer(to: timelineInfo) { timelineInfo in
                     withUnsafePointer(to: VkCommandBuffer?.some(commands)) { commands in
-                        withUnsafePointer(to: VkSemaphore?.some(timeline.handle)) { semaphore in
+                        withUnsafePointer(to: timeline.handle) { semaphore in
                             var info = VkSubmitInfo()
                             info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO
                             info.pNext = UnsafeRawPointer(timelineInfo)

@@ -99,6 +99,9 @@ public final class Pipeline: Sendable {
             info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT.rawValue
         }
         info.layout = layout
+        if device.pipelineFunctions != nil {
+            info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR.rawValue
+        }
         var pipeline: VkPipeline?
         result = functions.createPipelines(device.handle, cache?.handle, 1, &info, nil, &pipeline)
         guard result == VK_SUCCESS, let pipeline else {

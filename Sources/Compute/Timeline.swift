@@ -4,7 +4,8 @@ internal import Synchronization
 /// A timeline semaphore that counts a queue's submissions: submission n is done when the value has reached n. Safe to
 /// share between threads.
 public final class Timeline: Sendable {
-    nonisolated(unsafe) let handle: VkSemaphore
+    /// Nil where nothing is submitted.
+    nonisolated(unsafe) let handle: VkSemaphore?
     private nonisolated(unsafe) let device: VkDevice
     private let functions: DeviceFunctions
     private let deviceName: String
@@ -14,7 +15,8 @@ public final class Timeline: Sendable {
     private let known = Atomic<UInt64>(0)
 
     init(
-        _ functions: DeviceFunctions, _ device: VkDevice, deviceName: String, _ counters: Counters
+        _ functions: DeviceFunctions, _ device: VkDevice, deviceName: String, _ counters: Counters,
+        isUsed: Bool
     ) throws(ComputeError) {
         self.counters = counters
         let scratch = Scratch()
@@ -25,8 +27,10 @@ public final class Timeline: Sendable {
         info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO
         info.pNext = UnsafeRawPointer(scratch.place(type))
         var semaphore: VkSemaphore?
-        try functions.createSemaphore(device, &info, nil, &semaphore).check("vkCreateSemaphore", device: deviceName)
-        handle = semaphore!
+        if isUsed {
+            try functions.createSemaphore(device, &info, nil, &semaphore).check("vkCreateSemaphore", device: deviceName)
+        }
+        handle = semaphore
         self.device = device
         self.functions = functions
         self.deviceName = deviceName
@@ -55,7 +59,7 @@ public final class Timeline: Sendable {
     public func wait(for value: UInt64, seconds: Double = 600) throws(ComputeError) {
         if known.load(ordering: .acquiring) >= value { return }
         counters.add(.wait)
-        let result = withUnsafePointer(to: VkSemaphore?.some(handle)) { semaphore in
+        let result = withUnsafePointer(to: handle) { semaphore in
             withUnsafePointer(to: value) { value in
                 var info = VkSemaphoreWaitInfo()
                 info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO

@@ -8,8 +8,6 @@ enum Multiplication: Sendable {
     case vectors
     /// Cooperative matrices; half-float storage only.
     case matrices
-    /// The same kernel with its matrices as arrays: for tests on drivers without any, with subgroups of 8.
-    case emulatedMatrices
     /// Multiply-adds on what is fetched from texel buffers, without shared memory: for software drivers.
     case texels
 
@@ -18,12 +16,9 @@ enum Multiplication: Sendable {
         switch self {
         case .vectors: "convolution"
         case .matrices: "convolution.matrices"
-        case .emulatedMatrices: "convolution.emulated"
         case .texels: "convolution.texels"
         }
     }
-
-    var isMatrices: Bool { self == .matrices || self == .emulatedMatrices }
 
     /// What is left of it for a precision: matrices are of half floats.
     func with(_ precision: StoragePrecision) -> Multiplication {
@@ -42,10 +37,9 @@ enum Multiplication: Sendable {
     static func matricesFit(_ capabilities: Capabilities) -> Bool {
         KernelLibrary.code("\(Multiplication.matrices.shader).fp16") != nil && capabilities.hasFloat16Arithmetic
             && capabilities.hasVulkanMemoryModel && capabilities.hasSubgroupSizeControl
+            && [8, 16, 32, 64].contains(capabilities.subgroupSize)
             && capabilities.maximumGroupSize >= 4 * capabilities.subgroupSize
-            && capabilities.cooperativeMatrices.contains {
-                ($0.m, $0.n, $0.k) == (16, 16, 16) && $0.operands == .float16 && $0.accumulator == .float32
-            }
+            && !MatrixFragment.sizes(capabilities).isEmpty
     }
 }
 
@@ -57,11 +51,12 @@ struct ConvolutionTile: Hashable, Sendable {
     /// Quads of output channels.
     var blockQuads: Int
     /// What one invocation sums up: pixels by quads. Of matrices, what a subgroup sums up: rows of the tile by fragments
-    /// of 16 channels.
+    /// of channels.
     var pixels: Int
     var quads: Int
     /// Of matrices; nil of vectors.
     var subgroupSize: Int?
+    var fragment: MatrixFragment?
     /// Winograd's method: `width` lanes are tiles of 4x4 pixels, and `pixels` counts tiles.
     var isWinograd = false
 
@@ -70,6 +65,17 @@ struct ConvolutionTile: Hashable, Sendable {
         return width * height / pixels * (blockQuads / quads)
     }
     var blockChannels: Int { blockQuads * 4 }
+
+    /// Of matrices: bytes of shared memory, for staged pixels and then for the sums on their way out (tile_cooperative.glsl).
+    func matrixSharedBytes(stagedWidth: Int, stagedHeight: Int) -> Int {
+        guard let fragment else { return 0 }
+        let exchanged = height / pixels * fragment.pixels * blockQuads
+        return max(stagedWidth * stagedHeight * ConvolutionTile.matrixPitch / 2, exchanged) * 16
+    }
+
+    /// Quads from staged pixel to staged pixel of matrices: rows of a matrix start at multiples of 16 bytes, and neighbours
+    /// lie in different banks.
+    static let matrixPitch = MatrixFragment.chunk / 4 + 2
 }
 
 /// How a convolution step is computed: its tile, and how its weights are packed.
@@ -106,29 +112,28 @@ struct ConvolutionKernel {
         self.step = step
         let multiplication = multiplication.fitting(step)
         self.multiplication = multiplication
-        self.sums = multiplication.isMatrices ? sums : .single
+        self.sums = multiplication == .matrices ? sums : .single
         precondition(step.output.segments.count == 1, "a step writes one segment")
         columns = ConvolutionKernel.columns(step, multiplication)
-        self.tile = tile ?? ConvolutionKernel.tiles(step, capabilities, multiplication)[0]
+        self.tile = tile ?? ConvolutionKernel.tiles(step, capabilities, multiplication, sums: sums)[0]
         let inputs = step.input.physicalChannels.count
         chunkChannels = multiplication == .texels || multiplication == .vectors && inputs < 16 ? 4 : 16
         chunks = (inputs + chunkChannels - 1) / chunkChannels
-        let stagedQuadBytes: Int
-        let exchangeBytes: Int
+        let (width, height) = (
+            self.tile.width + step.weightShape[3] - 1, self.tile.height + step.weightShape[2] - 1
+        )
+        let shared: Int
         switch multiplication {
         case .vectors:
             // Odd, so that neighbours lie in different banks.
             stagePitch = chunkChannels == 4 ? 1 : chunkChannels / 4 + 1
-            (stagedQuadBytes, exchangeBytes) = (16, 0)
-        case .matrices, .emulatedMatrices:
-            // Rows of a matrix start at multiples of 16 bytes, and as above.
-            stagePitch = chunkChannels / 4 + 2
-            (stagedQuadBytes, exchangeBytes) = (8, self.tile.height / self.tile.pixels * 1024)
+            shared = width * height * stagePitch * 16
+        case .matrices:
+            stagePitch = ConvolutionTile.matrixPitch
+            shared = self.tile.matrixSharedBytes(stagedWidth: width, stagedHeight: height)
         case .texels:
-            (stagePitch, stagedQuadBytes, exchangeBytes) = (1, 0, 0)
+            (stagePitch, shared) = (1, 0)
         }
-        let pixels = (self.tile.width + step.weightShape[3] - 1) * (self.tile.height + step.weightShape[2] - 1)
-        let shared = pixels * stagePitch * stagedQuadBytes + exchangeBytes
         staging = step.stride == 1 && shared <= capabilities.sharedMemoryBytes ? .halo : .taps
     }
 
@@ -137,6 +142,7 @@ struct ConvolutionKernel {
         let extent = step.output.segments[0].extent
         let needed = step.pixelShuffle > 1 ? step.pixelShuffle * step.pixelShuffle * extent : extent
         if multiplication == .texels { return (needed + 3) / 4 * 4 }
+        if multiplication == .matrices { return (needed + 15) / 16 * 16 }
         return needed <= 16 ? 16 : (needed + 31) / 32 * 32
     }
 
@@ -149,12 +155,15 @@ struct ConvolutionKernel {
     ///
     /// - Parameter all: also on software drivers; for tests.
     static func tiles(
-        _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication, all: Bool = false
+        _ step: ConvolutionStep, _ capabilities: Capabilities, _ multiplication: Multiplication,
+        sums: SumPrecision = .single, all: Bool = false
     ) -> [ConvolutionTile] {
         let multiplication = multiplication.fitting(step)
         let columns = columns(step, multiplication)
         // Few invocations' worth of work for pictures, many for the body.
         let block = columns == 16 ? 4 : columns % 64 == 0 ? 16 : 8
+        // Of matrices also 48 channels, which is what an enlargement by 4 ends with, and 16.
+        let matrixBlock = [16, 12, 8].first { columns % ($0 * 4) == 0 } ?? 4
         var tiles: [ConvolutionTile]
         switch multiplication {
         case .texels:
@@ -186,25 +195,37 @@ struct ConvolutionKernel {
                 }
             }
             tiles = tiles.filter { $0.groupSize >= 8 }
-        case .matrices, .emulatedMatrices:
-            func tile(_ height: Int, _ rows: Int, _ block: Int) -> ConvolutionTile {
-                ConvolutionTile(
-                    height: height, blockQuads: block, pixels: rows, quads: block / 4,
-                    subgroupSize: capabilities.subgroupSize)
-            }
-            tiles = [tile(8, 2, block)]
-            for quads in [block, block / 2] where quads >= 4 {
-                tiles += [(8, 2), (8, 1), (4, 1), (16, 2), (16, 4), (8, 4), (32, 4)].map { tile($0, $1, quads) }
+        case .matrices:
+            tiles = []
+            let fragments = MatrixFragment.sizes(capabilities, halfSums: sums == .half)
+            // Many products for what is loaded first: four rows of pixels by all channels of the block. Software drivers
+            // multiply by hundreds of instructions, of which they cannot compile many.
+            let isSoftware = capabilities.isSoftware
+            let shapes = isSoftware ? [(4, 1), (8, 2)] : [(16, 4), (8, 4), (16, 2), (8, 2), (32, 4), (4, 1)]
+            let blocks = isSoftware ? [2, 4] : [matrixBlock, matrixBlock / 2]
+            for (height, rows) in shapes {
+                for quads in blocks where columns / 4 % quads == 0 {
+                    for fragment in fragments where quads * 4 % fragment.channels == 0 {
+                        for subgroupSize in MatrixFragment.subgroupSizes(capabilities) {
+                            tiles.append(
+                                ConvolutionTile(
+                                    width: fragment.pixels, height: height, blockQuads: quads, pixels: rows,
+                                    quads: quads * 4 / fragment.channels, subgroupSize: subgroupSize,
+                                    fragment: fragment))
+                        }
+                    }
+                }
             }
         }
         var seen: Set<ConvolutionTile> = []
         return tiles.filter { tile in
             if multiplication == .texels { return seen.insert(tile).inserted }
             // What one tap stages must fit; the halo is tried first.
-            let pitch = multiplication == .vectors ? 5 * 16 : 6 * 8
-            let exchange = multiplication == .vectors ? 0 : tile.height / tile.pixels * 1024
-            return tile.groupSize <= capabilities.maximumGroupSize
-                && tile.width * tile.height * pitch + exchange <= capabilities.sharedMemoryBytes
+            let shared =
+                multiplication == .matrices
+                ? tile.matrixSharedBytes(stagedWidth: tile.width, stagedHeight: tile.height)
+                : tile.width * tile.height * 5 * 16
+            return tile.groupSize <= capabilities.maximumGroupSize && shared <= capabilities.sharedMemoryBytes
                 && seen.insert(tile).inserted
         }
     }
@@ -215,17 +236,23 @@ struct ConvolutionKernel {
 
     static let firstConstant = 48
 
-    /// The constants from `firstConstant` on, in the order of Shaders/tile.glsl and convolution.comp.
+    /// The constants from `firstConstant` on, in the order of Shaders/tile_constants.glsl, convolution.glsl and, of matrices,
+    /// tile_cooperative.glsl.
     var constants: [UInt32] {
         // Groups can be passed over where physical channels are the logical ones.
         let isGrouped = step.groups > 1 && step.input.segments.count == 1 && step.pixelShuffle == 1
-        return [
+        var numbers = [
             tile.width, tile.height, tile.blockQuads, tile.pixels, tile.quads, chunkChannels / 4,
             stagePitch, stagedWidth, stagedHeight, columns / 4, kernelHeight,
             kernelWidth, step.stride, step.padding, step.inputUpsampling, staging == .halo ? 1 : 0, chunks, blocks,
             step.pixelShuffle, isGrouped ? step.weightShape[1] : 0,
             isGrouped ? step.weightShape[0] / step.groups : 0,
-        ].map { UInt32($0) }
+        ]
+        if let fragment = tile.fragment {
+            let shared = tile.matrixSharedBytes(stagedWidth: stagedWidth, stagedHeight: stagedHeight)
+            numbers += [fragment.pixels, fragment.channels, fragment.depth, shared / 16]
+        }
+        return numbers.map { UInt32($0) }
     }
 
     func groups(rows: Int, images: Int) -> (Int, Int, Int) {
@@ -245,8 +272,8 @@ struct ConvolutionKernel {
         return place < area && channel < step.output.channels ? channel * area + place : nil
     }
 
-    /// Weights as the kernel reads them, zero where there is no weight: `[chunk][tap][channel in chunk][column]`, and for
-    /// texels `[tap][quad of channels][column][4]`.
+    /// Weights as the kernel reads them, zero where there is no weight: `[chunk][tap][channel in chunk][column]`, for matrices
+    /// `[chunk][tap][column][channel in chunk]`, and for texels `[tap][quad of channels][column][4]`.
     func packedWeights(_ weight: HostTensor) -> [Float] {
         let taps = kernelHeight * kernelWidth
         let (outputs, inputs) = (weight.shape[0], weight.shape[1])
@@ -262,11 +289,13 @@ struct ConvolutionKernel {
                     let (chunk, channel) = (physical / chunkChannels, physical % chunkChannels)
                     for tap in 0..<taps {
                         let place =
-                            multiplication == .texels
-                            ? ((tap * chunks + chunk) * columns + column) * 4 + channel
-                            : ((chunk * taps + tap) * chunkChannels + channel) * columns + column
-                        packed[place] =
-                            values[(output * inputs + input) * taps + tap]
+                            switch multiplication {
+                            case .texels: ((tap * chunks + chunk) * columns + column) * 4 + channel
+                            case .vectors: ((chunk * taps + tap) * chunkChannels + channel) * columns + column
+                            case .matrices:
+                                ((chunk * taps + tap) * columns + column) * chunkChannels + channel
+                            }
+                        packed[place] = values[(output * inputs + input) * taps + tap]
                     }
                 }
             }

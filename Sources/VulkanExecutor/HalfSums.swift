@@ -7,7 +7,7 @@ internal import Tensor
 /// RDNA) are twice as fast when they sum up in half floats too; others (NVIDIA's data-centre GPUs) are not.
 enum SumPrecision: Sendable {
     case single
-    /// Half floats within a chunk of 16 channels, and single precision over the chunks (Shaders/tile_cooperative.glsl).
+    /// Half floats within a chunk of 16 input channels, and single precision over the chunks (Shaders/tile_cooperative.glsl).
     case half
 }
 
@@ -28,6 +28,8 @@ struct HalfSums: Sendable {
     /// What all layers together may lose at most, as a share of their results' own size: one level of 8-bit pictures.
     /// Layers' errors do not know of each other, so together they are as large as one times the root of their number.
     var networkLimit = 1.0 / 256
+    /// Input channels of one matrix product: so often sums are rounded.
+    var depth = 16
 
     /// - Parameter layers: convolutions in the network.
     func sums(of weight: HostTensor, layers: Int) -> SumPrecision {
@@ -35,20 +37,22 @@ struct HalfSums: Sendable {
         case .never: .single
         case .always: .half
         case .whereExact:
-            HalfSums.error(weight) <= networkLimit / Double(max(1, layers)).squareRoot() ? .half : .single
+            HalfSums.error(weight, depth: depth) <= networkLimit / Double(max(1, layers)).squareRoot() ? .half : .single
         }
     }
 
     /// How far sums in half floats are from exact ones, root mean squares, as a share of the results': tried on random
     /// activations, three times as much above zero as below, as rectifiers leave them.
     ///
-    /// A matrix product of 16 channels is exact and its sum rounded once, which is what devices do or better.
+    /// A matrix product is exact and its sum rounded once, which is what devices do or better.
     ///
-    /// - Parameter weight: `[outputs, inputs, height, width]`, of one group.
-    static func error(_ weight: HostTensor) -> Double {
+    /// - Parameters:
+    ///   - weight: `[outputs, inputs, height, width]`, of one group.
+    ///   - depth: input channels of one matrix product.
+    static func error(_ weight: HostTensor, depth: Int = 16) -> Double {
         let (outputs, inputs) = (weight.shape[0], weight.shape[1])
         let taps = weight.shape[2] * weight.shape[3]
-        let (chunk, trials) = (16, 4)
+        let (chunk, trials) = (MatrixFragment.chunk, 4)
         // Some outputs stand for all.
         let stride = max(1, outputs / 16)
         var generator = Philox(key: 0x5353)
@@ -62,14 +66,16 @@ struct HalfSums: Sendable {
                     for first in Swift.stride(from: 0, to: inputs, by: chunk) {
                         var partial = Float(0)
                         for tap in 0..<taps {
-                            var sum = partial
-                            for input in first..<min(first + chunk, inputs) {
-                                let product =
-                                    Float(Float16(values[row + input * taps + tap])) * samples[input * taps + tap]
-                                sum += product
-                                exact += Double(product)
+                            for start in Swift.stride(from: first, to: min(first + chunk, inputs), by: depth) {
+                                var sum = partial
+                                for input in start..<min(start + depth, inputs) {
+                                    let product =
+                                        Float(Float16(values[row + input * taps + tap])) * samples[input * taps + tap]
+                                    sum += product
+                                    exact += Double(product)
+                                }
+                                partial = Float(Float16(sum))
                             }
-                            partial = Float(Float16(sum))
                         }
                         rounded += partial
                     }
@@ -95,9 +101,10 @@ extension VulkanExecutor {
             try peak(.half).flops >= VulkanExecutor.worthwhileGain * peak(.single).flops
         }
         guard pays == true else { return }
+        let depth = MatrixFragment.sizes(device.capabilities, halfSums: true).first?.depth ?? MatrixFragment.chunk
         halfSums = HalfSums(use: .always)
         let isRight = (try? SelfTest(self, cacheDirectory: cacheDirectory).pass()) != nil
-        halfSums = HalfSums(use: isRight ? .whereExact : .never)
+        halfSums = HalfSums(use: isRight ? .whereExact : .never, depth: depth)
     }
 }
 
@@ -106,8 +113,6 @@ extension HalfSums {
     static func fit(_ capabilities: Capabilities) -> Bool {
         KernelLibrary.code("\(Multiplication.matrices.shader).half.fp16") != nil
             && KernelLibrary.code("peak.matrices.half.fp16") != nil
-            && capabilities.cooperativeMatrices.contains {
-                ($0.m, $0.n, $0.k) == (16, 16, 16) && $0.operands == .float16 && $0.accumulator == .float16
-            }
+            && !MatrixFragment.sizes(capabilities, halfSums: true).isEmpty
     }
 }

@@ -59,6 +59,9 @@ struct Region {
         (unitBytes, pitch, offset, batch, height, width) = (4, 0, 0, 1, 0, 0)
     }
 
+    /// Whether every pixel begins at an even quad of what is bound.
+    var hasPairs: Bool { pitch % 2 == 0 && offset % 2 == 0 }
+
     /// The bytes from the first row to the last of some rows of some images, the beginning rounded down so that it can
     /// be bound; and the units that are missing in front.
     func bytes(images: Range<Int>, rows: Range<Int>) -> (range: Range<Int>, base: Int) {

@@ -28,6 +28,8 @@ struct Lowering {
         static let operandUpsampling = [5, 7]
         static let sourceMap = 8
         static let operandMap = [9, 10]
+        static let sourcePairs = 11
+        static let targetPairs = 12
         static let stages = 16
         static let own = ConvolutionKernel.firstConstant
     }
@@ -186,6 +188,13 @@ struct Lowering {
         var words = common(target: step.output, source: step.input)
         words[Constant.group] = UInt32(kernel.tile.groupSize)
         let operands = encode(step.stages, target: step.output, step: start, into: &words)
+        let (source, target) = (region(step.input), region(step.output))
+        // Two quads of half floats are 16 bytes.
+        if precision == .fp16 {
+            let isEven = words[Constant.sourceQuads] % 2 == 0
+            words[Constant.sourcePairs] = source.hasPairs && isEven ? 1 : 0
+            words[Constant.targetPairs] = target.hasPairs ? 1 : 0
+        }
         words += kernel.constants
         let weights = constants.append(weights: kernel.packedWeights(parameters[step.weight]!), precision)
         let mayBeWinograd = kernel.multiplication == .texels && ConvolutionKernel.allowsWinograd(step)
@@ -197,7 +206,7 @@ struct Lowering {
                 kernel: Kernel(
                     shader: kernel.shader, precision: precision, subgroupSize: kernel.tile.subgroupSize,
                     constants: words),
-                source: region(step.input), target: region(step.output), operands: operands, weights: weights,
+                source: source, target: target, operands: operands, weights: weights,
                 winogradWeights: winogradWeights,
                 constants: constants.endStep(start), images: step.output.batch, rows: 0..<step.resultHeight,
                 targetScale: step.pixelShuffle, sourceRows: step.inputRows, groups: kernel.groups,

@@ -11,24 +11,31 @@ extension VulkanExecutor: PeakMeasuringExecutor {
     func peak(_ sums: SumPrecision) throws -> MultiplicationPeak {
         try translatingErrors {
             let matrices = sums == .half ? "peak.matrices.half" : "peak.matrices"
-            let usesMatrices = usesCooperativeMatrices && KernelLibrary.code("\(matrices).fp16") != nil
+            let fragment = MatrixFragment.sizes(device.capabilities, halfSums: sums == .half).first
+            let usesMatrices =
+                usesCooperativeMatrices && fragment != nil && KernelLibrary.code("\(matrices).fp16") != nil
+            let size = fragment ?? MatrixFragment()
             let subgroup = device.capabilities.subgroupSize
             // Four subgroups, or what is usual where subgroups do not matter.
             let group = usesMatrices ? 4 * subgroup : 128
             let rounds = 256
-            // A matrix product of 16 x 16 x 16 is a subgroup's work.
+            // A matrix product is a subgroup's work.
             let independent = 8
             let perGroup =
-                usesMatrices ? 4 * rounds * independent * 16 * 16 * 16 : group * rounds * independent * 4
-            var constants = [UInt32](repeating: 0, count: 49)
+                rounds * independent * (usesMatrices ? 4 * size.pixels * size.channels * size.depth : group * 4)
+            var constants = [UInt32](repeating: 0, count: 52)
             for index in 1...7 { constants[index] = 1 }
             constants[0] = UInt32(group)
-            constants[48] = UInt32(rounds)
+            for (index, number) in [rounds, size.pixels, size.channels, size.depth].enumerated() {
+                constants[48 + index] = UInt32(number)
+            }
             let pipeline = try kernels.pipeline(
                 Kernel(
                     shader: usesMatrices ? matrices : "peak", precision: usesMatrices ? .fp16 : .fp32,
                     subgroupSize: usesMatrices ? subgroup : nil, constants: constants))
-            let scratch = try DeviceBuffer(device, bytes: bindingAlignment)
+            // The sums of a workgroup, or of one subgroup.
+            let scratch = try DeviceBuffer(
+                device, bytes: independent * (usesMatrices ? size.pixels * size.channels * 4 : group * 16))
 
             var best = 0.0
             // Enough groups to fill the device, found by doubling until a run is long against its start.
@@ -59,7 +66,8 @@ extension VulkanExecutor: PeakMeasuringExecutor {
             return MultiplicationPeak(
                 flops: best,
                 unit: usesMatrices
-                    ? "matrices of 16x16x16, fp16 with \(sums == .half ? "fp16" : "fp32") sums" : "vectors, fp32")
+                    ? "matrices of \(size.pixels)x\(size.channels)x\(size.depth), fp16 with \(sums == .half ? "fp16" : "fp32") sums"
+                    : "vectors, fp32")
         }
     }
 }

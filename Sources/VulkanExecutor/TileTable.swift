@@ -71,7 +71,7 @@ final class TileTable: Sendable {
             let key = TileTable.key(launch, convolution.step)
             let forced = forced
             let candidates = ConvolutionKernel.tiles(
-                convolution.step, capabilities, multiplication, all: forced != nil
+                convolution.step, capabilities, multiplication, sums: convolution.sums, all: forced != nil
             ).filter { tile in
                 guard tile.isWinograd else { return true }
                 // Four rows at the least must fit into a binding.
@@ -185,7 +185,8 @@ final class TileTable: Sendable {
         (halfSumsPay.map { "half-sums \($0 ? 1 : 0)\n" } ?? "")
             + tiles.sorted { $0.key < $1.key }.map { key, tile in
                 "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
-                    + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)\n"
+                    + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)"
+                    + (tile.fragment.map { " \($0.pixels) \($0.channels) \($0.depth)" } ?? "") + "\n"
             }.joined()
     }
 
@@ -199,10 +200,13 @@ final class TileTable: Sendable {
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
             let numbers = words.dropFirst().compactMap { Int($0) }
-            guard words.count == 8, numbers.count == 7 else { continue }
+            guard [8, 11].contains(words.count), numbers.count == words.count - 1 else { continue }
             tiles[String(words[0])] = ConvolutionTile(
                 width: numbers[0], height: numbers[1], blockQuads: numbers[2], pixels: numbers[3], quads: numbers[4],
-                subgroupSize: numbers[5] == 0 ? nil : numbers[5], isWinograd: numbers[6] == 1)
+                subgroupSize: numbers[5] == 0 ? nil : numbers[5],
+                fragment: numbers.count < 10
+                    ? nil : MatrixFragment(pixels: numbers[7], channels: numbers[8], depth: numbers[9]),
+                isWinograd: numbers[6] == 1)
         }
         return tiles
     }

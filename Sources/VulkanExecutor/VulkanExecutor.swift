@@ -117,15 +117,16 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     init(
         device index: Int?, precision: StoragePrecision, allowSoftware: Bool, validation: Bool, framesInFlight: Int,
         cacheDirectory: String?, bindingLimit: Int, memoryLimit: Int = .max, measuresTiles: Bool = false,
-        stripBytes: Int = 512 << 20
+        stripBytes: Int = 512 << 20, describesPipelines: Bool = false
     ) throws {
         precondition(framesInFlight >= 1, "a plan needs at least one frame in flight")
         let instance = try Instance(validation: validation)
         let physical = try VulkanExecutor.choose(instance.physicalDevices(), index: index, allowSoftware)
-        device = try Device(physical, memoryLimit: memoryLimit)
+        device = try Device(physical, memoryLimit: memoryLimit, describesPipelines: describesPipelines)
         let capabilities = device.capabilities
-        let hasMatrices = precision == .fp16 && Multiplication.matricesFit(capabilities)
         let plain = Multiplication.texelsFit(capabilities) ? Multiplication.texels : .vectors
+        // Software drivers have matrices so that programs can be tested, not because they are fast.
+        let hasMatrices = precision == .fp16 && !capabilities.isSoftware && Multiplication.matricesFit(capabilities)
         chosenMultiplication = Mutex(hasMatrices ? .matrices : plain)
         self.bindingLimit = min(
             bindingLimit, capabilities.maximumBindingBytes,
@@ -230,11 +231,6 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
 
     /// The n of `--device vulkan:n`.
     public var deviceIndex: Int { device.index }
-
-    /// What the kernel with emulated matrices needs.
-    var hasSubgroupsOfEight: Bool {
-        device.capabilities.hasSubgroupSizeControl && device.capabilities.subgroupSize == 8
-    }
 
     // MARK: Choosing
 

@@ -11,7 +11,7 @@ import Testing
 
 /// Tiles are chosen by measurement, so each of them must compute the same.
 @Suite(.serialized) struct TileTests {
-    private func executor(_ precision: StoragePrecision, directory: String? = nil, measures: Bool = false) throws
+    static func executor(_ precision: StoragePrecision, directory: String? = nil, measures: Bool = false) throws
         -> VulkanExecutor
     {
         try VulkanExecutor(
@@ -19,19 +19,8 @@ import Testing
             cacheDirectory: directory, bindingLimit: .max, measuresTiles: measures)
     }
 
-    /// One that emulates cooperative matrices; nil, which is said, where it cannot.
-    private func emulatingExecutor(_ tested: String) throws -> VulkanExecutor? {
-        let executor = try executor(.fp16)
-        guard executor.hasSubgroupsOfEight else {
-            print("\(tested) were NOT tested: \(executor.name) lacks subgroups of 8")
-            return nil
-        }
-        executor.multiplication = .emulatedMatrices
-        return executor
-    }
-
     /// Layers of every width of block, with all that is fused into them, at sizes that no tile divides.
-    private let tests: [(name: String, graph: Graph)] = {
+    private static let tests: [(name: String, graph: Graph)] = {
         func build(_ name: String, _ shape: Shape, _ body: (inout GraphBuilder, Value) -> Value) -> (String, Graph) {
             var b = GraphBuilder()
             let x = b.input("x", shape)
@@ -52,7 +41,7 @@ import Testing
         ]
     }()
 
-    private func check(_ executor: VulkanExecutor, _ names: [String], tolerance: Float) throws -> Int {
+    static func check(_ executor: VulkanExecutor, _ names: [String], tolerance: Float) throws -> Int {
         var count = 0
         for test in tests where names.contains(test.name) {
             let parameters = randomParameters(test.graph, seed: 3)
@@ -80,55 +69,18 @@ import Testing
     }
 
     @Test func everyTileOfVectors() throws {
-        let (fp32, fp16) = (try executor(.fp32), try executor(.fp16))
+        let (fp32, fp16) = (try Self.executor(.fp32), try Self.executor(.fp16))
         (fp32.multiplication, fp16.multiplication) = (.vectors, .vectors)
-        #expect(try check(fp32, ["64 outputs", "a picture in and out"], tolerance: 1e-5) > 15)
-        #expect(try check(fp32, ["pixel shuffle of 12", "strided"], tolerance: 1e-5) > 10)
-        #expect(try check(fp16, ["a picture in and out"], tolerance: 0.02) > 3)
+        #expect(try Self.check(fp32, ["64 outputs", "a picture in and out"], tolerance: 1e-5) > 15)
+        #expect(try Self.check(fp32, ["pixel shuffle of 12", "strided"], tolerance: 1e-5) > 10)
+        #expect(try Self.check(fp16, ["a picture in and out"], tolerance: 0.02) > 3)
     }
 
     @Test func everyTileOfTexels() throws {
-        let (fp32, fp16) = (try executor(.fp32), try executor(.fp16))
+        let (fp32, fp16) = (try Self.executor(.fp32), try Self.executor(.fp16))
         (fp32.multiplication, fp16.multiplication) = (.texels, .texels)
-        #expect(try check(fp32, tests.map(\.name), tolerance: 1e-5) > 8)
-        #expect(try check(fp16, tests.map(\.name), tolerance: 0.02) > 8)
-    }
-
-    @Test func everyTileOfMatrices() throws {
-        guard let executor = try emulatingExecutor("tiles of emulated matrices") else { return }
-        #expect(try check(executor, ["64 outputs", "a picture in and out"], tolerance: 0.02) > 15)
-        executor.halfSums = HalfSums(use: .always)
-        #expect(try check(executor, ["64 outputs"], tolerance: 0.02) > 10)
-    }
-
-    /// Sums in half floats are what the emulation and the estimate say: rounded, but hardly more than storage rounds.
-    @Test func sumsInHalfFloats() throws {
-        guard let executor = try emulatingExecutor("sums in half floats") else { return }
-        var b = GraphBuilder()
-        let x = b.input("x", .nhwc(1, 12, 16, 64))
-        let graph = b.finish([b.convolution(x, "c", to: 32)])
-        let parameters = randomParameters(graph, seed: 3)
-        let input = randomTensor(.nhwc(1, 12, 16, 64), seed: 4, in: -0.5..<1.5)
-        func results(_ use: HalfSums.Use) throws -> [Float] {
-            executor.halfSums = HalfSums(use: use)
-            return try VulkanPlan(executor, graph, parameters, .fp16).run([input])[0].values
-        }
-        let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run([input])[0].values
-        func error(_ values: [Float]) -> Double {
-            let lost = zip(values, expected).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
-            return (lost / expected.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
-        }
-        let (single, half) = (try results(.never), try results(.always))
-        #expect(single != half, "half floats were not used")
-        #expect(error(half) < 1e-3 && error(half) > error(single))
-        #expect(try results(.whereExact) == half)
-        #expect(executor.validationMessages.first == nil)
-        let weight = try #require(parameters.values.first { $0.shape.rank == 4 })
-        let estimate = HalfSums.error(weight)
-        #expect(abs(error(half) / estimate - 1) < 0.5, "\(error(half)) was estimated as \(estimate)")
-        // Layers that lose more than they may stay in single precision.
-        executor.halfSums = HalfSums(use: .whereExact, networkLimit: estimate * 0.99)
-        #expect(try VulkanPlan(executor, graph, parameters, .fp16).run([input])[0].values == single)
+        #expect(try Self.check(fp32, Self.tests.map(\.name), tolerance: 1e-5) > 8)
+        #expect(try Self.check(fp16, Self.tests.map(\.name), tolerance: 0.02) > 8)
     }
 
     /// The estimate grows where chunks of channels outweigh each other, and allows less the more layers there are.
@@ -149,10 +101,10 @@ import Testing
         #expect(TileTable.readHalfSums(TileTable.text([:], halfSumsPay: false)) == false)
         #expect(TileTable.readHalfSums(TileTable.text([:])) == nil)
         #expect(TileTable.readHalfSums("half-sums 2\n") == nil)
-        let table = TileTable(try executor(.fp16).device, directory: nil, measures: true)
+        let table = TileTable(try Self.executor(.fp16).device, directory: nil, measures: true)
         #expect(try table.halfSumsPay { true } == true)
         #expect(try table.halfSumsPay { false } == true, "measured twice")
-        let idle = TileTable(try executor(.fp16).device, directory: nil, measures: false)
+        let idle = TileTable(try Self.executor(.fp16).device, directory: nil, measures: false)
         #expect(try idle.halfSumsPay { true } == nil)
     }
 
@@ -166,7 +118,7 @@ import Testing
         let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run([input])[0]
 
         func pipelinesMade() throws -> Int {
-            let executor = try executor(.fp32, directory: directory, measures: true)
+            let executor = try Self.executor(.fp32, directory: directory, measures: true)
             // Winograd's method, where software drivers have it, is taken by rule and not measured.
             executor.multiplication = .vectors
             let result = try executor.plan(graph, parameters: parameters).run([input])[0]

@@ -220,6 +220,36 @@ import Testing
         }
     }
 
+    /// A device that rounds half floats towards zero stays within every tolerance and is refused all the same.
+    @Test func selfTestSeesABias() throws {
+        struct Brighter: Executor {
+            let name = "what such a device would be compared with"
+            final class Brightened: Plan {
+                let plan: any Plan
+                init(_ plan: any Plan) { self.plan = plan }
+                var inputShapes: [Shape] { plan.inputShapes }
+                var outputShapes: [Shape] { plan.outputShapes }
+                var memoryBytes: Int { plan.memoryBytes }
+                func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws {
+                    outputs = try plan.run(inputs).map { HostTensor($0.shape, $0.values.map { $0 * (1 + 3.4e-4) }) }
+                }
+            }
+            func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
+                Brightened(try ReferenceExecutor().compile(graph, parameters: parameters))
+            }
+        }
+        let executor = try VulkanExecutor(
+            device: nil, precision: .fp16, allowSoftware: true, validation: false, framesInFlight: 1,
+            cacheDirectory: nil, bindingLimit: .max)
+        try SelfTest(executor, cacheDirectory: nil).pass()
+        #expect { try SelfTest(executor, cacheDirectory: nil, reference: Brighter()).pass() } throws: {
+            "\($0)".contains("wrong results")
+        }
+        #expect(abs(SelfTest.shrinkage([0.9, -0.9], of: [1, -1]) - 0.1) < 1e-6)
+        #expect(SelfTest.shrinkage([1.1, -1.1], of: [1, -1]) < 0)
+        #expect(abs(SelfTest.shrinkage([1.1, -0.9], of: [1, -1])) < 1e-6)
+    }
+
     @Test func selfTestIsKeptAndRefusesByName() throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "upframe-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -21,44 +21,64 @@ private enum Shared {
 @Suite(.serialized) struct VulkanTests {
     @Test(arguments: operationCases)
     func operationInSinglePrecision(_ test: OperationCase) throws {
-        try compare(test, Shared.fp32.get(), tolerance: 2e-5)
+        try Self.compare(test, Shared.fp32.get(), tolerance: 2e-5)
     }
 
     @Test(arguments: networkCases)
     func networkInSinglePrecision(_ test: OperationCase) throws {
-        try compare(test, Shared.fp32.get(), tolerance: 1e-4)
+        try Self.compare(test, Shared.fp32.get(), tolerance: 1e-4)
     }
 
     /// One rounding to 11 bits a step, of numbers up to about 4: a few thousandths.
     @Test(arguments: operationCases)
     func operationInHalfFloats(_ test: OperationCase) throws {
-        try compare(test, Shared.fp16.get(), tolerance: 0.02)
+        try Self.compare(test, Shared.fp16.get(), tolerance: 0.02)
     }
 
     @Test(arguments: networkCases)
     func networkInHalfFloats(_ test: OperationCase) throws {
-        try compare(test, Shared.fp16.get(), tolerance: 0.05)
+        try Self.compare(test, Shared.fp16.get(), tolerance: 0.05)
     }
 
-    /// The kernel for cooperative matrices, with its matrices emulated: everything but the hardware's products.
-    @Test func matrixKernelWithEmulatedMatrices() throws {
+    /// Half floats are rounded to nearest: over as many layers as animevideov3 and x4plus's trunk store, the mean of a
+    /// picture stays. Weights are exact in half floats, each layer's add up to 1, and hardly any sum lies in the middle between two
+    /// half floats, where the last bit of a sum decides.
+    ///
+    /// - Returns: how far the mean is from the reference's, of values from 0 to 1.
+    static func drift(layers: Int, _ executor: VulkanExecutor) throws -> Double {
+        let shape = Shape.nhwc(1, 24, 40, 16)
+        var b = GraphBuilder()
+        var value = b.input("x", shape)
+        var parameters: Parameters = [:]
+        for layer in 0..<layers {
+            value = b.apply(
+                .convolution(stride: 1, padding: 1, groups: 1), value, b.parameter("w\(layer)", [16, 16, 3, 3]))
+            var weights = [Float](repeating: 0, count: 16 * 16 * 9)
+            for channel in 0..<16 {
+                weights[(channel * 16 + channel) * 9 + 4] = 1917.0 / 2048
+                weights[(channel * 16 + (channel + 1) % 16) * 9 + 4] = 131.0 / 2048
+            }
+            parameters["w\(layer)"] = HostTensor([16, 16, 3, 3], weights)
+        }
+        let graph = b.finish([value])
+        let input = randomTensor(shape, seed: 5, in: 0..<1)
+        let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run([input])[0].values
+        let found = try VulkanPlan(executor, graph, parameters, .fp16).run([input])[0].values
+        return zip(found, expected).reduce(0) { $0 + Double($1.0 - $1.1) } / Double(expected.count)
+    }
+
+    @Test(arguments: [17, 92]) func halfFloatsDoNotDrift(_ layers: Int) throws {
         let executor = try VulkanExecutor(
-            device: nil, precision: .fp16, allowSoftware: true, validation: true, framesInFlight: 1,
+            device: nil, precision: .fp16, allowSoftware: true, validation: false, framesInFlight: 1,
             cacheDirectory: nil, bindingLimit: .max)
-        guard executor.hasSubgroupsOfEight else {
-            print("the emulated matrix kernel was NOT tested: it needs subgroups of 8, which \(executor.name) lacks")
-            return
+        for multiplication in [Multiplication.texels, .vectors] {
+            executor.multiplication = multiplication
+            let drift = try Self.drift(layers: layers, executor)
+            #expect(abs(drift) < 1e-4, "\(multiplication): \(drift)")
         }
-        executor.multiplication = .emulatedMatrices
-        let convolutions = operationCases.filter { test in
-            test.graph.nodes.contains { if case .convolution = $0.operation { true } else { false } }
-        }
-        #expect(convolutions.count > 40)
-        for test in convolutions + networkCases.prefix(3) { try compare(test, executor, tolerance: 0.05) }
-        #expect(executor.multiplication == .emulatedMatrices)
     }
 
-    private func compare(_ test: OperationCase, _ executor: VulkanExecutor, tolerance: Float) throws {
+    static func compare(_ test: OperationCase, _ executor: VulkanExecutor, tolerance: Float) throws {
         let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
         let plan = try executor.plan(test.graph, parameters: test.parameters)
         let found = try plan.run(test.inputs)
