@@ -17,8 +17,8 @@
 #define STORED_ZERO uvec2(0u)
 vec4 unpacked(STORED s) { return vec4(unpackHalf2x16(s.x), unpackHalf2x16(s.y)); }
 
-// Half floats, rounded to nearest and ties to even. Vulkan leaves packHalf2x16's rounding to the driver; RADV and llvmpipe
-// round towards zero, which over RRDB's 92 layers darkens a picture by 3 %. So the 13 bits that a half float does not have
+// Half floats, rounded to nearest and ties to even. Vulkan leaves packHalf2x16's rounding to the driver; RADV (Mesa 25.0)
+// rounds towards zero, which over RRDB's 92 layers darkens a picture by 3 %. So the 13 bits that a half float does not have
 // are rounded away here. Below 2^-14, where half floats have fewer bits still, the driver's rounding remains: 2^-24 at most.
 STORED packed(vec4 v)
 {
