@@ -32,7 +32,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -44,6 +43,7 @@ let package = Package(
                 .apt(["libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libavutil-dev", "libswscale-dev"])
             ]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // Numbers and networks: no device, no file, no video.
@@ -70,7 +70,7 @@ let package = Package(
             plugins: ["CompileShaders"]),
 
         // Files, models and video.
-        room("Weights", ["Support", "Network", "Tensor", .product(name: "Crypto", package: "swift-crypto")]),
+        room("Weights", ["Support", "Network", "Tensor", "COpenSSL"]),
         // Weight files that are part of the program.
         .target(name: "CModels", exclude: ["realtime-x2.safetensors", "realtime-x2-video.safetensors"]),
         room("Catalogue", ["Support", "Weights", "CArchive", "CModels"]),
@@ -108,7 +108,6 @@ let package = Package(
                 "Planning", "Tensor", "Network", "Training", "Datasets", "Degradation", "RunRecords", "Metrics",
                 "Resampling", "Media",
                 "Weights", "Catalogue", .product(name: "Yams", package: "Yams"),
-                .product(name: "Crypto", package: "swift-crypto"),
             ]),
 
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).

@@ -22,6 +22,7 @@ struct CommandLineOptions {
     var json = false
     var layers = false
     var tiles = false
+    var code = false
 
     init(_ words: [String]) throws {
         var rest = words[...]
@@ -56,6 +57,7 @@ struct CommandLineOptions {
             case "--json": json = true
             case "--layers": layers = true
             case "--tiles": tiles = true
+            case "--code": code = true
             default:
                 if word.hasPrefix("-") { throw UsageError("unknown option \(word)") }
                 if command.isEmpty { command = word } else { arguments.append(word) }

@@ -13,6 +13,8 @@ struct PipelineReport: Encodable {
     var subgroupSize: Int?
     var multiplyAdds: Int
     var statistics: [String: Double]
+    /// With --code.
+    var code: String?
 }
 
 /// Makes every pipeline of a network, runs none, and prints what the driver's compiler says of each.
@@ -32,7 +34,8 @@ func runPipelines(_ options: CommandLineOptions) throws {
                         label: pipeline.label, uses: pipeline.uses, kernel: pipeline.kernel, tile: pipeline.tile,
                         subgroupSize: pipeline.subgroupSize, multiplyAdds: pipeline.multiplyAdds,
                         statistics: Dictionary(
-                            pipeline.statistics.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first }))))
+                            pipeline.statistics.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first }),
+                        code: options.code ? pipeline.code : nil)))
             continue
         }
         let subgroup = pipeline.subgroupSize.map { ", subgroups of \($0)" } ?? ""
@@ -43,6 +46,7 @@ func runPipelines(_ options: CommandLineOptions) throws {
             let whole = Int(exactly: statistic.value)
             return "\(statistic.name) \(whole.map(String.init) ?? "\(statistic.value)")"
         }
+        if options.code, let code = pipeline.code { print(code) }
         print("    " + (numbers.isEmpty ? "the driver says nothing of it" : numbers.joined(separator: ", ")))
     }
 }

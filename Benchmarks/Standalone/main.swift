@@ -23,7 +23,7 @@ let usage = """
     frames MODEL WxH          time a network from 8-bit 4:2:0 frames to 8-bit 4:2:0 frames, several in flight, and check
                               it; --seconds S (5)
     pipelines MODEL WxH       make a network's pipelines on a Vulkan device, run none, and print what the driver's compiler
-                              says of each; --tiles: with every tile that a convolution can have
+                              says of each; --tiles: with every tile that a convolution can have; --code: with its code
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
     train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers

@@ -100,7 +100,9 @@ public final class Pipeline: Sendable {
         }
         info.layout = layout
         if device.pipelineFunctions != nil {
-            info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR.rawValue
+            info.flags |=
+                VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR.rawValue
+                | VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR.rawValue
         }
         var pipeline: VkPipeline?
         result = functions.createPipelines(device.handle, cache?.handle, 1, &info, nil, &pipeline)

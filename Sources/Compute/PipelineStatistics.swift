@@ -44,6 +44,27 @@ extension Pipeline {
         return all
     }
 
+    /// The compiler's own views of the pipeline as text, its machine code last; as `statistics`.
+    public func code() throws(ComputeError) -> [String] {
+        guard let functions = device.pipelineFunctions else { return [] }
+        var info = VkPipelineExecutableInfoKHR()
+        info.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR
+        info.pipeline = handle
+        var empty = VkPipelineExecutableInternalRepresentationKHR()
+        empty.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR
+        let call = "vkGetPipelineExecutableInternalRepresentationsKHR"
+        var views = try listed(call, of: empty) { functions.getCode(device.handle, &info, $0, $1) }
+        // The first call told the sizes.
+        let memory = views.map { UnsafeMutableRawPointer.allocate(byteCount: max(1, $0.dataSize), alignment: 1) }
+        defer { for memory in memory { memory.deallocate() } }
+        for index in views.indices { views[index].pData = memory[index] }
+        var count = UInt32(views.count)
+        try functions.getCode(device.handle, &info, &count, &views).check(call, device: device.name)
+        return views.prefix(Int(count)).filter { $0.isText == VkBool32(VK_TRUE) }.map { view in
+            String(decoding: UnsafeRawBufferPointer(start: view.pData, count: max(0, view.dataSize - 1)), as: UTF8.self)
+        }
+    }
+
     private func listed<T>(
         _ call: String, of empty: T, _ body: (UnsafeMutablePointer<UInt32>, UnsafeMutablePointer<T>?) -> VkResult
     ) throws(ComputeError) -> [T] {
@@ -58,13 +79,16 @@ extension Pipeline {
 struct PipelineFunctions: Sendable {
     let getExecutables: PFN_vkGetPipelineExecutablePropertiesKHR
     let getStatistics: PFN_vkGetPipelineExecutableStatisticsKHR
+    let getCode: PFN_vkGetPipelineExecutableInternalRepresentationsKHR
 
     /// Nil where the driver lacks them.
     init?(_ get: PFN_vkGetDeviceProcAddr, _ device: VkDevice) {
         guard let executables = get(device, "vkGetPipelineExecutablePropertiesKHR"),
-            let statistics = get(device, "vkGetPipelineExecutableStatisticsKHR")
+            let statistics = get(device, "vkGetPipelineExecutableStatisticsKHR"),
+            let code = get(device, "vkGetPipelineExecutableInternalRepresentationsKHR")
         else { return nil }
         getExecutables = unsafeBitCast(executables, to: PFN_vkGetPipelineExecutablePropertiesKHR.self)
         getStatistics = unsafeBitCast(statistics, to: PFN_vkGetPipelineExecutableStatisticsKHR.self)
+        getCode = unsafeBitCast(code, to: PFN_vkGetPipelineExecutableInternalRepresentationsKHR.self)
     }
 }

@@ -15,6 +15,8 @@ public struct PipelineDescription: Sendable {
     public let multiplyAdds: Int
     /// In the driver's order and words; empty where it says nothing.
     public let statistics: [(name: String, value: Double)]
+    /// Its machine code, or what the driver shows of it; nil where that is nothing.
+    public let code: String?
 }
 
 extension VulkanExecutor {
@@ -52,12 +54,13 @@ extension VulkanExecutor {
         return try order.map { kernel in
             let (launch, uses) = found[kernel]!
             let tile = launch.convolution?.tile
+            let pipeline = try executor.kernels.pipeline(kernel)
             return PipelineDescription(
                 label: launch.label, uses: uses, kernel: "\(kernel.shader).\(kernel.precision.rawValue)",
                 tile: tile.map {
                     "\($0.width)x\($0.height), \($0.blockChannels) channels, \($0.pixels)x\($0.quads)"
                 }, subgroupSize: kernel.subgroupSize, multiplyAdds: launch.convolution?.step.multiplyAdds ?? 0,
-                statistics: try executor.kernels.pipeline(kernel).statistics().map { ($0.name, $0.value) })
+                statistics: try pipeline.statistics().map { ($0.name, $0.value) }, code: try pipeline.code().last)
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import Crypto
 public import Tensor
 
 /// A safetensors file open for reading. The header is read and checked whole when the value is made, and no tensor before
@@ -283,17 +282,17 @@ func precedesInBytes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicall
 
 /// The digest over tensors that weight files state; see `SafetensorsFile.tensors`.
 struct TensorDigest {
-    private var hash = SHA256()
+    private let hash = SHA256()
 
     mutating func begin(name: String, type: ElementType, shape: Shape) {
         let extents = shape.dimensions.map(String.init).joined(separator: ",")
         let text = Array("\(name)\n\(type.rawValue)\n\(extents)\n".utf8)
-        text.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        text.withUnsafeBytes { hash.update($0) }
     }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+    mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bytes) }
 
-    func finish() -> String { hexadecimal(hash.finalize()) }
+    func finish() -> String { hash.finish() }
 }
 
 func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {

@@ -14,18 +14,23 @@ import Testing
 @Suite struct MatrixKernelTests {
     /// One that multiplies with matrices; nil, which is said, where the device has none.
     private func executor(_ tested: String) throws -> VulkanExecutor? {
+        let capabilities = try Self.capabilities.get()
+        guard Multiplication.matricesFit(capabilities) else {
+            #expect(
+                ProcessInfo.processInfo.environment["UPFRAME_NEEDS_MATRICES"] == nil,
+                "\(capabilities.name) has no matrices that the kernels can use")
+            print("\(tested): NOT tested with matrices, which \(capabilities.name) has not (see Scripts/mesa26)")
+            return nil
+        }
         let executor = try VulkanExecutor(
             device: nil, precision: .fp16, allowSoftware: true, validation: false, framesInFlight: 1,
             cacheDirectory: nil, bindingLimit: .max)
-        guard Multiplication.matricesFit(executor.device.capabilities) else {
-            #expect(
-                ProcessInfo.processInfo.environment["UPFRAME_NEEDS_MATRICES"] == nil,
-                "\(executor.name) has no matrices that the kernels can use")
-            print("\(tested): NOT tested with matrices, which \(executor.name) has not (see Scripts/mesa26)")
-            return nil
-        }
         executor.multiplication = .matrices
         return executor
+    }
+
+    private static let capabilities = Result {
+        try VulkanExecutor.choose(Instance().physicalDevices(), index: nil, true).capabilities
     }
 
     private static let takesAll = ProcessInfo.processInfo.environment["UPFRAME_NEEDS_MATRICES"] != "some"

@@ -1,7 +1,7 @@
-internal import Crypto
 internal import Degradation
 internal import FoundationEssentials
 internal import Network
+internal import Weights
 internal import Yams
 
 extension Recipe {
@@ -119,14 +119,11 @@ extension Recipe {
     /// SHA-256, in hexadecimal, of every value that has an effect, defaults and whole degradations included. It depends on
     /// the values alone: not on how a recipe was written, or on how `yaml` writes it.
     var digest: String {
-        var hash = SHA256()
+        let hash = SHA256()
         for (key, value) in parts {
             guard let json = try? Self.jsonEncoder.encode(value) else { preconditionFailure("'\(key)' is no JSON") }
-            hash.update(data: Data(key.utf8) + [0x20] + json + [0x0A])
+            (Data(key.utf8) + [0x20] + json + [0x0A]).withUnsafeBytes { hash.update($0) }
         }
-        return hash.finalize().map { byte in
-            let text = String(byte, radix: 16)
-            return text.count == 1 ? "0" + text : text
-        }.joined()
+        return hash.finish()
     }
 }
