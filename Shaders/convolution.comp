@@ -37,8 +37,8 @@ const uint PIXEL_VALUES = CHUNK_QUADS / STAGE_QUADS;
 const uint STAGED_VALUES = STAGED_WIDTH * STAGED_HEIGHT * PIXEL_VALUES;
 const uint FETCHES = (STAGED_VALUES + GROUP - 1u) / GROUP;
 
-// Where the source's pixel lies that is staged as `pixel` for the tap (ky, kx), or with a halo for all of them; NOWHERE
-// outside of the picture.
+// Address of the source's pixel that is staged as `pixel` for the tap (ky, kx), or with a halo for all taps; NOWHERE outside
+// of the picture.
 uint sourcePlace(uint pixel, uint ky, uint kx)
 {
     // Outside above or left the subtraction wraps, which is outside below or right.
@@ -61,8 +61,8 @@ void stage(uint firstQuad, uint ky, uint kx)
 }
 
 #ifdef TILE_COOPERATIVE
-// What is staged next is fetched before the products of what is staged now, which hides how long it takes. Only with
-// matrices: vector kernels have no registers to spare.
+// Prefetch: the next chunk's pixels are read into registers before the products of this chunk, which hides the latency of
+// memory. Only with matrices: vector kernels have no registers to spare.
 uint places[FETCHES];
 STAGED_VALUE fetched[FETCHES];
 

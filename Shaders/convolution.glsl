@@ -1,5 +1,5 @@
-// What the convolution kernels share: the convolution's own constants, where a workgroup works, and how a sum, which has
-// the bias in it, ends (the stages and the pixel shuffle, which is only a matter of addresses, since output channels are
+// Common part of the convolution kernels: the convolution's own constants, the workgroup's place, and the epilogue of a sum
+// that has the bias in it (the stages and the pixel shuffle, which is only a matter of addresses, since output channels are
 // packed pixel by pixel).
 #include "tile_constants.glsl"
 

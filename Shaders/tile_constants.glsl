@@ -4,7 +4,7 @@
 layout(constant_id = 48) const uint TILE_WIDTH = 16;
 layout(constant_id = 49) const uint TILE_HEIGHT = 8;
 layout(constant_id = 50) const uint BLOCK_QUADS = 8;
-// What one invocation sums up: so many pixels by so many quads.
+// Sums of one invocation: so many pixels by so many quads.
 layout(constant_id = 51) const uint PIXELS = 8;
 layout(constant_id = 52) const uint QUADS = 1;
 // Quads of input channels that are staged at a time, and their distance from pixel to pixel (one more where that avoids

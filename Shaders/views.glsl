@@ -14,8 +14,8 @@ layout(constant_id = 4) const uint FIRST_QUADS = 1;
 layout(constant_id = 5) const uint FIRST_UPSAMPLING = 1;
 layout(constant_id = 6) const uint SECOND_QUADS = 1;
 layout(constant_id = 7) const uint SECOND_UPSAMPLING = 1;
-// Whether the source and the target lie so that two quads are read or written at a time (half floats only: 16 bytes): all
-// their pixels begin at even quads, and the source has an even number of them.
+// Reads and writes of two quads at a time, 16 bytes of half floats: possible where all pixels of the source or the target
+// begin at even quads, and the source has an even number of them.
 layout(constant_id = 11) const bool SOURCE_PAIRS = false;
 layout(constant_id = 12) const bool TARGET_PAIRS = false;
 // Where in `constants` the map from logical to physical channels begins, plus one; 0 when they are the same.
@@ -126,7 +126,7 @@ bool overflowed = false;
 #endif
 
 #ifndef DENSE_TARGET
-// What is stored of a quad. Channels past the logical ones become 0, so that padding is always finite. Numbers that do not
+// A quad as it is stored. Channels past the logical ones become 0, so that padding is always finite. Numbers that do not
 // fit are saturated and reported, never passed on as infinities.
 STORED storable(vec4 v, uint c)
 {

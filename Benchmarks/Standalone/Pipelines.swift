@@ -4,7 +4,7 @@ import Tensor
 import VulkanExecutor
 import Weights
 
-/// What `pipelines --json` prints, a line a pipeline.
+/// A line of `pipelines --json`: one pipeline.
 struct PipelineReport: Encodable {
     var label: String
     var uses: Int

@@ -40,7 +40,7 @@ public struct Capabilities: Sendable, Hashable {
     public let hasTimelineSemaphores: Bool
     public let hasBufferDeviceAddress: Bool
     public let hasVulkanMemoryModel: Bool
-    /// Whether the driver says what its compiler made of a pipeline.
+    /// Support of VK_KHR_pipeline_executable_properties: the compiler's statistics of a pipeline.
     public let hasPipelineStatistics: Bool
 
     public let subgroupSize: Int

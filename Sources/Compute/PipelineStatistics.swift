@@ -8,7 +8,7 @@ public struct PipelineStatistic: Sendable, Hashable {
 }
 
 extension Pipeline {
-    /// What the driver's compiler says of it. Empty unless the device was opened with `describesPipelines`.
+    /// Statistics of the driver's compiler, in its order. Empty unless the device was opened with `describesPipelines`.
     public func statistics() throws(ComputeError) -> [PipelineStatistic] {
         guard let functions = device.pipelineFunctions else { return [] }
         var pipelineInfo = VkPipelineInfoKHR()

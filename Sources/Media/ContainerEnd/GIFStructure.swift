@@ -3,7 +3,7 @@
 /// Demuxers pass over what they do not understand, and decoders show an image of which pixels are missing: neither says
 /// that something is lost.
 internal enum GIFStructure {
-    /// What is missing or out of place, in words; nil for a whole file.
+    /// The first part that is missing or out of place, in words; nil for a whole file.
     static func lack(in file: RandomAccessFile) -> String? {
         var reader = ByteReader(file)
         reader.skip(10)
