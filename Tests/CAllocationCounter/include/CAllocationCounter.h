@@ -7,7 +7,7 @@
 
 /// Whether calls pass through here.
 bool ac_available(void);
-/// Allocations of marked threads since the process began.
+/// Allocations of marked threads since the process began, without those of the dynamic loader.
 int64_t ac_count(void);
 /// Counts the calling thread's allocations from now on, or no longer.
 void ac_mark(bool marked);
