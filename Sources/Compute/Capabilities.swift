@@ -1,6 +1,6 @@
 internal import CVulkan
 
-/// What a device can do, read once.
+/// What a device can do, read once. Only tests change it, to make up devices.
 public struct Capabilities: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable {
         case discrete, integrated, virtual, software, other
@@ -22,55 +22,57 @@ public struct Capabilities: Sendable, Hashable {
         public let accumulator: Component
     }
 
-    public let name: String
-    public let vendorID: UInt32
-    public let deviceID: UInt32
-    public let kind: Kind
-    public let driverName: String
-    public let driverInfo: String
-    public let driverVersion: UInt32
+    public internal(set) var name: String
+    public internal(set) var vendorID: UInt32
+    public internal(set) var deviceID: UInt32
+    public internal(set) var kind: Kind
+    public internal(set) var driverName: String
+    public internal(set) var driverInfo: String
+    public internal(set) var driverVersion: UInt32
     /// Of Vulkan, as (major, minor).
-    public let apiMajor, apiMinor: Int
+    public internal(set) var apiMajor, apiMinor: Int
     /// Names this device and this build of its driver: the key of everything that is cached for it.
-    public let identity: String
+    public internal(set) var identity: String
 
-    public let hasFloat16Arithmetic: Bool
-    public let has16BitStorage: Bool
-    public let hasInt64: Bool
-    public let hasTimelineSemaphores: Bool
-    public let hasBufferDeviceAddress: Bool
-    public let hasVulkanMemoryModel: Bool
+    public internal(set) var hasFloat16Arithmetic: Bool
+    public internal(set) var has16BitStorage: Bool
+    public internal(set) var hasInt64: Bool
+    public internal(set) var hasTimelineSemaphores: Bool
+    public internal(set) var hasBufferDeviceAddress: Bool
+    public internal(set) var hasVulkanMemoryModel: Bool
+    /// VK_EXT_robustness2's robustBufferAccess2.
+    public internal(set) var hasRobustBuffers: Bool
     /// Support of VK_KHR_pipeline_executable_properties: the compiler's statistics of a pipeline.
-    public let hasPipelineStatistics: Bool
+    public internal(set) var hasPipelineStatistics: Bool
 
-    public let subgroupSize: Int
+    public internal(set) var subgroupSize: Int
     /// The subgroup sizes that a pipeline can ask for; only `subgroupSize` where it cannot ask.
-    public let subgroupSizes: ClosedRange<Int>
+    public internal(set) var subgroupSizes: ClosedRange<Int>
     /// Whether a pipeline can ask for a subgroup size, and for all subgroups to be full.
-    public let hasSubgroupSizeControl: Bool
-    public let sharedMemoryBytes: Int
-    public let maximumGroupSize: Int
+    public internal(set) var hasSubgroupSizeControl: Bool
+    public internal(set) var sharedMemoryBytes: Int
+    public internal(set) var maximumGroupSize: Int
     /// Workgroups of one dispatch, per axis.
-    public let maximumGroups: [Int]
-    public let maximumPushConstantBytes: Int
-    public let maximumStorageBuffers: Int
+    public internal(set) var maximumGroups: [Int]
+    public internal(set) var maximumPushConstantBytes: Int
+    public internal(set) var maximumStorageBuffers: Int
     /// Bytes that one binding of a storage buffer may span.
-    public let maximumBindingBytes: Int
+    public internal(set) var maximumBindingBytes: Int
     /// Texels that one binding of a texel buffer may span.
-    public let maximumTexels: Int
+    public internal(set) var maximumTexels: Int
     /// Bytes of one allocation and of one buffer.
-    public let maximumBufferBytes: Int
+    public internal(set) var maximumBufferBytes: Int
     /// What a binding's offset must be a multiple of.
-    public let bindingAlignment: Int
+    public internal(set) var bindingAlignment: Int
     /// What ranges of cached memory that is not coherent must be multiples of.
-    public let atomBytes: Int
-    public let heaps: [Heap]
+    public internal(set) var atomBytes: Int
+    public internal(set) var heaps: [Heap]
     /// Nanoseconds a tick; 0 when the device has no clock for compute work.
-    public let timestampNanoseconds: Double
+    public internal(set) var timestampNanoseconds: Double
     /// Empty without VK_KHR_cooperative_matrix.
-    public let cooperativeMatrices: [CooperativeMatrix]
+    public internal(set) var cooperativeMatrices: [CooperativeMatrix]
 
-    public let quirks: Set<Quirk>
+    public internal(set) var quirks: Set<Quirk>
 
     /// Computes on the processor (llvmpipe, SwiftShader): for tests, never a good choice.
     public var isSoftware: Bool { kind == .software }
@@ -151,6 +153,12 @@ extension Capabilities {
             matrices.pointee.pNext = features.pNext
             features.pNext = UnsafeMutableRawPointer(matrices)
         }
+        let robustness = scratch.place(VkPhysicalDeviceRobustness2FeaturesEXT())
+        robustness.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT
+        if extensions.contains(VK_EXT_ROBUSTNESS_2_EXTENSION_NAME) {
+            robustness.pointee.pNext = features.pNext
+            features.pNext = UnsafeMutableRawPointer(robustness)
+        }
         functions.getFeatures2(device, &features)
 
         var memory = VkPhysicalDeviceMemoryProperties()
@@ -189,18 +197,19 @@ extension Capabilities {
         hasInt64 = features.features.shaderInt64 == yes
         hasTimelineSemaphores = features12.pointee.timelineSemaphore == yes
         hasBufferDeviceAddress = features12.pointee.bufferDeviceAddress == yes
+        hasRobustBuffers = robustness.pointee.robustBufferAccess2 == yes
         hasPipelineStatistics = extensions.contains(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME)
         hasVulkanMemoryModel = features12.pointee.vulkanMemoryModel == yes
 
-        subgroupSize = max(1, Int(subgroup.pointee.subgroupSize))
         let isForCompute =
             sizes.pointee.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT.rawValue != 0
         hasSubgroupSizeControl =
             features13.pointee.subgroupSizeControl == yes && features13.pointee.computeFullSubgroups == yes
             && isForCompute
-        subgroupSizes =
-            hasSubgroupSizeControl
-            ? Int(sizes.pointee.minSubgroupSize)...Int(sizes.pointee.maxSubgroupSize) : subgroupSize...subgroupSize
+        (subgroupSize, subgroupSizes) = Capabilities.subgroups(
+            size: Int(subgroup.pointee.subgroupSize),
+            range: hasSubgroupSizeControl
+                ? (Int(sizes.pointee.minSubgroupSize), Int(sizes.pointee.maxSubgroupSize)) : nil)
         sharedMemoryBytes = Int(limits.maxComputeSharedMemorySize)
         maximumGroupSize = Int(limits.maxComputeWorkGroupInvocations)
         maximumGroups = [
@@ -221,7 +230,8 @@ extension Capabilities {
             limits.timestampComputeAndGraphics == yes ? Double(limits.timestampPeriod) : 0
         cooperativeMatrices =
             matrices.pointee.cooperativeMatrix == yes ? Capabilities.matrices(functions, device) : []
-        quirks = Quirk.found(name: name, driver: driverName, vendorID: basic.vendorID, kind: kind)
+        quirks = []
+        quirks = Quirk.found(self)
     }
 
     private static func extensions(_ functions: InstanceFunctions, _ device: VkPhysicalDevice) -> Set<String> {

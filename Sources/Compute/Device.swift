@@ -83,6 +83,15 @@ public final class Device: Sendable {
             next = UnsafeRawPointer(matrices)
             extensions.append(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)
         }
+        let isRobust = capabilities.quirks.contains(.needsRobustness)
+        if isRobust && capabilities.hasRobustBuffers {
+            let robustness = scratch.place(VkPhysicalDeviceRobustness2FeaturesEXT())
+            robustness.pointee.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT
+            robustness.pointee.robustBufferAccess2 = VkBool32(VK_TRUE)
+            robustness.pointee.pNext = UnsafeMutableRawPointer(mutating: next)
+            next = UnsafeRawPointer(robustness)
+            extensions.append(VK_EXT_ROBUSTNESS_2_EXTENSION_NAME)
+        }
         let describesPipelines = describesPipelines && capabilities.hasPipelineStatistics
         if describesPipelines {
             let statistics = scratch.place(VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR())
@@ -94,6 +103,8 @@ public final class Device: Sendable {
         }
         var features = VkPhysicalDeviceFeatures()
         features.shaderInt64 = VkBool32(capabilities.hasInt64 ? VK_TRUE : VK_FALSE)
+        // Every device has it; robustBufferAccess2 asks for it.
+        features.robustBufferAccess = VkBool32(isRobust ? VK_TRUE : VK_FALSE)
         var info = VkDeviceCreateInfo()
         info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO
         info.pEnabledFeatures = UnsafePointer(scratch.place(features))

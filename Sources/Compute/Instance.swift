@@ -126,7 +126,7 @@ private final class MessageSink: Sendable {
 public struct PhysicalDevice: Sendable {
     /// Its place in the loader's list.
     public let index: Int
-    public let capabilities: Capabilities
+    public internal(set) var capabilities: Capabilities
 
     let instance: Instance
     nonisolated(unsafe) let handle: VkPhysicalDevice

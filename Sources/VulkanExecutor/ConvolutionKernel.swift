@@ -39,7 +39,7 @@ enum Multiplication: Sendable {
             && capabilities.hasVulkanMemoryModel && capabilities.hasSubgroupSizeControl
             && [8, 16, 32, 64].contains(capabilities.subgroupSize)
             && capabilities.maximumGroupSize >= 4 * capabilities.subgroupSize
-            && !MatrixFragment.sizes(capabilities).isEmpty
+            && !MatrixFragment.sizes(capabilities).isEmpty && !capabilities.quirks.contains(.unfitMatrices)
     }
 }
 

@@ -89,6 +89,9 @@ final class FrameSlot: @unchecked Sendable {
     private let labels: [String]
     /// Run one after the other.
     private let commands: [CommandList]
+    /// Of each list, the launch (its index) whose end each timestamp but the first is.
+    private let stamped: [[Int]]
+    private let launchCount: Int
     private let timeline: Timeline
     /// Seconds to wait for a frame.
     private let patience: Double
@@ -112,49 +115,62 @@ final class FrameSlot: @unchecked Sendable {
         let device = executor.device
         timeline = device.timeline
         ends = try SlotEnds(device, memory, isResident: isResident)
-        let launches = try memory.launches.map { launch in
-            let pieces = try launch.pieces(device.capabilities, bindingLimit: executor.bindingLimit)
-            return (launch: launch, pieces: pieces)
+        let launches = memory.launches
+        let limit = executor.submissionWork
+        let parts = try launches.indices.flatMap { index in
+            try launches[index].pieces(
+                device.capabilities, bindingLimit: executor.bindingLimit, workLimit: limit
+            ).map { (launch: index, piece: $0) }
         }
-        let pieces = launches.reduce(0) { $0 + $1.pieces.count }
-        status = try HostBuffer(device, bytes: max(1, pieces) * bindingAlignment, use: .readback)
+        status = try HostBuffer(device, bytes: max(1, parts.count) * bindingAlignment, use: .readback)
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 
         var labels: [String] = []
         var commands: [CommandList] = []
-        for batch in FrameSlot.batches(launches.map(\.launch.work)) {
-            let batch = launches[batch]
-            let dispatches = batch.reduce(0) { $0 + $1.pieces.count * $1.launch.passes }
+        var stamped: [[Int]] = []
+        for batch in FrameSlot.batches(parts.map { launches[$0.launch].work($0.piece) }, limit: limit) {
+            let batch = parts[batch]
+            let dispatches = batch.reduce(0) { $0 + launches[$1.launch].passes }
+            let ends = isTimed ? FrameSlot.runs(batch.map(\.launch)) : []
             let recorder = try CommandRecorder(
                 device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings,
-                timestamps: isTimed ? batch.count + 1 : 0)
+                timestamps: isTimed ? ends.count + 1 : 0)
             if isTimed { recorder.timestamp(0) }
-            for (index, (launch, pieces)) in batch.enumerated() {
-                for piece in pieces {
-                    let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
-                    for pass in Pass.passes(launch, piece, memory, ends, word) {
-                        try recorder.dispatch(pass, executor.kernels)
-                    }
-                    labels.append(launch.label)
+            var stamps = 0
+            for (index, part) in zip(batch.indices, batch) {
+                let launch = launches[part.launch]
+                let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
+                for pass in Pass.passes(launch, part.piece, memory, self.ends, word) {
+                    try recorder.dispatch(pass, executor.kernels)
                 }
-                if isTimed { recorder.timestamp(index + 1) }
+                labels.append(launch.label)
+                if isTimed && (index + 1 == batch.endIndex || batch[index + 1].launch != part.launch) {
+                    stamps += 1
+                    recorder.timestamp(stamps)
+                }
             }
             commands.append(try recorder.finish())
+            stamped.append(ends)
         }
         self.labels = labels
         self.commands = commands
+        self.stamped = stamped
+        launchCount = launches.count
     }
 
-    /// Drivers take a device for hung when one submission takes seconds. Launches are therefore submitted in batches of
-    /// at most this many multiply-adds: well under a second on the slowest GPUs that are of use here.
-    private static let batchWork = 200_000_000_000
+    /// Numbers without those that repeat the one before.
+    private static func runs(_ numbers: [Int]) -> [Int] {
+        numbers.indices.filter { $0 == 0 || numbers[$0] != numbers[$0 - 1] }.map { numbers[$0] }
+    }
 
-    static func batches(_ work: [Int]) -> [Range<Int>] {
+    /// Drivers take a device for hung when one submission takes seconds: launches, and parts of them, are submitted in
+    /// batches of at most `limit` multiply-adds (`VulkanExecutor.submissionWork`).
+    static func batches(_ work: [Int], limit: Int) -> [Range<Int>] {
         var batches: [Range<Int>] = []
         var (start, sum) = (0, 0)
         for (index, work) in work.enumerated() {
-            if sum + work > batchWork && index > start {
+            if sum + work > limit && index > start {
                 batches.append(start..<index)
                 (start, sum) = (index, 0)
             }
@@ -226,9 +242,13 @@ final class FrameSlot: @unchecked Sendable {
     ///
     /// - Precondition: made with `isTimed`, and the run is finished.
     func launchSeconds() throws -> [Double] {
-        try commands.flatMap { list in
+        var seconds = [Double](repeating: 0, count: launchCount)
+        for (list, launches) in zip(commands, stamped) {
             let times = try list.timestamps()
-            return zip(times, times.dropFirst()).map { ($1 - $0) * 1e-9 }
+            for (launch, (start, end)) in zip(launches, zip(times, times.dropFirst())) {
+                seconds[launch] += (end - start) * 1e-9
+            }
         }
+        return seconds
     }
 }

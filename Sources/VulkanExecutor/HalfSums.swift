@@ -97,10 +97,10 @@ extension VulkanExecutor {
     /// than speed.
     func chooseHalfSums() {
         guard multiplication == .matrices, HalfSums.fit(device.capabilities) else { return }
-        let pays = try? tiles.halfSumsPay {
-            try peak(.half).flops >= VulkanExecutor.worthwhileGain * peak(.single).flops
+        let gain = try? tiles.figure("half-sums") {
+            try peak(.matrices, .half).flops / peak(.matrices, .single).flops
         }
-        guard pays == true else { return }
+        guard let gain, gain >= VulkanExecutor.worthwhileGain else { return }
         let depth = MatrixFragment.sizes(device.capabilities, halfSums: true).first?.depth ?? MatrixFragment.chunk
         halfSums = HalfSums(use: .always)
         let isRight = (try? SelfTest(self, cacheDirectory: cacheDirectory).pass()) != nil

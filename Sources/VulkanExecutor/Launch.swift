@@ -137,10 +137,19 @@ struct Launch {
         var rows: Range<Int>
     }
 
+    /// Multiply-adds of a part.
+    func work(_ piece: Piece) -> Int {
+        let rowWork = Double(work) / Double(max(1, rows.count * images))
+        return Int(rowWork * Double(piece.rows.count * piece.images.count))
+    }
+
     /// The launch in parts, none of which binds or dispatches more than the device allows. Mostly one.
     ///
+    /// - Parameter workLimit: multiply-adds of a part, unless it is as small as parts can be.
     /// - Throws: `ComputeError.unsuitable` when a single row is too much.
-    func pieces(_ capabilities: Capabilities, bindingLimit: Int) throws(ComputeError) -> [Piece] {
+    func pieces(
+        _ capabilities: Capabilities, bindingLimit: Int, workLimit: Int = .max
+    ) throws(ComputeError) -> [Piece] {
         var done: [Piece] = []
         var open = [Piece(images: 0..<images, rows: rows)]
         if let convolution, convolution.tile.isWinograd {
@@ -154,8 +163,12 @@ struct Launch {
                 }
             }
         }
+        // Rows that a workgroup computes would be computed in vain by a part with fewer.
+        let leastRows = max(passes > 1 ? 4 : 1, convolution?.tile.height ?? 1)
         while let piece = open.popLast() {
-            if fits(piece, capabilities, bindingLimit) {
+            let isFit = fits(piece, capabilities, bindingLimit)
+            let isSmallest = piece.images.count == 1 && piece.rows.count <= leastRows
+            if isFit && (work(piece) <= workLimit || isSmallest) {
                 done.append(piece)
             } else if piece.images.count > 1 {
                 let middle = piece.images.lowerBound + piece.images.count / 2

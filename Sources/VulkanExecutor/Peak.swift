@@ -4,16 +4,18 @@ public import Network
 extension VulkanExecutor: PeakMeasuringExecutor {
     /// Of what convolutions multiply with: cooperative matrices, or vectors in single precision.
     public func measurePeak() throws -> MultiplicationPeak {
-        try peak(halfSums.use == .never ? .single : .half)
+        try peak(multiplication, halfSums.use == .never ? .single : .half)
     }
 
-    /// - Parameter sums: of matrices.
-    func peak(_ sums: SumPrecision) throws -> MultiplicationPeak {
+    /// - Parameters:
+    ///   - multiplication: with matrices, where the device has them; or with vectors in single precision.
+    ///   - sums: of matrices.
+    func peak(_ multiplication: Multiplication, _ sums: SumPrecision = .single) throws -> MultiplicationPeak {
         try translatingErrors {
             let matrices = sums == .half ? "peak.matrices.half" : "peak.matrices"
             let fragment = MatrixFragment.sizes(device.capabilities, halfSums: sums == .half).first
             let usesMatrices =
-                usesCooperativeMatrices && fragment != nil && KernelLibrary.code("\(matrices).fp16") != nil
+                multiplication == .matrices && fragment != nil && KernelLibrary.code("\(matrices).fp16") != nil
             let size = fragment ?? MatrixFragment()
             let subgroup = device.capabilities.subgroupSize
             // Four subgroups, or what is usual where subgroups do not matter.

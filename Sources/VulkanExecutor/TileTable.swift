@@ -10,8 +10,8 @@ internal import Tensor
     internal import Foundation
 #endif
 
-/// Which tile each layer shape is computed with: measured on first use, and kept on disk under the device, its driver and
-/// the kernels' fingerprint. Safe to share between threads.
+/// Which tile each layer shape is computed with, and figures of the device: measured on first use, and kept on disk under
+/// the device, its driver and the kernels' fingerprint. Safe to share between threads.
 ///
 /// A table that cannot be read or written costs time, never a result; a tile that is not among a layer's own is ignored.
 final class TileTable: Sendable {
@@ -21,8 +21,8 @@ final class TileTable: Sendable {
 
     private struct Contents {
         var tiles: [String: ConvolutionTile]
-        /// Whether sums in half floats are faster; nil before that was measured.
-        var halfSumsPay: Bool?
+        /// Figures of the device by name; see `figure`.
+        var figures: [String: Double]
         var forced: ConvolutionTile?
         var isChanged = false
     }
@@ -36,16 +36,16 @@ final class TileTable: Sendable {
         }
         let stored = path.flatMap { FileManager.default.contents(atPath: $0) }
         let text = stored.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        contents = Mutex(Contents(tiles: TileTable.read(text), halfSumsPay: TileTable.readHalfSums(text)))
+        contents = Mutex(Contents(tiles: TileTable.read(text), figures: TileTable.readFigures(text)))
     }
 
-    /// Whether sums in half floats are faster, as the table says or `measure` finds; nil where nothing is measured.
-    func halfSumsPay(_ measure: () throws -> Bool) throws -> Bool? {
+    /// A figure of the device, as the table has it or `measure` finds it; nil where nothing is measured.
+    func figure(_ name: String, _ measure: () throws -> Double) throws -> Double? {
         guard measures else { return nil }
-        if let known = contents.withLock({ $0.halfSumsPay }) { return known }
+        if let known = contents.withLock({ $0.figures[name] }) { return known }
         let found = try measure()
         contents.withLock {
-            $0.halfSumsPay = found
+            $0.figures[name] = found
             $0.isChanged = true
         }
         save()
@@ -173,7 +173,7 @@ final class TileTable: Sendable {
         let text = contents.withLock { contents -> String? in
             guard contents.isChanged else { return nil }
             contents.isChanged = false
-            return TileTable.text(contents.tiles, halfSumsPay: contents.halfSumsPay)
+            return TileTable.text(contents.tiles, figures: contents.figures)
         }
         guard let text else { return }
         let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
@@ -181,8 +181,8 @@ final class TileTable: Sendable {
         try? Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
     }
 
-    static func text(_ tiles: [String: ConvolutionTile], halfSumsPay: Bool? = nil) -> String {
-        (halfSumsPay.map { "half-sums \($0 ? 1 : 0)\n" } ?? "")
+    static func text(_ tiles: [String: ConvolutionTile], figures: [String: Double] = [:]) -> String {
+        figures.sorted { $0.key < $1.key }.map { "figure \($0.key) \($0.value)\n" }.joined()
             + tiles.sorted { $0.key < $1.key }.map { key, tile in
                 "\(key) \(tile.width) \(tile.height) \(tile.blockQuads) \(tile.pixels) \(tile.quads) "
                     + "\(tile.subgroupSize ?? 0) \(tile.isWinograd ? 1 : 0)"
@@ -190,9 +190,16 @@ final class TileTable: Sendable {
             }.joined()
     }
 
-    static func readHalfSums(_ text: String) -> Bool? {
-        let line = text.split(separator: "\n").first { $0.hasPrefix("half-sums ") }
-        return line.flatMap { ["half-sums 0": false, "half-sums 1": true][String($0)] }
+    static func readFigures(_ text: String) -> [String: Double] {
+        var figures: [String: Double] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[0] == "figure", let value = Double(words[2]), value.isFinite, value > 0 else {
+                continue
+            }
+            figures[String(words[1])] = value
+        }
+        return figures
     }
 
     static func read(_ text: String) -> [String: ConvolutionTile] {

@@ -72,6 +72,12 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
         set { chosenHalfSums.withLock { $0 = newValue } }
     }
     private let chosenHalfSums = Mutex(HalfSums(use: .never))
+    /// Multiply-adds of one submission at most; see Pace.swift.
+    var submissionWork: Int {
+        get { chosenWork.withLock { $0 } }
+        set { chosenWork.withLock { $0 = newValue } }
+    }
+    private let chosenWork: Mutex<Int>
     /// Where verdicts of self-tests are kept.
     let cacheDirectory: String?
     /// Whether the kernels of training are still to be tested: before the first state is made.
@@ -101,6 +107,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max,
             memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
         do {
+            if multiplication == .matrices && !matricesPay() { multiplication = .vectors }
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
             chooseHalfSums()
         } catch ComputeError.refused where multiplication != .vectors {
@@ -110,6 +117,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         }
         trainingIsUntested.withLock { $0 = true }
+        submissionWork = chosenSubmissionWork()
         kernels.cache.save()
     }
 
@@ -132,6 +140,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             bindingLimit, capabilities.maximumBindingBytes,
             plain == .texels ? capabilities.maximumTexels * 4 * precision.bytes : .max)
         self.stripBytes = stripBytes
+        chosenWork = Mutex(capabilities.isSoftware ? Pace.softwareWork : Pace.unknownWork)
         self.precision = precision
         self.cacheDirectory = cacheDirectory
         self.framesInFlight = framesInFlight
@@ -151,7 +160,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
                 index: physical.index, name: capabilities.name,
                 driver: "\(capabilities.driverName) \(capabilities.driverInfo)", kind: capabilities.kind.rawValue,
                 isSoftware: capabilities.isSoftware, memoryBytes: capabilities.deviceMemoryBytes,
-                hasCooperativeMatrices: !capabilities.cooperativeMatrices.isEmpty, problem: problem(capabilities))
+                hasCooperativeMatrices: Multiplication.matricesFit(capabilities), problem: problem(capabilities))
         }
     }
 

@@ -95,17 +95,18 @@ import Testing
         #expect(rule.sums(of: plain, layers: 351) == .single)
     }
 
-    /// What the table keeps of half sums comes back, and nothing else does.
-    @Test func halfSumsAreKept() throws {
-        #expect(TileTable.readHalfSums(TileTable.text([:], halfSumsPay: true)) == true)
-        #expect(TileTable.readHalfSums(TileTable.text([:], halfSumsPay: false)) == false)
-        #expect(TileTable.readHalfSums(TileTable.text([:])) == nil)
-        #expect(TileTable.readHalfSums("half-sums 2\n") == nil)
+    /// The figures that the table keeps come back, and nothing else does.
+    @Test func figuresAreKept() throws {
+        let figures = ["half-sums": 1.9375, "pace-fp16-matrices": 3.5e13]
+        #expect(TileTable.readFigures(TileTable.text([:], figures: figures)) == figures)
+        #expect(TileTable.read(TileTable.text([:], figures: figures)).isEmpty)
+        #expect(TileTable.readFigures(TileTable.text([:])).isEmpty)
+        #expect(TileTable.readFigures("figure pace nan\nfigure pace -1\nfigure pace\nfigure pace 1 2\n").isEmpty)
         let table = TileTable(try Self.executor(.fp16).device, directory: nil, measures: true)
-        #expect(try table.halfSumsPay { true } == true)
-        #expect(try table.halfSumsPay { false } == true, "measured twice")
+        #expect(try table.figure("gain") { 2 } == 2)
+        #expect(try table.figure("gain") { 3 } == 2, "measured twice")
         let idle = TileTable(try Self.executor(.fp16).device, directory: nil, measures: false)
-        #expect(try idle.halfSumsPay { true } == nil)
+        #expect(try idle.figure("gain") { 2 } == nil)
     }
 
     /// Measured once, kept on disk, and used from there; what the file says wrongly is ignored.

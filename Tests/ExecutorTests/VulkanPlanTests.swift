@@ -1,3 +1,4 @@
+import Compute
 import Foundation
 import Network
 import Reference
@@ -288,9 +289,46 @@ import Testing
 
     /// Long frames are submitted in parts.
     @Test func batchesOfWork() {
-        #expect(FrameSlot.batches([]) == [])
-        #expect(FrameSlot.batches([1, 2, 3]) == [0..<3])
-        let much = 150_000_000_000
-        #expect(FrameSlot.batches([much, 1, much, much, 5 * much, 1]) == [0..<2, 2..<3, 3..<4, 4..<5, 5..<6])
+        func batches(_ work: [Int]) -> [Range<Int>] { FrameSlot.batches(work, limit: 200) }
+        #expect(batches([]) == [])
+        #expect(batches([1, 2, 3]) == [0..<3])
+        #expect(batches([150, 1, 150, 150, 750, 1]) == [0..<2, 2..<3, 3..<4, 4..<5, 5..<6])
+    }
+
+    /// On a slow device layers are cut as well, down to a workgroup's rows, and the result stays the same to the bit; the
+    /// time of a layer is that of all its parts.
+    @Test(arguments: [StoragePrecision.fp16, .fp32]) func slowDevicesGetShortSubmissions(_ precision: StoragePrecision)
+        throws
+    {
+        let executor = try VulkanExecutor(
+            device: 0, precision: precision, allowSoftware: true, validation: true, framesInFlight: 1,
+            cacheDirectory: nil, bindingLimit: .max)
+        let graph = SRVGGNetCompact(features: 16, convolutions: 2, upscale: 2).graph(.nhwc(2, 40, 24, 3))
+        let parameters = randomParameters(graph, seed: 3)
+        let input = randomTensor(.nhwc(2, 40, 24, 3), seed: 7, in: 0..<1)
+        let whole = try executor.plan(graph, parameters: parameters)
+        let expected = try whole.run([input])
+        executor.submissionWork = 500_000
+        let cut = try executor.plan(graph, parameters: parameters)
+        #expect(cut.recorded.dispatches > 2 * whole.recorded.dispatches)
+        let before = executor.activity.submissions
+        #expect(try cut.run([input]) == expected)
+        #expect(executor.activity.submissions - before > 10)
+        let layers = try cut.profile([input])
+        #expect(try layers.map(\.name) == whole.profile([input]).map(\.name))
+        #expect(layers.allSatisfy { $0.seconds > 0 })
+        #expect(executor.validationMessages == [])
+    }
+
+    /// What a submission may hold on slow, usual, fast and unknown devices; and that a pace can be measured.
+    @Test func theWorkOfASubmission() throws {
+        #expect(Pace.work(1e6) == 1_000_000_000)
+        #expect(Pace.work(400e9) == 100_000_000_000)
+        #expect(Pace.work(1e15) == 4_000_000_000_000)
+        let executor = try VulkanExecutor(
+            device: 0, precision: .fp16, allowSoftware: true, validation: false, framesInFlight: 1,
+            cacheDirectory: nil, bindingLimit: .max)
+        let pace = try executor.measuredPace()
+        #expect(pace > 1e6 && pace < 1e15)
     }
 }

@@ -60,9 +60,9 @@ final class VulkanTensorPlan: TimedPlan {
         tables = try DeviceBuffer(device, bytes: max(1, words.count) * 4)
         try Self.fill([(tables, words), (memory.constants, compiler.constants)], device)
 
-        // Drivers take a device for hung when one submission takes seconds; see `FrameSlot.batches`.
+        // Drivers take a device for hung when one submission takes seconds; see `VulkanExecutor.submissionWork`.
         let work = zip(compiler.steps, dispatches).map { $0.multiplyAdds + $1.reduce(0) { $0 + $1.workgroups } * 1024 }
-        let batches = FrameSlot.batches(work)
+        let batches = FrameSlot.batches(work, limit: executor.submissionWork)
         let isTimed = device.capabilities.timestampNanoseconds > 0
         var (commands, names): ([CommandList], [[String]]) = ([], [])
         for (number, batch) in (batches.isEmpty ? [0..<0] : batches).enumerated() {
