@@ -119,7 +119,13 @@ private let validationLayer = "VK_LAYER_KHRONOS_validation"
 private final class MessageSink: Sendable {
     let messages = Mutex<[String]>([])
 
-    func add(_ message: String) { messages.withLock { $0.append(message) } }
+    /// Layers before 1.3.255 do not know VK_KHR_cooperative_matrix, and say so of every device that is opened with it.
+    func add(_ message: String) {
+        let isOfMatrices =
+            message.contains("unknown VkStructureType (\(upframe_cooperative_matrix_features_type.rawValue))")
+            || message.contains("\(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) is not supported by this layer")
+        if !isOfMatrices { messages.withLock { $0.append(message) } }
+    }
 }
 
 /// A device that a driver offers.

@@ -36,7 +36,7 @@ extension VulkanExecutor {
             program, parameters, precision, capabilities, executor.multiplication, executor.halfSums, ends: .tensors,
             inputStarts: program.inputs.map { _ in 0 }, outputStarts: program.outputs.map { _ in 0 })
         var order: [Kernel] = []
-        var found: [Kernel: (launch: Launch, uses: Int)] = [:]
+        var found: [Kernel: (launch: Launch, uses: Int, work: Int)] = [:]
         for launch in lowering.launches {
             var variants = [launch]
             if allTiles, let convolution = launch.convolution {
@@ -48,18 +48,19 @@ extension VulkanExecutor {
                 // Layers of one shape differ in where their constants lie, of which the compiler makes the same code.
                 let kernel = variant.kernel
                 if found[kernel] == nil { order.append(kernel) }
-                found[kernel, default: (variant, 0)].uses += 1
+                found[kernel, default: (variant, 0, 0)].uses += 1
+                found[kernel]!.work += variant.convolution == nil ? 0 : variant.work
             }
         }
         return try order.map { kernel in
-            let (launch, uses) = found[kernel]!
+            let (launch, uses, work) = found[kernel]!
             let tile = launch.convolution?.tile
             let pipeline = try executor.kernels.pipeline(kernel)
             return PipelineDescription(
                 label: launch.label, uses: uses, kernel: "\(kernel.shader).\(kernel.precision.rawValue)",
                 tile: tile.map {
                     "\($0.width)x\($0.height), \($0.blockChannels) channels, \($0.pixels)x\($0.quads)"
-                }, subgroupSize: kernel.subgroupSize, multiplyAdds: launch.convolution?.step.multiplyAdds ?? 0,
+                }, subgroupSize: kernel.subgroupSize, multiplyAdds: work,
                 statistics: try pipeline.statistics().map { ($0.name, $0.value) }, code: try pipeline.code().last)
         }
     }

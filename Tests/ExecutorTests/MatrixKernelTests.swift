@@ -50,6 +50,15 @@ import Testing
         #expect(executor.multiplication == .matrices)
     }
 
+    /// What decides whether matrices are worth it: both peaks, and how much larger that of matrices is.
+    @Test func peaksOfBoth() throws {
+        guard let executor = try executor("peaks") else { return }
+        #expect(try executor.peak(.matrices).unit.hasPrefix("matrices of"))
+        #expect(try executor.peak(.vectors).unit == "vectors, fp32")
+        // Without a table nothing is measured, and nothing said against them.
+        #expect(executor.matricesPay())
+    }
+
     @Test func networksWithMatrices() throws {
         guard let executor = try executor("networks") else { return }
         for test in chosen(networkCases, oneIn: 4) { try VulkanTests.compare(test, executor, tolerance: 0.05) }
