@@ -46,7 +46,9 @@ import Testing
     @Test func operationsWithMatrices() throws {
         guard let executor = try executor("operations") else { return }
         #expect(convolutions.count > 40)
-        for test in chosen(convolutions, oneIn: 8) { try VulkanTests.compare(test, executor, tolerance: 0.02) }
+        let cases = Self.takesAll ? operationCases : chosen(convolutions, oneIn: 8)
+        for test in cases { try VulkanTests.compare(test, executor, tolerance: 0.02) }
+        print("operations with matrices: \(cases.count) cases")
         #expect(executor.multiplication == .matrices)
     }
 
@@ -68,6 +70,7 @@ import Testing
         guard let executor = try executor("half sums") else { return }
         executor.halfSums = HalfSums(use: .always)
         for test in chosen(convolutions, oneIn: 16) { try VulkanTests.compare(test, executor, tolerance: 0.02) }
+        for test in chosen(networkCases, oneIn: 8) { try VulkanTests.compare(test, executor, tolerance: 0.05) }
     }
 
     @Test(arguments: [17, 92]) func halfFloatsDoNotDrift(_ layers: Int) throws {
