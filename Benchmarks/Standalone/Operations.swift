@@ -79,7 +79,7 @@ private let timedOperations: [TimedOperation] = {
 }()
 
 /// What `operations --json` prints, a line each.
-struct OperationReport: Encodable {
+struct OperationReport: Codable {
     var operation: String
     var device: String
     /// What the operation's own steps take, without the way from and to the caller's memory.

@@ -5,7 +5,7 @@ import VulkanExecutor
 import Weights
 
 /// A line of `pipelines --json`: one pipeline.
-struct PipelineReport: Encodable {
+struct PipelineReport: Codable {
     var label: String
     var uses: Int
     var kernel: String

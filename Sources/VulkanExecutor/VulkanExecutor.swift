@@ -204,6 +204,23 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     /// Whether convolutions run on the device's matrix units.
     public var usesCooperativeMatrices: Bool { multiplication == .matrices }
 
+    /// How convolutions multiply, for people, as the self-test left it.
+    public var multiplicationDescription: String {
+        let capabilities = device.capabilities
+        switch multiplication.with(precision) {
+        case .vectors:
+            let isFallback =
+                precision == .fp16 && !capabilities.isSoftware && Multiplication.matricesFit(capabilities)
+            return isFallback ? "vectors, because matrices failed the self-test" : "vectors"
+        case .texels: return "vectors fetched from texel buffers"
+        case .matrices:
+            let sizes = MatrixFragment.sizes(capabilities).map { "\($0.pixels)x\($0.channels)x\($0.depth)" }
+            let sums =
+                halfSums.use == .never ? "sums in fp32" : "sums in fp16 where a layer's weights bear it, else in fp32"
+            return "cooperative matrices of \(sizes.joined(separator: " or ")), \(sums)"
+        }
+    }
+
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
 
