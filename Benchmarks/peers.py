@@ -501,16 +501,19 @@ def main():
             engines.append(
                 Engine("upframe-device", "Upframe, pictures on the device", bench, ours=True, on_device=True))
         engines.append(Engine("upframe-fp32", "Upframe, fp32", bench + ["--precision", "fp32"], ours=True))
+    absent = []
     for name in options.engine or [name for name in ENGINES if (name in GPU_ENGINES) == on_gpu]:
         command = [sys.executable, os.path.abspath(__file__), "--worker", name, str(options.threads)]
         engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3], on_device=name.startswith("torch-cuda"))
         if not engine.absent:
             engines.append(engine)
         else:
-            tell(engine=engine.label, failed=engine.absent)
+            absent.append(engine)
     cases = options.case or (GPU_CASES if on_gpu else DEFAULT_CASES)
     for engine in engines:
         tell(engine=engine.label, about=engine.about)
+    for engine in absent:
+        tell(engine=engine.label, failed=engine.absent)
     for case in cases:
         tell(case=case.replace(":", " "))
 

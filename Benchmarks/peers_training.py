@@ -30,6 +30,7 @@ class Training:
         from philox import Philox
 
         self.torch, self.F = torch, torch.nn.functional
+        self.on_gpu = device == "cuda"
         # Convolutions in TF32 on a GPU, as is PyTorch's default.
         torch.backends.cudnn.benchmark = True
         torch.set_num_threads(threads)
@@ -94,6 +95,8 @@ class Training:
                 said["d." + name] = loss.item()
                 loss.backward()
             self.optimizer_d.step()
+        if self.on_gpu:
+            torch.cuda.synchronize()
         return said
 
 
@@ -126,7 +129,7 @@ def worker(threads, device):
             times, start = [], time.perf_counter()
             while len(times) < 2 or time.perf_counter() - start < float(words[1]):
                 begin = time.perf_counter()
-                training.step()  # Its losses are read, so it has come to its end.
+                training.step()
                 times.append((time.perf_counter() - begin) * 1000)
             print(json.dumps({"milliseconds": times}), file=answers)
 
@@ -181,7 +184,7 @@ def main():
     for case in options.case or CASES:
         tell(case=case)
     if theirs.absent:
-        tell(engine=own_label, failed="nothing to compare with")
+        tell(engine=own_label, failed="not run without PyTorch beside it; its own speed is under Training")
         tell(engine=label, failed=theirs.absent)
         if options.json:
             return

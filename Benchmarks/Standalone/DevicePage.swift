@@ -45,6 +45,20 @@ struct DevicePage {
         ]
     }
 
+    /// Whether the results are right, in a sentence.
+    var verdict: String {
+        let opened = all("device", DeviceReport.self).map(\.part)
+        let cases = all("cases", CasesReport.self)
+        let wrong = cases.reduce(0) { $0 + ($1.report?.wrong ?? 0) }
+        if opened.contains(where: { $0.status != .done }) { return "The device could not be opened and tested." }
+        if wrong > 0 { return "\(wrong) cases gave wrong results." }
+        if cases.contains(where: { $0.part.status == .failed }) { return "Not all cases came to their end." }
+        let counts = cases.map { part, report in
+            "\(report.map { $0.run == $0.cases ? "all \($0.cases)" : "\($0.run) of \($0.cases)" } ?? "no") in \(part.precision)"
+        }
+        return "No result is wrong of the cases that were run: \(counts.joined(separator: ", "))."
+    }
+
     /// Parts of a kind, each with its first result, if it has any.
     private func all<Report: Decodable>(_ kind: String, _ type: Report.Type) -> [(part: Part, report: Report?)] {
         parts.filter { $0.kind == kind }.map { ($0, folder.results($0, as: type).first) }
@@ -169,7 +183,12 @@ struct DevicePage {
         let timed = all("network", NetworkReport.self).compactMap { part, report in report.map { (part, $0) } }
             .filter { $0.1.layers != nil }
         let fast = timed.filter { $0.1.median < 1000 }.max { $0.1.gigaflopsPerFrame < $1.1.gigaflopsPerFrame }
-        guard let (part, report) = fast ?? timed.first, let layers = report.layers else { return "" }
+        guard let (part, report) = fast ?? timed.first, var layers = report.layers else { return "" }
+        // Layers of one shape are one line, whatever their weights are called.
+        for index in layers.layers.indices {
+            layers.layers[index].name = layers.layers[index].name.split(separator: " ")
+                .filter { !$0.hasSuffix(".weight") }.joined(separator: " ")
+        }
         var table = PageTable(["layers", "times", "ms", "share", "GFLOP/s", "of peak", "GB/s"])
         for (count, layer) in layers.groups.prefix(8) {
             let multiplies = layer.gigaflops > 0
@@ -231,9 +250,11 @@ struct DevicePage {
         }
         let remark =
             kind == "peers"
-            ? "Times Upframe's: above 1 is slower than Upframe, of the rounds' ratios the median (and the smallest and the "
-                + "largest). PyTorch's pictures stay on the device, and are compared with Upframe's that do. Differences "
-                + "are from PyTorch in fp32, or else from ncnn in fp32, or from Upframe.\n"
+            ? "Times Upframe's: above 1 is slower than Upframe; the median of the rounds' ratios (the smallest to the "
+                + "largest). "
+                + (device == "cpu"
+                    ? "" : "PyTorch's pictures stay on the device, and are compared with Upframe's that do. ")
+                + "Differences are from PyTorch in fp32, or else from another peer in fp32, or from Upframe.\n"
             : "Times Upframe's: above 1 is slower than Upframe. The difference is the largest of the first losses.\n"
         return table.text + "\n\(remark)"
             + (about.isEmpty ? "" : "\n" + about.joined(separator: "\n") + "\n")

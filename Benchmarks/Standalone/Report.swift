@@ -144,6 +144,7 @@ private func page(_ folder: RunFolder) -> String {
     for device in devices {
         let page = DevicePage(folder, device: device)
         text += devices.count > 1 ? "\n# \(page.name ?? device)\n" : ""
+        text += "\n**\(page.verdict)**\n"
         for (heading, body) in page.sections where !body.isEmpty { text += "\n## \(heading)\n\n\(body)" }
     }
     return text + problems(folder)
@@ -157,10 +158,21 @@ private func problems(_ folder: RunFolder) -> String {
         ("What was not run", [.late, .absent], ""),
     ] {
         var table = PageTable(["part", "device", "after", "reason"])
+        // What was not begun is one line for each command and reason.
+        var groups: [(first: Part, count: Int)] = []
         for part in folder.parts where statuses.contains(part.status) {
+            let place = groups.firstIndex { first, _ in
+                first.seconds == 0 && part.seconds == 0 && first.status == part.status && first.device == part.device
+                    && first.kind == part.kind && first.reason == part.reason
+            }
+            if let place { groups[place].count += 1 } else { groups.append((part, 1)) }
+        }
+        for (part, count) in groups {
             table.add(
-                [part.title, part.device, "\(fixed(part.seconds, 0)) s", part.reason.isEmpty ? nil : part.reason],
-                reason: "it said nothing")
+                [
+                    count == 1 ? part.title : "\(part.kind), \(count) times", part.device,
+                    "\(fixed(part.seconds, 0)) s", part.reason.isEmpty ? nil : part.reason,
+                ], reason: "it said nothing")
         }
         text += "\n## \(heading)\n\n" + (table.isEmpty ? "Nothing.\n" : table.text)
         if !table.isEmpty && !remark.isEmpty { text += "\n\(remark)\n" }

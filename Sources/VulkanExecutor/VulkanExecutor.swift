@@ -207,12 +207,18 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     /// How convolutions multiply, for people, as the self-test left it.
     public var multiplicationDescription: String {
         let capabilities = device.capabilities
-        switch multiplication.with(precision) {
-        case .vectors:
-            let isFallback =
-                precision == .fp16 && !capabilities.isSoftware && Multiplication.matricesFit(capabilities)
-            return isFallback ? "vectors, because matrices failed the self-test" : "vectors"
-        case .texels: return "vectors fetched from texel buffers"
+        let chosen = multiplication.with(precision)
+        switch chosen {
+        case .vectors, .texels:
+            let how = chosen == .texels ? "vectors fetched from texel buffers" : "vectors"
+            if precision == .fp32 { return "\(how); matrices are of half floats" }
+            guard Multiplication.matricesFit(capabilities) else {
+                return "\(how); the driver offers no cooperative matrices that the kernels can use"
+            }
+            return how
+                + (capabilities.isSoftware
+                    ? "; a software driver's cooperative matrices are not used"
+                    : "; cooperative matrices failed the self-test")
         case .matrices:
             let sizes = MatrixFragment.sizes(capabilities).map { "\($0.pixels)x\($0.channels)x\($0.depth)" }
             let sums =
