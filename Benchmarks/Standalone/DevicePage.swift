@@ -184,11 +184,8 @@ struct DevicePage {
             .filter { $0.1.layers != nil }
         let fast = timed.filter { $0.1.median < 1000 }.max { $0.1.gigaflopsPerFrame < $1.1.gigaflopsPerFrame }
         guard let (part, report) = fast ?? timed.first, var layers = report.layers else { return "" }
-        // Layers of one shape are one line, whatever their weights are called.
-        for index in layers.layers.indices {
-            layers.layers[index].name = layers.layers[index].name.split(separator: " ")
-                .filter { !$0.hasSuffix(".weight") }.joined(separator: " ")
-        }
+        // Layers of one shape are one line.
+        for index in layers.layers.indices { layers.layers[index].name = unnamed(layers.layers[index].name) }
         var table = PageTable(["layers", "times", "ms", "share", "GFLOP/s", "of peak", "GB/s"])
         for (count, layer) in layers.groups.prefix(8) {
             let multiplies = layer.gigaflops > 0
@@ -215,6 +212,19 @@ struct DevicePage {
                 ], reason: reason(part))
         }
         return table.text
+    }
+
+    /// Engines that took no part beside Upframe, or not in every case, and why.
+    var leftOut: [(engine: String, reason: String)] {
+        var found: [(engine: String, reason: String)] = []
+        for part in parts where part.kind.hasPrefix("peers") {
+            for line in folder.results(part, as: PeerLine.self) {
+                guard let reason = line.failed else { continue }
+                let place = [line.case, line.engine].compactMap { $0 }.joined(separator: ", ")
+                found.append(("\(part.kind): \(place)", reason))
+            }
+        }
+        return found
     }
 
     private func peers(_ kind: String, _ unit: String) -> String {
@@ -290,7 +300,7 @@ struct DevicePage {
                 .map { "\($0.key) \(Int(exactly: $0.value).map(String.init) ?? fixed($0.value, 2))" }
             table.add(
                 [
-                    pipeline.label, "\(pipeline.uses)", pipeline.kernel, pipeline.tile ?? "–",
+                    unnamed(pipeline.label), "\(pipeline.uses)", pipeline.kernel, pipeline.tile ?? "–",
                     pipeline.subgroupSize.map { "\($0)" } ?? "–",
                     statistics.isEmpty ? nil : statistics.joined(separator: ", "),
                 ], reason: "the driver says nothing of its pipelines")
@@ -300,6 +310,11 @@ struct DevicePage {
         }
         return "\(part.subject), \(part.size), \(part.precision); the first tile of each.\n\n" + table.text
     }
+}
+
+/// A layer without the name of its weights: "convolution 64->64 32x32".
+private func unnamed(_ layer: String) -> String {
+    layer.split(separator: " ").filter { !$0.hasSuffix(".weight") }.joined(separator: " ")
 }
 
 /// "1.2e-5"

@@ -147,11 +147,11 @@ private func page(_ folder: RunFolder) -> String {
         text += "\n**\(page.verdict)**\n"
         for (heading, body) in page.sections where !body.isEmpty { text += "\n## \(heading)\n\n\(body)" }
     }
-    return text + problems(folder)
+    return text + problems(folder, devices)
 }
 
 /// What failed and what was not run.
-private func problems(_ folder: RunFolder) -> String {
+private func problems(_ folder: RunFolder, _ devices: [String]) -> String {
     var text = ""
     for (heading, statuses, remark) in [
         ("What failed", [Part.Status.failed], "Their whole output is beside this page, in `parts`."),
@@ -166,6 +166,13 @@ private func problems(_ folder: RunFolder) -> String {
                     && first.kind == part.kind && first.reason == part.reason
             }
             if let place { groups[place].count += 1 } else { groups.append((part, 1)) }
+        }
+        if statuses.contains(.absent) {
+            for device in devices {
+                for (engine, reason) in DevicePage(folder, device: device).leftOut {
+                    table.add([engine, device, "–", reason], reason: "")
+                }
+            }
         }
         for (part, count) in groups {
             table.add(
