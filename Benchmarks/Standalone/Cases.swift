@@ -5,21 +5,39 @@ import OperationCases
 import Reference
 import Tensor
 
+/// What `cases --json` prints.
+struct CasesReport: Codable {
+    var device: String
+    /// How many there are, and how many were run.
+    var cases: Int
+    var run: Int
+    var wrong: Int
+    /// Of all cases, as a share of their results' size; nil where a result is no number.
+    var largestDifference: Float?
+    /// The case with that difference.
+    var worst: String
+}
+
 /// A kernel gave other results than the reference.
 struct WrongResults: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Runs every operation and network case on the device and compares with the reference, as the tests do.
+/// Runs every operation and network case on the device and compares with the reference, as the tests do; with `--seconds`
+/// as many as fit.
 func runCases(_ options: CommandLineOptions) throws {
     let executor = try options.openExecutor()
     let half = options.device.hasPrefix("vulkan") && options.precision == .fp16
     // Half precision keeps 11 bits, and a chain of layers loses a few more.
     let tolerance: Float = half ? 1e-2 : 3e-5
     var worst = (difference: Float(0), name: "")
-    var wrong: [String] = []
+    var wrong: [(name: String, difference: Float)] = []
     let all = operationCases + networkCases
+    let start = secondsNow()
+    var run = 0
     for test in all {
+        if let seconds = options.seconds, secondsNow() - start > seconds { break }
+        run += 1
         let expected = try ReferenceExecutor().compile(test.graph, parameters: test.parameters).run(test.inputs)
         let plan = try executor.compile(test.graph, parameters: test.parameters)
         // Twice: the second run must not depend on what the first left behind.
@@ -28,15 +46,21 @@ func runCases(_ options: CommandLineOptions) throws {
             let size = expected.values.reduce(1) { max($0, abs($1)) }
             let difference = largestDifference(result, expected) / size
             if !(difference <= worst.difference) { worst = (difference, test.name) }
-            if !(difference <= tolerance) { wrong.append("\(test.name): \(difference)") }
+            if !(difference <= tolerance) { wrong.append((test.name, difference)) }
         }
     }
     if options.json {
+        let isNumber = worst.difference.isFinite
         print(
-            "{\"device\": \"\(executor.name)\", \"cases\": \(all.count), \"wrong\": \(wrong.count), "
-                + "\"largestDifference\": \(worst.difference.isFinite ? "\(worst.difference)" : "null")}")
+            try jsonText(
+                CasesReport(
+                    device: executor.name, cases: all.count, run: run, wrong: Set(wrong.map { $0.name }).count,
+                    largestDifference: isNumber ? worst.difference : nil, worst: worst.name)))
     } else {
-        print("\(executor.name): \(all.count) cases, largest difference \(worst.difference) (\(worst.name))")
+        print("\(executor.name): \(run) of \(all.count) cases, largest difference \(worst.difference) (\(worst.name))")
     }
-    if !wrong.isEmpty { throw WrongResults(description: "wrong results: " + wrong.joined(separator: "; ")) }
+    guard wrong.isEmpty else {
+        let list = wrong.map { "\($0.name): \($0.difference)" }
+        throw WrongResults(description: "wrong results: " + list.joined(separator: "; "))
+    }
 }

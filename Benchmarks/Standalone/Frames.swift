@@ -119,7 +119,7 @@ extension FrameFormat {
 }
 
 /// What `frames --json` prints.
-struct FramesReport: Encodable {
+struct FramesReport: Codable {
     var model: String
     var device: String
     /// How numbers were stored in the end.

@@ -64,7 +64,7 @@ func loadModel(_ name: String) throws -> Model {
 }
 
 /// What `network --json` prints.
-struct NetworkReport: Encodable {
+struct NetworkReport: Codable {
     var model: String
     var device: String
     /// How a GPU stored numbers in the end.
@@ -78,7 +78,7 @@ struct NetworkReport: Encodable {
     /// From the device's memory to the device's memory; nil where there is no device.
     var onDevice: Times?
 
-    struct Times: Encodable {
+    struct Times: Codable {
         var milliseconds: [Double]
         var median: Double
         var min: Double

@@ -79,7 +79,7 @@ private let timedOperations: [TimedOperation] = {
 }()
 
 /// What `operations --json` prints, a line each.
-struct OperationReport: Encodable {
+struct OperationReport: Codable {
     var operation: String
     var device: String
     /// What the operation's own steps take, without the way from and to the caller's memory.
@@ -113,7 +113,7 @@ func runOperations(_ options: CommandLineOptions) throws {
             operation: operation.name, device: executor.name, milliseconds: milliseconds, gigaflopsPerSecond: rate,
             shareOfPeak: rate > 0 ? peak.map { rate * 1e9 / $0.flops } : nil,
             gigabytesPerSecond: Double(own.reduce(0) { $0 + $1.bytes }) / milliseconds * 1e-6)
-        if options.json { print(try jsonText(report)) }
+        if options.json { answer(try jsonText(report)) }
         rows.append([
             fixed(milliseconds, 3), rate > 0 ? fixed(rate, 0) : "", report.shareOfPeak.map { fixed($0, 2) } ?? "",
             fixed(report.gigabytesPerSecond, 1), operation.name,

@@ -5,7 +5,7 @@ import VulkanExecutor
 import Weights
 
 /// A line of `pipelines --json`: one pipeline.
-struct PipelineReport: Encodable {
+struct PipelineReport: Codable {
     var label: String
     var uses: Int
     var kernel: String
@@ -28,7 +28,7 @@ func runPipelines(_ options: CommandLineOptions) throws {
         device: index, precision: options.precision, graph, model.parameters, allTiles: options.tiles)
     for pipeline in pipelines {
         if options.json {
-            print(
+            answer(
                 try jsonText(
                     PipelineReport(
                         label: pipeline.label, uses: pipeline.uses, kernel: pipeline.kernel, tile: pipeline.tile,

@@ -56,8 +56,8 @@ func serve(_ options: CommandLineOptions) throws {
     }
 }
 
-/// Prints at once, also into a pipe.
-private func answer(_ line: String) {
+/// Prints at once, also into a pipe or a file.
+func answer(_ line: String) {
     print(line)
     fflush(nil)
 }

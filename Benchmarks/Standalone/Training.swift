@@ -94,14 +94,14 @@ final class TrainingRun {
     }
 }
 
-struct OperationTime: Encodable {
+struct OperationTime: Codable {
     var name: String
     var count: Int
     var milliseconds: Double
 }
 
 /// What `train --json` prints.
-struct TrainingReport: Encodable {
+struct TrainingReport: Codable {
     var name: String
     var device: String
     /// Steps a second of each round.

@@ -1,8 +1,9 @@
 // upframe-bench: what measures networks on a machine that has neither Swift nor FFmpeg.
 //
 // It checks the kernels (every case that the tests run, on any executor), times networks as a whole, layer by layer and
-// from frame to frame, times single operations, and answers `Benchmarks/peers` line by line. Built by `Benchmarks/standalone` as one file with
-// the Swift library inside; inside this package it is an ordinary target.
+// from frame to frame, times single operations, answers `Benchmarks/peers` line by line, and makes a page of what was
+// measured. Built by `Benchmarks/standalone` as one file with the Swift library inside; inside this package it is an
+// ordinary target.
 import Measure
 import Network
 
@@ -16,7 +17,9 @@ let usage = """
     usage: upframe-bench COMMAND [--device cpu|vulkan|vulkan:N|reference] [--threads N] [--isa portable|avx2|avx512]
                          [--precision fp16|fp32] [--json]
 
-    cases                     run every operation and network case; compare with the reference
+    device                    open the device, which tests its kernels, and say what it is
+    cases                     run every operation and network case; compare with the reference;
+                              --seconds S: as many as fit into S
     network MODEL WxH         time a network: a weight file, or animevideov3-x2, animevideov3-x4, x4plus, x4plus-anime
                               with random weights, or compact:FxN and half:FxN (F features, N convolutions, twice as
                               large a result; half works at half resolution); --seconds S (5), --layers
@@ -27,6 +30,7 @@ let usage = """
     peak                      measure what the device's arithmetic can do at most
     operations                time single operations; --seconds S (0.5) each
     train compact|gan         time a recipe's steps; --seconds S (5) for each of --rounds N (3), --layers
+    report FOLDER             make RESULTS.md of what `run` left in FOLDER
     serve                     read 'load FILE WxH INPUT OUTPUT', 'load-device' with the same, 'train CASE' and
                               'run SECONDS' from standard input, answer in JSON
 
@@ -38,6 +42,8 @@ func complain(_ text: String) { _ = text.withCString { write(2, $0, strlen($0)) 
 do {
     let options = try CommandLineOptions(Array(CommandLine.arguments.dropFirst()))
     switch options.command {
+    case "device": try runDevice(options)
+    case "report": try runReport(options)
     case "cases": try runCases(options)
     case "serve": try serve(options)
     case "peak":

@@ -213,6 +213,29 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     /// Whether convolutions run on the device's matrix units.
     public var usesCooperativeMatrices: Bool { multiplication == .matrices }
 
+    /// How convolutions multiply, for people, as the self-test left it.
+    public var multiplicationDescription: String {
+        let capabilities = device.capabilities
+        let chosen = multiplication.with(precision)
+        switch chosen {
+        case .vectors, .texels:
+            let how = chosen == .texels ? "vectors fetched from texel buffers" : "vectors"
+            if precision == .fp32 { return "\(how); matrices are of half floats" }
+            guard Multiplication.matricesFit(capabilities) else {
+                return "\(how); the driver offers no cooperative matrices that the kernels can use"
+            }
+            return how
+                + (capabilities.isSoftware
+                    ? "; a software driver's cooperative matrices are not used"
+                    : "; cooperative matrices failed the self-test")
+        case .matrices:
+            let sizes = MatrixFragment.sizes(capabilities).map { "\($0.pixels)x\($0.channels)x\($0.depth)" }
+            let sums =
+                halfSums.use == .never ? "sums in fp32" : "sums in fp16 where a layer's weights bear it, else in fp32"
+            return "cooperative matrices of \(sizes.joined(separator: " or ")), \(sums)"
+        }
+    }
+
     /// What the validation layers said; empty without validation.
     public var validationMessages: [String] { device.instance.messages }
 

@@ -13,7 +13,6 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
 from torch import nn
 from torch.nn.utils import spectral_norm
 
@@ -25,6 +24,9 @@ torch.backends.mkldnn.enabled = False
 
 
 def save(name: str, description: dict, tensors: dict):
+    # Here, because Benchmarks/peers_training.py takes networks from this file where that package may be missing.
+    from safetensors.numpy import save_file
+
     path = os.path.join(DATA, name + ".safetensors")
     tensors = {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in tensors.items()}
     save_file(tensors, path, metadata={"golden": json.dumps(description, sort_keys=True)})
