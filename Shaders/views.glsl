@@ -57,9 +57,9 @@ layout(binding = 0, std430) restrict readonly buffer SourcePairs { uvec4 sourceP
 #define WIDE(S) (S)
 #endif
 #ifndef DENSE_TARGET
-layout(binding = 1, std430) writeonly buffer Target { STORED_WIDE targetData[]; };
+layout(binding = 1, std430) restrict writeonly buffer Target { STORED_WIDE targetData[]; };
 #if STORAGE_HALF && !defined(TEXELS)
-layout(binding = 1, std430) writeonly buffer TargetPairs { uvec4 targetPairs[]; };
+layout(binding = 1, std430) restrict writeonly buffer TargetPairs { uvec4 targetPairs[]; };
 #endif
 #endif
 #ifdef TEXELS
