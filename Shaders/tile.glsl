@@ -60,7 +60,7 @@ void multiplyAdd(uint tap, uint weight)
         ARITHMETIC4 w[QUADS * 4u];
         [[unroll]] for (uint j = 0u; j < QUADS; ++j) {
             [[unroll]] for (uint r = 0u; r < 4u; ++r) {
-                w[j * 4u + r] = ARITHMETIC4(unpacked(weights[weight + (k * 4u + r) * WEIGHT_QUADS + quadOf(j)]));
+                w[j * 4u + r] = ARITHMETIC4(weights[weight + (k * 4u + r) * WEIGHT_QUADS + quadOf(j)]);
             }
         }
         [[unroll]] for (uint i = 0u; i < PIXELS; ++i) {

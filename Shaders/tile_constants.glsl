@@ -23,6 +23,8 @@ layout(binding = 4) uniform samplerBuffer weightTexels;
 #ifdef TILE_COOPERATIVE
 layout(binding = 4, std430) restrict readonly buffer Weights { uvec4 weightUnits[]; };
 #else
-layout(binding = 4, std430) restrict readonly buffer Weights { STORED weights[]; };
+// In single precision in every variant: AMD's compiler makes one instruction of a half float's conversion and multiply-add,
+// and that one cannot be issued two at a time (RDNA3, RDNA4).
+layout(binding = 4, std430) restrict readonly buffer Weights { vec4 weights[]; };
 #endif
 #endif

@@ -196,7 +196,10 @@ struct Lowering {
             words[Constant.targetPairs] = target.hasPairs ? 1 : 0
         }
         words += kernel.constants
-        let weights = constants.append(weights: kernel.packedWeights(parameters[step.weight]!), precision)
+        // Vector kernels read them in single precision (Shaders/tile_constants.glsl).
+        let weights = constants.append(
+            weights: kernel.packedWeights(parameters[step.weight]!),
+            kernel.multiplication == .vectors ? .fp32 : precision)
         let mayBeWinograd = kernel.multiplication == .texels && ConvolutionKernel.allowsWinograd(step)
         let winogradWeights =
             mayBeWinograd

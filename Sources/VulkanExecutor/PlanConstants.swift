@@ -2,7 +2,7 @@ internal import Network
 
 /// Collects what kernels read besides activations, before it goes to the device.
 struct PlanConstants {
-    /// Packed weights in storage precision.
+    /// Packed weights, each in the precision that its kernel reads.
     private(set) var weights: [UInt8] = []
     /// Biases, vectors and channel maps.
     private(set) var values: [Float] = []
