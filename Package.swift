@@ -132,7 +132,7 @@ let package = Package(
         tests("ThreadsTests", ["Threads"]),
         tests("ResamplingTests", ["Resampling", "Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
-        tests("NetworkTests", ["Network", "Planning"]),
+        tests("NetworkTests", ["Network", "Planning", "Reference"]),
         tests(
             "ExecutorTests",
             [

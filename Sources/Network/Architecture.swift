@@ -20,8 +20,6 @@ public protocol Architecture: Codable, Hashable, Sendable {
     var outputChannels: Int { get }
     /// The input's sides are padded inside the network to a multiple of this; tiles start at multiples of it.
     var sizeMultiple: Int { get }
-    /// How far, in input pixels, an input pixel can influence the output.
-    var receptiveFieldRadius: Int { get }
     /// What is wrong with these hyperparameters, or nil; asked before `build` when they come from a file.
     var problem: String? { get }
     /// How much smaller than usual the weight of this name begins when the network is trained.
@@ -49,7 +47,8 @@ extension Architecture {
     }
 }
 
-/// All that a caller needs to know of a model. Nobody asks which model it is.
+/// All that a caller needs to know of a model. Nobody asks which model it is. Derived from a graph: keep it, do not ask
+/// for it again.
 public struct ModelDescriptor: Hashable, Sendable, Codable {
     public var architecture: String
     public var scale: Int

@@ -25,6 +25,7 @@ public enum Tiling: Sendable, Hashable {
 /// Owned by one thread at a time. Plans are compiled on the first picture of a size and kept for the next.
 public final class Upscaler {
     public let model: Model
+    private let descriptor: ModelDescriptor
     public let executor: any Executor
     private let tiling: Tiling
     private let memoryBudget: Int
@@ -52,6 +53,7 @@ public final class Upscaler {
         memory = reuses ? ReuseMemory() : nil
         fillingPixels = (executor as? any BatchingExecutor)?.fillingPixels ?? 0
         self.model = model
+        descriptor = model.descriptor
         self.executor = executor
         self.tiling = tiling
         self.memoryBudget =
@@ -63,11 +65,11 @@ public final class Upscaler {
         return bytes > 0 ? bytes / 2 : 4 << 30
     }
 
-    public var scale: Int { model.descriptor.scale }
+    public var scale: Int { descriptor.scale }
 
     /// The result's shape for a picture `[1, H, W, C]`.
     public func outputShape(_ shape: Shape) -> Shape {
-        .nhwc(shape.batch, shape.height * scale, shape.width * scale, model.descriptor.outputChannels)
+        .nhwc(shape.batch, shape.height * scale, shape.width * scale, descriptor.outputChannels)
     }
 
     /// How pictures of this size are cut; known after the first one.
@@ -202,13 +204,13 @@ public final class Upscaler {
     private static let largestExactRadius = 48
 
     /// Whether tiles give the whole picture's result, but for rounding.
-    private var isExact: Bool { model.descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
+    private var isExact: Bool { descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
 
     private func layout(_ shape: Shape, tile: Int?) -> TileLayout {
         TileLayout(
             height: shape.height, width: shape.width, tile: tile,
-            overlap: isExact ? model.descriptor.receptiveFieldRadius : Upscaler.blendedOverlap, exact: isExact,
-            grid: Upscaler.blockGrid * model.descriptor.sizeMultiple, scale: scale)
+            overlap: isExact ? descriptor.receptiveFieldRadius : Upscaler.blendedOverlap, exact: isExact,
+            grid: Upscaler.blockGrid * descriptor.sizeMultiple, scale: scale)
     }
 
     private func graph(_ shape: Shape, _ layout: TileLayout, batch: Int) -> Graph {
@@ -249,7 +251,7 @@ public final class Upscaler {
             // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
             guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
                 let tiles = pieces.worthwhileTiles(
-                    rows, radius: model.descriptor.receptiveFieldRadius, comparedTo: prepared!)
+                    rows, radius: descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {
                 try run(picture, into: &result)
                 memory.remember(picture, result)

@@ -82,7 +82,7 @@ public struct Model: Sendable {
         let used = Set(keys.values)
         for key in shapes.keys.sorted(by: precedesInBytes) where !used.contains(key) {
             guard !key.hasPrefix(state.container) else {
-                throw .unexpectedTensor(path: path, tensor: key, architecture: architecture.descriptor.architecture)
+                throw .unexpectedTensor(path: path, tensor: key, architecture: type(of: architecture).name)
             }
         }
 

@@ -77,7 +77,7 @@ struct MetadataEntry: Codable {
             throw MetadataProblem("its entry 'upframe' contradicts itself in the scale")
         }
         let colour = try values.decode(String.self, forKey: .colour)
-        guard colour == architecture.descriptor.colour.rawValue else {
+        guard ColourAssumption(rawValue: colour) != nil else {
             throw MetadataProblem("its entry 'upframe' assumes the colours '\(colour)', which are not known")
         }
         metadata = ModelMetadata(

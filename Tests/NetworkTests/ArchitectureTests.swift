@@ -1,5 +1,6 @@
 import Network
 import Planning
+import Reference
 import Tensor
 import TestSupport
 import Testing
@@ -57,13 +58,52 @@ import Testing
         #expect(recogniseArchitecture(["body.0.weight": [64, 3, 3, 3], "body.2.weight": [47, 64, 3, 3]]) == nil)
     }
 
-    /// An input pixel reaches no output pixel beyond the stated radius: counted on the graph by walking back.
+    /// Computed independently, in shared/specs/design-compiler.md's script and by counting convolutions.
     @Test func receptiveFields() {
         #expect(SRVGGNetCompact().receptiveFieldRadius == 18)
         #expect(RRDBNet(blocks: 0, upsamplings: 0).receptiveFieldRadius == 4)
         #expect(RRDBNet(blocks: 23).receptiveFieldRadius == 349)
-        #expect(RRDBNet(blocks: 1, unshuffle: 2).receptiveFieldRadius == 37)
-        #expect(RealtimeSR().receptiveFieldRadius == 20)
+        #expect(RealtimeSR().receptiveFieldRadius == 21)
+    }
+
+    private static let seen: [any Architecture] = [
+        SRVGGNetCompact(features: 2, convolutions: 3, upscale: 2),
+        SRVGGNetCompact(features: 2, convolutions: 2, upscale: 4, outputScale: 3),
+        SRVGGNetCompact(features: 2, convolutions: 2, upscale: 4, outputScale: 2),
+        RRDBNet(features: 2, growth: 2, blocks: 0, upsamplings: 1), RRDBNet(features: 2, growth: 2, blocks: 1),
+        RRDBNet(features: 2, growth: 2, blocks: 0, upsamplings: 2, unshuffle: 2),
+        RealtimeSR(features: 2, convolutions: 2), RealtimeSR(features: 2, convolutions: 1, unshuffle: 4),
+        RealtimeSR(features: 2, convolutions: 0, upscale: 3, unshuffle: 2, skip: .bicubic),
+        RealtimeSR(features: 2, convolutions: 0, unshuffle: 1, skip: .nearest),
+    ]
+
+    /// Measured: with weights above zero, no biases, and one pixel that is not black, exactly what sees the pixel is not black.
+    @Test(arguments: seen.indices) func receptiveFieldsAsMeasured(_ index: Int) throws {
+        let architecture = Self.seen[index]
+        let radius = architecture.receptiveFieldRadius
+        let (scale, period) = (architecture.scale, architecture.sizeMultiple)
+        let side = (2 * radius + 2 * period + period) / period * period
+        let graph = architecture.graph(.nhwc(1, side, side, 3))
+        var parameters: Parameters = [:]
+        for (name, shape) in graph.parameters {
+            let value: Float = shape.rank == 4 ? 0.5 : name.hasSuffix("bias") ? 0 : 0.25
+            parameters[name] = HostTensor(shape, repeating: value)
+        }
+        let plan = try ReferenceExecutor().compile(graph, parameters: parameters)
+        var furthest = 0
+        // Every place of a pixel in the grid of an unshuffle.
+        for offset in 0..<period {
+            let at = (side / 2) / period * period + offset
+            var input = HostTensor(.nhwc(1, side, side, 3))
+            input[0, at, at, 0] = 1
+            let output = try plan.run([input])[0]
+            for y in 0..<output.shape.height {
+                for x in 0..<output.shape.width where (0..<3).contains(where: { output[0, y, x, $0] != 0 }) {
+                    furthest = max(furthest, abs(y / scale - at), abs(x / scale - at))
+                }
+            }
+        }
+        #expect(furthest == radius)
     }
 
     @Test func shapesOfEverySize() {

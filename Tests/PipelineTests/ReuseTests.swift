@@ -49,6 +49,24 @@ import Weights
         #expect(count.partialPictures == 2)
     }
 
+    /// Widths at which the borders of tiles lie between the pixels of an unshuffle: every change is seen by all that can
+    /// see it, wherever it lies.
+    @Test func changesAtEveryColumn() throws {
+        let (height, width) = (16, 854)
+        let model = model(RealtimeSR(features: 2))
+        let plain = Upscaler(model: model, executor: CPUExecutor(threads: 1), tiling: .off)
+        let reusing = Upscaler(model: model, executor: CPUExecutor(threads: 1), tiling: .off, reuses: true)
+        var picture = randomTensor(.nhwc(1, height, width, 3), seed: 9, in: 0..<1)
+        _ = try reusing.upscale(picture)
+        for x in 0..<width {
+            picture[0, height / 2, x, 1] = picture[0, height / 2, x, 1] < 0.5 ? 8 : -8
+            let (found, expected) = (try reusing.upscale(picture), try plain.upscale(picture))
+            let largest = zip(found.values, expected.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
+            #expect(largest < 1e-4, "a change of column \(x)")
+        }
+        #expect(try #require(reusing.reuse).partialPictures > width / 2)
+    }
+
     /// A receptive field larger than tiles can cover: only whole pictures are reused.
     @Test func largeReceptiveFields() throws {
         let count = try run(CPUExecutor(), model(RRDBNet(features: 8, growth: 4, blocks: 4)), 60, 50)

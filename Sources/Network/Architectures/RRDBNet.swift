@@ -33,14 +33,6 @@ public struct RRDBNet: Architecture {
     public var scale: Int { (1 << upsamplings) / unshuffle }
     public var sizeMultiple: Int { unshuffle }
 
-    /// 15 convolutions a block, `conv_first` and `conv_body`; then one at each larger size and two at the last.
-    public var receptiveFieldRadius: Int {
-        var radius = Double(15 * blocks + 2)
-        for level in 0..<upsamplings { radius += 1 / Double(2 << level) }
-        radius += 2 / Double(1 << upsamplings)
-        return Int((radius * Double(unshuffle)).rounded(.up))
-    }
-
     public var problem: String? {
         if let problem = Network.problem(
             of: Self.name,

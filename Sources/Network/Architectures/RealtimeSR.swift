@@ -33,8 +33,6 @@ public struct RealtimeSR: Architecture {
     public var inputChannels: Int { channels }
     public var outputChannels: Int { channels }
     public var sizeMultiple: Int { unshuffle }
-    /// One gathered pixel a convolution. The resize reaches less far.
-    public var receptiveFieldRadius: Int { (convolutions + 2) * unshuffle }
 
     public var problem: String? {
         Network.problem(

@@ -67,8 +67,6 @@ public struct SRVGGNetCompact: Architecture {
 
     public var scale: Int { outputScale }
     public var sizeMultiple: Int { 1 }
-    /// One pixel a convolution, and one more for the final resize, whose taps reach at most two output pixels.
-    public var receptiveFieldRadius: Int { convolutions + 2 + (outputScale == upscale ? 0 : 1) }
 
     public var problem: String? {
         if let problem = Network.problem(

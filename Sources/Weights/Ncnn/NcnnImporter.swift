@@ -42,7 +42,7 @@ enum NcnnImporter {
         let picture = NcnnGraph.picture
         let graph = architecture.graph(.nhwc(1, picture.height, picture.width, architecture.inputChannels))
         var matcher = GraphMatcher()
-        return (architecture, try matcher.match(theirs, graph, name: architecture.descriptor.architecture))
+        return (architecture, try matcher.match(theirs, graph, name: type(of: architecture).name))
     }
 
     /// The one architecture that the file can be, with hyperparameters counted from its layers; the comparison decides.
