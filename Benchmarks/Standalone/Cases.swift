@@ -5,14 +5,14 @@ import OperationCases
 import Reference
 import Tensor
 
-/// What `cases --json` prints.
+/// The object that `cases --json` prints.
 struct CasesReport: Codable {
     var device: String
-    /// How many there are, and how many were run.
+    /// Numbers of cases: that exist, and that were run.
     var cases: Int
     var run: Int
     var wrong: Int
-    /// Of all cases, as a share of their results' size; nil where a result is no number.
+    /// Largest difference of all cases, as a share of their results' size; nil where a result is no number.
     var largestDifference: Float?
     /// The case with that difference.
     var worst: String

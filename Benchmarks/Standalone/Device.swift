@@ -2,14 +2,14 @@ import Measure
 import Network
 import VulkanExecutor
 
-/// What `device --json` prints.
+/// The object that `device --json` prints.
 struct DeviceReport: Codable {
     var name: String
     var driver: String?
     var kind: String?
     var memoryBytes: Int?
     var precision: String?
-    /// How convolutions multiply.
+    /// Method by which convolutions multiply.
     var multiplication: String?
     /// The self-test's seconds, with those that opening the device takes.
     var seconds: Double

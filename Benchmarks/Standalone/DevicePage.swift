@@ -28,7 +28,7 @@ struct DevicePage {
         parts = folder.parts.filter { $0.device == device }
     }
 
-    /// Of the device, as its driver has it; nil where it could not be opened.
+    /// Properties of the device, as its driver states them; nil where it could not be opened.
     var name: String? {
         guard let name = all("device", DeviceReport.self).lazy.compactMap(\.report).first?.name else { return nil }
         return name.hasPrefix("Vulkan: ") ? String(name.dropFirst(8)) : name
@@ -45,7 +45,7 @@ struct DevicePage {
         ]
     }
 
-    /// Whether the results are right, in a sentence.
+    /// Verdict in a sentence: whether the results are right.
     var verdict: String {
         let opened = all("device", DeviceReport.self).map(\.part)
         let cases = all("cases", CasesReport.self)
@@ -178,7 +178,7 @@ struct DevicePage {
         return table.text + "\n8-bit 4:2:0 in and out. Lent: the decoder writes where the device reads.\n"
     }
 
-    /// Of the network that takes longest of those that run at more than one frame a second, or else of the first.
+    /// Layers of the network that takes longest of those that run at more than one frame a second, or else of the first.
     private var layers: String {
         let timed = all("network", NetworkReport.self).compactMap { part, report in report.map { (part, $0) } }
             .filter { $0.1.layers != nil }

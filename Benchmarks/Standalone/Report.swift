@@ -7,7 +7,7 @@ struct Part {
         case done, failed, late, absent
     }
 
-    /// Where its output is, in the folder `parts`, without the ending.
+    /// Path of the part's output in the folder `parts`, without the ending.
     var file: String
     var device: String
     /// The command: device, cases, peak, network, frames, train, peers, peers-training, operations or pipelines.
@@ -33,7 +33,7 @@ struct Part {
     var title: String { [kind, subject, size, precision].filter { !$0.isEmpty }.joined(separator: " ") }
 }
 
-/// What `run` left in a folder.
+/// The results that `run` left in a folder.
 struct RunFolder {
     let path: String
     let parts: [Part]

@@ -81,8 +81,12 @@ extension Graph {
             return read.lowerBound + margin...read.upperBound + margin
         case .resize(let height, let width, let filter):
             let (from, to) = (operand[axis], axis == 1 ? height : width)
-            return taps(read.lowerBound, from, to, filter)
-                .lowerBound...taps(read.upperBound, from, to, filter).upperBound
+            // A sample that lies on one of the operand's reads that one only, and its neighbour may reach further.
+            let first = [read.lowerBound, min(read.lowerBound + 1, read.upperBound)]
+            let last = [max(read.upperBound - 1, read.lowerBound), read.upperBound]
+            return first.map { taps($0, from, to, filter).lowerBound }.min()!...last.map {
+                taps($0, from, to, filter).upperBound
+            }.max()!
         case .broadcast(let target), .sum(let target):
             return operand.rank == 4 && target.rank == 4 && operand[axis] == target[axis] ? read : nil
         case .convolutionWeightGradient, .reshape, .transpose, .product, .resizeAdjoint, .padAdjoint:

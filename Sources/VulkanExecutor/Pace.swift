@@ -8,7 +8,7 @@ internal import Tensor
 /// (ggml-org/llama.cpp#21724), and what shares the device with a screen stutters much earlier. How long a piece of work
 /// takes differs by a factor of a thousand between devices, so it is measured.
 enum Pace {
-    /// Seconds of one submission at most, at the measured pace. Layers reach a quarter of it at the worst.
+    /// Seconds of one submission at most, at the measured pace: a layer that is four times as slow stays within a second.
     static let seconds = 0.25
     /// Multiply-adds of a submission where no pace is known: half a second of the slowest GPUs that are of use here.
     static let unknownWork = 20_000_000_000

@@ -227,7 +227,9 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             return how
                 + (capabilities.isSoftware
                     ? "; a software driver's cooperative matrices are not used"
-                    : "; cooperative matrices failed the self-test")
+                    : matricesPay()
+                        ? "; cooperative matrices failed the self-test"
+                        : "; cooperative matrices are not faster here")
         case .matrices:
             let sizes = MatrixFragment.sizes(capabilities).map { "\($0.pixels)x\($0.channels)x\($0.depth)" }
             let sums =

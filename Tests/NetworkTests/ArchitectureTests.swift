@@ -66,6 +66,26 @@ import Testing
         #expect(RealtimeSR().receptiveFieldRadius == 21)
     }
 
+    /// A network that goes on after an enlargement by three, whose every third sample lies on one of the operand's.
+    @Test(arguments: [ResizeFilter.bilinear, .bicubic]) func receptiveFieldsThroughResizes(_ filter: ResizeFilter)
+        throws
+    {
+        var b = GraphBuilder()
+        let x = b.input("x", .nhwc(1, 12, 12, 1))
+        let enlarged = b.apply(.resize(height: 36, width: 36, filter), x)
+        let weight = b.parameter("w", [1, 1, 3, 3])
+        let graph = b.finish([b.apply(.convolution(stride: 1, padding: 1, groups: 1), enlarged, weight)])
+        let field = try #require(graph.receptiveField(scale: 3, period: 3))
+        let plan = try ReferenceExecutor().compile(
+            graph, parameters: ["w": HostTensor([1, 1, 3, 3], [0.3, 0.5, 0.7, 0.4, 0.9, 0.6, 0.2, 0.8, 0.1])])
+        var input = HostTensor(.nhwc(1, 12, 12, 1))
+        input[0, 6, 6, 0] = 1
+        let output = try plan.run([input])[0]
+        let seers = (0..<36).filter { y in (0..<36).contains { output[0, y, $0, 0] != 0 } }.map { $0 / 3 }
+        #expect(field.vertical == Reach(before: seers.max()! - 6, after: 6 - seers.min()!))
+        #expect(field.horizontal == field.vertical)
+    }
+
     private static let seen: [any Architecture] = [
         SRVGGNetCompact(features: 2, convolutions: 3, upscale: 2),
         SRVGGNetCompact(features: 2, convolutions: 2, upscale: 4, outputScale: 3),
