@@ -88,10 +88,10 @@ public final class CPUExecutor: Executor {
     /// - Throws: also `ExecutionError.unsupported` for a graph of training.
     public func compilePlan(_ graph: Graph, parameters: Parameters) throws -> CPUPlan {
         try graph.check(parameters)
-        if let obstacle = graph.planningObstacle {
-            throw ExecutionError.unsupported(device: "a plan for inference", operation: obstacle)
+        let program: Program
+        do { program = try Planner.plan(graph) } catch {
+            throw ExecutionError.unsupported(device: name, operation: error.operation)
         }
-        let program = Planner.plan(graph)
         let memory = PlanMemory(device: name)
         var compiler = try PlanCompiler(
             program: program, parameters: parameters, memory: memory, kernels: ck_kernels_for(instructionSet.code),

@@ -26,6 +26,7 @@ extension PlanCompiler {
         switch step.operation {
         case .sliceChannels(let start, _):
             input.data += start
+            input.extent -= Int32(start)
             try gather(Array(0..<height), Array(0..<width))
         case .upsampleNearest(let factor):
             try gather((0..<height).map { $0 / factor }, (0..<width).map { $0 / factor })

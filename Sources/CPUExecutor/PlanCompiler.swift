@@ -90,13 +90,14 @@ struct PlanCompiler {
             extent: Int32(view.physicalChannels.count))
     }
 
-    /// The view with its logical channels side by side; where they are not, they are copied together first.
-    mutating func contiguous(_ view: View) throws(ExecutionError) -> ck_view {
+    /// The view with its logical channels side by side and at least `lanes` lanes a pixel; where that is not so, it is
+    /// copied first. Lanes of the copy that are no channel's are zero.
+    mutating func contiguous(_ view: View, lanes: Int = 0) throws(ExecutionError) -> ck_view {
         var result = physical(view)
         result.channels = Int32(view.channels)
-        if view.channelMap == Array(0..<view.channels) { return result }
+        if view.channelMap == Array(0..<view.channels), view.physicalChannels.count >= lanes { return result }
 
-        let pitch = (view.channels + 15) / 16 * 16
+        let pitch = (max(view.channels, lanes) + 15) / 16 * 16
         let packed = try memory.allocate(Float.self, count: view.pixels * pitch + Self.slack)
         var start = 0
         for segment in view.segments {
@@ -218,15 +219,19 @@ struct PlanCompiler {
         case .addVector(let name): (result.kind, result.vector) = (CK_ADD_VECTOR, try vector(name))
         case .multiplyVector(let name): (result.kind, result.vector) = (CK_MULTIPLY_VECTOR, try vector(name))
         case .add(let view, let upsampling):
-            (result.kind, result.operand, result.upsampling) = (CK_ADD, try contiguous(view), Int32(upsampling))
+            (result.kind, result.operand, result.upsampling) = (
+                CK_ADD, try contiguous(view, lanes: group), Int32(upsampling)
+            )
         case .multiply(let view, let upsampling):
-            (result.kind, result.operand, result.upsampling) = (CK_MULTIPLY, try contiguous(view), Int32(upsampling))
+            (result.kind, result.operand, result.upsampling) = (
+                CK_MULTIPLY, try contiguous(view, lanes: group), Int32(upsampling)
+            )
         }
         return result
     }
 
     private mutating func compile(_ step: MapStep) throws(ExecutionError) {
-        let input = try contiguous(step.input)
+        let input = try contiguous(step.input, lanes: step.output.physicalChannels.count)
         let (output, _) = try output(step.output, stages: step.stages)
         let count = step.output.batch * step.output.height
         let rows = rowsPerBlock(count, elements: step.output.width * Int(output.lanes))

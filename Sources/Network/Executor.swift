@@ -83,7 +83,7 @@ public enum ExecutionError: Error, CustomStringConvertible {
     case parameterShape(name: String, found: Shape, expected: Shape)
     case outOfMemory(device: String, bytes: Int)
     case deviceLost(device: String)
-    /// The executor has no kernel for an operation of the graph.
+    /// This kind of plan has no step for an operation of the graph; other kinds may have.
     case unsupported(device: String, operation: String)
     /// Anything else that a device reports, in its own words.
     case device(device: String, message: String)
@@ -99,7 +99,7 @@ public enum ExecutionError: Error, CustomStringConvertible {
         case .deviceLost(let device):
             "\(device) was lost while computing: update its driver, or use --device cpu"
         case .unsupported(let device, let operation):
-            "\(device) cannot compute '\(operation)', which is for training: use --device cpu"
+            "\(device) has no step for '\(operation)' in plans of this kind"
         case .device(let device, let message):
             "\(device): \(message)"
         }

@@ -92,7 +92,7 @@ public final class Upscaler {
     private func bytes(_ shape: Shape, _ layout: TileLayout, batch: Int = 1) -> Int {
         let graph = graph(shape, layout, batch: batch)
         if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph) }
-        return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size
+        return graph.workingElements() * MemoryLayout<Float>.size
     }
 
     /// How many tiles of a layout to compute at a time: as many as fill the device and fit the budget, in batches that

@@ -1,7 +1,23 @@
 public import Network
 internal import Tensor
 
+/// Why `Planner` makes no program of a graph.
+public struct PlanningError: Error, CustomStringConvertible {
+    /// The first operation that programs have no step for, in words.
+    public let operation: String
+
+    public var description: String { "programs for inference have no step for \(operation)" }
+}
+
 extension Graph {
+    /// Elements that the activations of a run take together: as `Planner` places them, or, of graphs that it does not take,
+    /// as far as the graph alone tells.
+    public func workingElements(options: PlanningOptions = PlanningOptions()) -> Int {
+        do { return try Planner.plan(self, options: options).arenaElements } catch {
+            return Int(min(Workload(self).workingElements, 0x1p60))
+        }
+    }
+
     /// The first operation that `Planner` cannot take, in words for an error message; nil when the whole graph can be
     /// planned. Programs are for inference: their weights are parameters, packed once, and their values are activations.
     public var planningObstacle: String? {

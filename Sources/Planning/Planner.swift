@@ -7,7 +7,11 @@ internal import Tensor
 /// long as its value has one user and that user is pointwise. The step stands where the chain's last node stood, so all
 /// that it reads has been written by then.
 public struct Planner {
-    public static func plan(_ graph: Graph, options: PlanningOptions = PlanningOptions()) -> Program {
+    /// - Throws: `PlanningError` for a graph that programs have no steps for; see `Graph.planningObstacle`.
+    public static func plan(
+        _ graph: Graph, options: PlanningOptions = PlanningOptions()
+    ) throws(PlanningError) -> Program {
+        if let operation = graph.planningObstacle { throw PlanningError(operation: operation) }
         var planner = Planner(graph: graph, options: options)
         planner.buildChains()
         planner.chooseVirtualUpsamplings()

@@ -1,5 +1,6 @@
 internal import Compute
 internal import Network
+internal import Planning
 
 extension ExecutionError {
     /// The executors' common error for one of the device.
@@ -20,6 +21,13 @@ extension ExecutionError {
     }
 }
 
-func translatingErrors<R>(_ body: () throws -> R) throws -> R {
-    do { return try body() } catch let error as ComputeError { throw ExecutionError(error) }
+/// The errors of the device and of the planner as the executors' common error.
+func translatingErrors<R>(device: String = "Vulkan", _ body: () throws -> R) throws -> R {
+    do {
+        return try body()
+    } catch let error as ComputeError {
+        throw ExecutionError(error)
+    } catch let error as PlanningError {
+        throw ExecutionError.unsupported(device: device, operation: error.operation)
+    }
 }

@@ -27,7 +27,7 @@ final class PlanMemory {
         _ ends: PlanEnds
     ) throws {
         self.ends = ends
-        program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
+        program = try Planner.plan(graph, options: PlanMemory.options(executor, precision))
         inputs = ends.input == nil ? PlanMemory.layout(program.inputs) : ([0], 0)
         // Who reads a frame here may read a little past its end.
         outputs =

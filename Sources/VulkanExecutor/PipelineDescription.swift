@@ -31,7 +31,7 @@ extension VulkanExecutor {
             device: device, precision: precision, allowSoftware: true, validation: false, framesInFlight: 1,
             cacheDirectory: nil, bindingLimit: .max, describesPipelines: true)
         let capabilities = executor.device.capabilities
-        let program = Planner.plan(graph, options: PlanMemory.options(executor, precision))
+        let program = try Planner.plan(graph, options: PlanMemory.options(executor, precision))
         let lowering = Lowering(
             program, parameters, precision, capabilities, executor.multiplication, executor.halfSums, ends: .tensors,
             inputStarts: program.inputs.map { _ in 0 }, outputStarts: program.outputs.map { _ in 0 })

@@ -175,10 +175,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     /// - Throws: also `ExecutionError.unsupported` for a graph of training.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
         try graph.check(parameters)
-        if let obstacle = graph.planningObstacle {
-            throw ExecutionError.unsupported(device: name, operation: obstacle)
-        }
-        let plan = try translatingErrors { try VulkanPlan(self, graph, parameters, precision) }
+        let plan = try translatingErrors(device: name) { try VulkanPlan(self, graph, parameters, precision) }
         kernels.cache.save()
         tiles.save()
         return plan
@@ -198,7 +195,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             return VulkanFramePlan(
                 try VulkanPlan(self, graph, parameters, precision, ends: ends), input: ring, output: output)
         }
-        let plan = try translatingErrors {
+        let plan = try translatingErrors(device: name) {
             if let layout = arrangement.flatMap({ FrameLayout(input, $0) }) {
                 // Nothing but speed is lost without.
                 do { return try plan(layout, lends: true) } catch ComputeError.outOfMemory {}
@@ -246,7 +243,12 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
 
     public func workingBytes(_ graph: Graph) -> Int {
         let ends = (graph.inputs + graph.outputs).reduce(0) { $0 + graph.shape($1).count * 4 }
-        let program = Planner.plan(graph, options: PlanMemory.options(self, precision))
+        let options = PlanMemory.options(self, precision)
+        let program: Program
+        do { program = try Planner.plan(graph, options: options) } catch {
+            // Tensors between the steps of such graphs may be single whatever the precision.
+            return graph.workingElements(options: options) * StoragePrecision.fp32.bytes + framesInFlight * ends
+        }
         var between = 0
         if multiplication == .texels {
             for case .convolution(let step) in program.steps where ConvolutionKernel.allowsWinograd(step) {

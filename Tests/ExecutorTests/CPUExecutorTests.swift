@@ -64,7 +64,7 @@ private let forced: [CPUExecutor] = ConvolutionKernel.allCases.flatMap { kernel 
     /// What one run leaves in padding channels and scratch must not be seen by the next.
     @Test func runsDoNotInfluenceEachOther() throws {
         for executor in executors {
-            for test in networkCases {
+            for test in operationCases + networkCases {
                 let plan = try executor.compile(test.graph, parameters: test.parameters)
                 let expected = try plan.run(test.inputs)
                 for poison in [Float.nan, .infinity] {

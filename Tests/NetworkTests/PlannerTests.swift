@@ -6,15 +6,15 @@ import Testing
 
 @Suite struct PlannerTests {
     /// A Compact network is one convolution a layer and nothing else.
-    @Test func compactIsConvolutionsOnly() {
-        let program = Planner.plan(SRVGGNetCompact().graph(.nhwc(1, 16, 16, 3)))
+    @Test func compactIsConvolutionsOnly() throws {
+        let program = try Planner.plan(SRVGGNetCompact().graph(.nhwc(1, 16, 16, 3)))
         #expect(program.steps.count == 18)
         #expect(program.steps.allSatisfy { if case .convolution = $0 { true } else { false } })
     }
 
     /// RRDBNet too: dense blocks are views, residuals and upsampling are fused.
-    @Test func denseBlocksAreConvolutionsOnly() {
-        let program = Planner.plan(RRDBNet(blocks: 3).graph(.nhwc(1, 16, 16, 3)))
+    @Test func denseBlocksAreConvolutionsOnly() throws {
+        let program = try Planner.plan(RRDBNet(blocks: 3).graph(.nhwc(1, 16, 16, 3)))
         #expect(program.steps.count == 3 * 15 + 6)
         #expect(program.steps.allSatisfy { if case .convolution = $0 { true } else { false } })
         // Wide buffers of consecutive blocks take turns in the arena.
@@ -23,8 +23,8 @@ import Testing
     }
 
     /// Buffers that are alive at the same time do not overlap, and every step reads what was written.
-    @Test(arguments: operationCases + networkCases) func placesDoNotOverlap(_ test: OperationCase) {
-        let program = Planner.plan(test.graph)
+    @Test(arguments: operationCases + networkCases) func placesDoNotOverlap(_ test: OperationCase) throws {
+        let program = try Planner.plan(test.graph)
         for (index, a) in program.buffers.enumerated() {
             #expect(a.offset % 64 == 0 && a.offset + a.elements <= program.arenaElements)
             for b in program.buffers[(index + 1)...]

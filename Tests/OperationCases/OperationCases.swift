@@ -162,6 +162,15 @@ private let arrangementCases: [OperationCase] = {
         let y = b.leakyReLU(x, 0.1)
         return [b.concatenate([b.concatenate([x, y]), x, b.concatenate([y, y])])]
     }
+    // Images have four lanes, a concatenation's parts sixteen.
+    add("four channels in a concatenation", .nhwc(1, 5, 7, 4)) { b, x in
+        let v = b.parameter("v", [4])
+        let parts = [
+            b.apply(.multiply, x, v), b.apply(.upsampleNearest(factor: 1), x), b.apply(.add, b.leakyReLU(x, 0.1), x),
+            b.apply(.resize(height: 5, width: 7, .bilinear), x), b.apply(.sliceChannels(start: 1, count: 3), x),
+        ]
+        return [b.convolution(b.concatenate(parts), "c", to: 8)]
+    }
     add("batch of three", .nhwc(3, 5, 7, 20)) { b, x in
         [b.apply(.crop(Margins(top: 1)), b.concatenate([x, b.apply(.sliceChannels(start: 16, count: 4), x)]))]
     }

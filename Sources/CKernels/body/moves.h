@@ -19,6 +19,15 @@ CK_INLINE void CK_NAME(copy_pixel)(float *to, const float *from, int64_t count) 
     for (; c < count; c += 4) v4_store(to + c, v4_load(from + c));
 }
 
+/// The lanes of one pixel from another that has `lanes` of them; what the target has beyond is zero. Never reads past them:
+/// behind the last pixel there may be anything.
+CK_INLINE void CK_NAME(copy_lanes)(float *to, const float *from, int32_t lanes, int32_t extent) {
+    const int32_t whole = lanes & ~3;
+    CK_NAME(copy_pixel)(to, from, whole);
+    for (int32_t c = whole; c < lanes; c++) to[c] = from[c];
+    for (int32_t c = lanes; c < extent; c++) to[c] = 0;
+}
+
 static void CK_NAME(map)(const void *argument, void *scratch, int64_t block, int64_t next) {
     const ck_map_job *job = argument;
     (void)scratch, (void)next;
@@ -34,6 +43,8 @@ static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block, 
     const ck_gather_job *job = argument;
     (void)scratch, (void)next;
     const ck_view *in = &job->input, *out = &job->output;
+    const int32_t lanes = in->extent < out->extent ? in->extent : out->extent;
+    const bool isWhole = lanes == out->extent;
     CK_FOR_ROWS(block, job->rows, *out) {
         int64_t image = flat / out->height, y = flat % out->height;
         float *to = CK_NAME(row_of)(out, image, y);
@@ -42,7 +53,8 @@ static void CK_NAME(gather)(const void *argument, void *scratch, int64_t block, 
         for (int64_t x = 0; x < out->width; x++, to += out->pitch) {
             int32_t column = job->column_index[x];
             if (from && column >= 0) {
-                CK_NAME(copy_pixel)(to, from + column * in->pitch, out->extent);
+                if (isWhole) CK_NAME(copy_pixel)(to, from + column * in->pitch, out->extent);
+                else CK_NAME(copy_lanes)(to, from + column * in->pitch, lanes, out->extent);
             } else {
                 memset(to, 0, (size_t)out->extent * sizeof(float));
             }
@@ -98,7 +110,7 @@ static void CK_NAME(resize)(const void *argument, void *scratch, int64_t block, 
                 const float *weights = job->column_weight + x * taps;
                 for (int64_t c = 0; c < out->extent; c += 4) {
                     v4 sum = (v4)0.0f;
-                    for (int t = 0; t < taps; t++) sum += v4_load(mixed + columns[t] * in->pitch + c) * weights[t];
+                    for (int t = 0; c < in->extent && t < taps; t++) sum += v4_load(mixed + columns[t] * in->pitch + c) * weights[t];
                     v4_store(to + c, sum);
                 }
             }
