@@ -120,6 +120,9 @@ let package = Package(
             ],
             path: "Benchmarks/Standalone", swiftSettings: strict),
 
+        // Writes what kernels in C and GLSL share with the Swift side.
+        .executableTarget(name: "upframe-generate", dependencies: ["Network"], swiftSettings: strict),
+
         // Tests. The cases that every executor runs stand apart, because the stand-alone benchmark runs them too.
         .target(name: "OperationCases", dependencies: ["Network"], path: "Tests/OperationCases", swiftSettings: strict),
         .target(
@@ -132,7 +135,7 @@ let package = Package(
         tests("ThreadsTests", ["Threads"]),
         tests("ResamplingTests", ["Resampling", "Tensor"]),
         tests("MetricsTests", ["Metrics", "Tensor"]),
-        tests("NetworkTests", ["Network", "Planning", "Reference"]),
+        tests("NetworkTests", ["Network", "Planning", "Reference", "upframe-generate"]),
         tests(
             "ExecutorTests",
             [

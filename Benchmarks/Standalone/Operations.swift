@@ -42,11 +42,12 @@ private let timedOperations: [TimedOperation] = {
     convolution("convolution 7x7 32->32", 32, 32, kernel: 7, stride: 1, padding: 3)
     convolution("convolution 3x3 64 groups", 64, 64, kernel: 3, stride: 1, padding: 1, groups: 64)
     for (name, activation) in [
-        ("leaky ReLU", Activation.leakyReLU(slope: 0.2)), ("sigmoid", .sigmoid), ("SiLU", .silu), ("tanh", .tanh),
+        ("leaky ReLU", PointwiseFunction.leakyReLU(slope: 0.2)), ("sigmoid", .sigmoid), ("SiLU", .silu),
+        ("tanh", .tanh),
     ] {
         add("\(name) 64") { b in
             let x = input(&b, 64)
-            return b.apply(.activation(activation), x)
+            return b.apply(.pointwise(activation), x)
         }
     }
     add("add 64") { b in

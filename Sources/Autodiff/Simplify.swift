@@ -59,15 +59,15 @@ private struct Simplifier {
     private mutating func rebuild(_ node: Node, _ operands: [Value]) -> Value {
         func constant(_ number: Float) -> Value { make(.constant([number]), [], node.shape) }
         switch node.operation {
-        case .add:
+        case .pointwise(.add):
             if uniform(operands[1]) == 0 { return operands[0] }
             if uniform(operands[0]) == 0, builder.shape(operands[1]) == node.shape { return operands[1] }
-        case .multiply:
+        case .pointwise(.multiply):
             for (number, other) in [(uniform(operands[1]), operands[0]), (uniform(operands[0]), operands[1])] {
                 guard let number, builder.shape(other) == node.shape else { continue }
                 return rebuildAffine(other, scale: number, offset: 0, node.shape)
             }
-        case .affine(let scale, let offset):
+        case .pointwise(.affine(let scale, let offset)):
             return rebuildAffine(operands[0], scale: scale, offset: offset, node.shape)
         case .broadcast, .reshape, .transpose:
             if builder.shape(operands[0]) == node.shape, !isTranspose(node.operation) { return operands[0] }
@@ -96,7 +96,7 @@ private struct Simplifier {
         if scale == 0 { return make(.constant([offset]), [], shape) }
         if let number = uniform(x) { return make(.constant([number * scale + offset]), [], shape) }
         let node = builder.node(x)
-        if case .affine(let inner, let first) = node.operation {
+        if case .pointwise(.affine(let inner, let first)) = node.operation {
             return rebuildAffine(node.operands[0], scale: scale * inner, offset: first * scale + offset, shape)
         }
         return make(.affine(scale: scale, offset: offset), [x], shape)

@@ -13,8 +13,6 @@ extension Operation {
     /// The table: for each operation the derivatives with respect to its operands, given that with respect to its result,
     /// `g`. Nil where there is none to pass on.
     func vectorJacobian(_ b: inout GraphBuilder, _ at: AppliedOperation, _ g: Value) -> [Value?] {
-        /// The derivative of a function of one operand: `g * slope`.
-        func chain(_ slope: Value) -> [Value?] { [b.apply(.multiply, g, slope)] }
         let operands = at.operands
         func shape(_ index: Int) -> Shape { b.shape(operands[index]) }
 
@@ -55,37 +53,16 @@ extension Operation {
             ]
 
         // Pointwise.
-        case .add:
-            return [g, at.wanted[1] ? b.summed(g, like: shape(1)) : nil]
-        case .multiply:
-            return [
-                at.wanted[0] ? b.apply(.multiply, g, operands[1]) : nil,
-                at.wanted[1] ? b.summed(b.apply(.multiply, g, operands[0]), like: shape(1)) : nil,
-            ]
-        case .affine(let scale, _):
-            return [b.scaled(g, scale)]
-        case .activation(let activation):
-            return chain(activation.slope(&b, operands[0], at.result))
-        case .function(let function):
-            return chain(function.slope(&b, operands[0], at.result))
-        case .clamp(let low, let high):
-            let above = b.step(b.apply(.affine(scale: 1, offset: -low), operands[0]), 0, 1, 1)
-            let below = b.step(b.apply(.affine(scale: -1, offset: high), operands[0]), 0, 1, 1)
-            return chain(b.apply(.multiply, above, below))
-        case .prelu:
-            // x < 0 ? w x : x; the part below zero belongs to w.
-            let below = b.apply(.multiply, g, b.step(operands[0], 1, 1, 0))
-            var result: [Value?] = [nil, nil]
-            if at.wanted[0] {
-                let above = b.apply(.multiply, g, b.step(operands[0], 0, 0, 1))
-                let slopes = b.repeated(operands[1], like: operands[0])
-                result[0] = b.apply(.add, b.apply(.multiply, below, slopes), above)
+        case .pointwise(let function):
+            let (row, applied) = (function.row, AppliedFunction(operands: operands, result: at.result))
+            return operands.indices.map { index in
+                guard at.wanted[index] else { return nil }
+                switch row.slope(&b, applied, index) {
+                case .zero: return nil
+                case .number(let number): return b.summed(b.scaled(g, number), like: shape(index))
+                case .value(let slope): return b.summed(b.apply(.multiply, g, slope), like: shape(index))
+                }
             }
-            if at.wanted[1] {
-                let products = b.apply(.multiply, below, operands[0])
-                result[1] = shape(1) == [1] ? b.total(products) : b.sumToVector(products)
-            }
-            return result
 
         // Arrangements.
         case .concatenate:
@@ -135,39 +112,9 @@ extension Operation {
     }
 }
 
-extension Activation {
-    /// The derivative at x, where the activation is y.
-    fileprivate func slope(_ b: inout GraphBuilder, _ x: Value, _ y: Value) -> Value {
-        switch self {
-        case .leakyReLU(let slope): return b.step(x, slope, slope, 1)
-        case .sigmoid: return b.apply(.multiply, y, b.apply(.affine(scale: -1, offset: 1), y))
-        case .silu:
-            // s + x s (1 - s) = s + y (1 - s)
-            let s = b.apply(.activation(.sigmoid), x)
-            return b.apply(.add, s, b.apply(.multiply, y, b.apply(.affine(scale: -1, offset: 1), s)))
-        case .tanh: return b.apply(.affine(scale: -1, offset: 1), b.apply(.multiply, y, y))
-        }
-    }
-}
-
-extension Function {
-    /// The derivative at x, where the function is y.
-    fileprivate func slope(_ b: inout GraphBuilder, _ x: Value, _ y: Value) -> Value {
-        switch self {
-        case .exponential: return y
-        case .logarithm: return b.apply(.function(.reciprocal), x)
-        case .squareRoot: return b.scaled(b.apply(.function(.reciprocal), y), 0.5)
-        case .reciprocal: return b.scaled(b.apply(.multiply, y, y), -1)
-        case .absolute: return b.step(x, -1, 0, 1)
-        case .softplus: return b.apply(.activation(.sigmoid), x)
-        case .step: return b.constant([0], b.shape(x))
-        }
-    }
-}
-
 extension GraphBuilder {
-    /// The derivative of an operand that was a vector for every pixel, or had the result's shape.
+    /// The derivative of an operand that was a vector for every pixel, a number for all, or had the result's shape.
     fileprivate mutating func summed(_ g: Value, like operand: Shape) -> Value {
-        shape(g) == operand ? g : sumToVector(g)
+        shape(g) == operand ? g : operand == [1] ? total(g) : sumToVector(g)
     }
 }

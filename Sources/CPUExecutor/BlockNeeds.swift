@@ -34,7 +34,7 @@ struct BlockAccess {
         writes(Self.addresses(output.view, shuffled), in: block)
         withUnsafeBytes(of: output.stages) { bytes in
             for stage in bytes.bindMemory(to: ck_stage.self).prefix(Int(output.stage_count))
-            where stage.kind == CK_ADD || stage.kind == CK_MULTIPLY {
+            where stage.source == CK_OPERAND {
                 // Heights are whole multiples, so flattened rows divide like those of one image.
                 let u = Int(stage.upsampling)
                 let coarse = shuffled.lowerBound / u..<(shuffled.upperBound + u - 1) / u

@@ -163,7 +163,6 @@ struct PlanCompiler {
         _ view: View, shuffle: Int = 1, bias: String? = nil, stages: [PointwiseStage]
     ) throws(ExecutionError) -> (output: ck_output, laneOf: [Int]) {
         precondition(view.segments.count == 1, "a step writes one run of channels")
-        precondition(stages.count <= Int(ck_maximum_stages), "\(stages.count) stages in one step")
         let target = physical(view)
         let group = Int(target.extent)
         let channels = view.channels
@@ -182,13 +181,24 @@ struct PlanCompiler {
             for (index, value) in parameters[bias]!.values.enumerated() { padded[laneOf[index]] = value }
             result.bias = UnsafePointer(try memory.store(padded))
         }
-        for (index, stage) in stages.enumerated() {
-            let compiled = try compile(stage, group: group, subs: subs, lanes: lanes)
-            withUnsafeMutableBytes(of: &result.stages) { bytes in
-                bytes.assumingMemoryBound(to: ck_stage.self)[index] = compiled
+        var compiled: [ck_stage] = []
+        for stage in stages {
+            compiled.append(try compile(stage, group: group, subs: subs, lanes: lanes))
+            // Of what is in padding, zeros: it is multiplied with weights that are zero, which an infinity would not survive.
+            if !stage.function.row.isSafeOnPadding && channels < group {
+                let used = (0..<lanes).map { $0 < group * subs && $0 % group < channels ? Float(1) : 0 }
+                var mask = ck_stage()
+                (mask.source, mask.vector) = (CK_VECTOR, UnsafePointer(try memory.store(used)))
+                compiled.append(mask)
             }
         }
-        result.stage_count = Int32(stages.count)
+        precondition(compiled.count <= Int(ck_maximum_stages), "\(compiled.count) stages in one step")
+        for (index, stage) in compiled.enumerated() {
+            withUnsafeMutableBytes(of: &result.stages) { bytes in
+                bytes.assumingMemoryBound(to: ck_stage.self)[index] = stage
+            }
+        }
+        result.stage_count = Int32(compiled.count)
         return (result, laneOf)
     }
 
@@ -208,24 +218,15 @@ struct PlanCompiler {
             }
             return UnsafePointer(try memory.store(padded))
         }
+        result.function = ck_function(rawValue: UInt32(stage.function.code))
+        let numbers = stage.function.numbers + [0, 0, 0]
+        (result.a, result.b, result.c) = (numbers[0], numbers[1], numbers[2])
         switch stage {
-        case .activation(.leakyReLU(let slope)): (result.kind, result.a) = (CK_LEAKY_RELU, slope)
-        case .activation(.sigmoid): result.kind = CK_SIGMOID
-        case .activation(.silu): result.kind = CK_SILU
-        case .activation(.tanh): result.kind = CK_TANH
-        case .prelu(let name, _): (result.kind, result.vector) = (CK_PRELU, try vector(name))
-        case .affine(let scale, let offset): (result.kind, result.a, result.b) = (CK_AFFINE, scale, offset)
-        case .clamp(let low, let high): (result.kind, result.a, result.b) = (CK_CLAMP, low, high)
-        case .addVector(let name): (result.kind, result.vector) = (CK_ADD_VECTOR, try vector(name))
-        case .multiplyVector(let name): (result.kind, result.vector) = (CK_MULTIPLY_VECTOR, try vector(name))
-        case .add(let view, let upsampling):
-            (result.kind, result.operand, result.upsampling) = (
-                CK_ADD, try contiguous(view, lanes: group), Int32(upsampling)
-            )
-        case .multiply(let view, let upsampling):
-            (result.kind, result.operand, result.upsampling) = (
-                CK_MULTIPLY, try contiguous(view, lanes: group), Int32(upsampling)
-            )
+        case .unary: break
+        case .vector(_, let name): (result.source, result.vector) = (CK_VECTOR, try vector(name))
+        case .operand(_, let view, let upsampling):
+            result.source = CK_OPERAND
+            (result.operand, result.upsampling) = (try contiguous(view, lanes: group), Int32(upsampling))
         }
         return result
     }

@@ -10,7 +10,7 @@ extension GraphBuilder {
 
     /// `negative`, `zero` or `positive`, by the sign of x.
     public mutating func step(_ x: Value, _ negative: Float, _ zero: Float, _ positive: Float) -> Value {
-        apply(.function(.step(negative: negative, zero: zero, positive: positive)), x)
+        apply(.pointwise(.step(negative: negative, zero: zero, positive: positive)), x)
     }
 
     /// `a - b`
@@ -19,7 +19,7 @@ extension GraphBuilder {
     }
 
     public mutating func quotient(_ a: Value, _ b: Value) -> Value {
-        apply(.multiply, a, apply(.function(.reciprocal), b))
+        apply(.multiply, a, apply(.pointwise(.reciprocal), b))
     }
 
     public mutating func square(_ x: Value) -> Value { apply(.multiply, x, x) }
@@ -88,7 +88,7 @@ extension GraphBuilder {
     }
 
     /// `sqrt(sum(x²))` over all elements, `[1]`.
-    public mutating func norm(_ x: Value) -> Value { apply(.function(.squareRoot), total(square(x))) }
+    public mutating func norm(_ x: Value) -> Value { apply(.pointwise(.squareRoot), total(square(x))) }
 
     /// A number `[1]` times a tensor.
     public mutating func multiplied(_ x: Value, by number: Value) -> Value {

@@ -123,13 +123,13 @@ extension GraphBuilder {
         }
         let image = apply(.product(transposeLeft: false, transposeRight: false), matrix, v)
         let sigma = total(apply(.multiply, image, u))
-        return multiplied(weight, by: apply(.function(.reciprocal), sigma))
+        return multiplied(weight, by: apply(.pointwise(.reciprocal), sigma))
     }
 
     /// `x / max(|x|, 1e-12)`
     private mutating func normalised(_ x: Value) -> Value {
         let length = apply(.clamp(low: 1e-12, high: .greatestFiniteMagnitude), norm(x))
-        return multiplied(x, by: apply(.function(.reciprocal), length))
+        return multiplied(x, by: apply(.pointwise(.reciprocal), length))
     }
 
     /// `(x - mean) / sqrt(variance + 1e-5)` over each channel of each picture.
@@ -179,8 +179,8 @@ extension GraphBuilder {
     private mutating func normalised(_ x: Value, mean: Value, variance: Value) -> Value {
         let shape = shape(x)
         let centred = difference(x, broadcast(mean, to: shape))
-        let deviation = apply(.function(.squareRoot), apply(.affine(scale: 1, offset: 1e-5), variance))
-        return apply(.multiply, centred, broadcast(apply(.function(.reciprocal), deviation), to: shape))
+        let deviation = apply(.pointwise(.squareRoot), apply(.affine(scale: 1, offset: 1e-5), variance))
+        return apply(.multiply, centred, broadcast(apply(.pointwise(.reciprocal), deviation), to: shape))
     }
 
     /// The largest of each 2x2 pixels; a last odd row or column is dropped.
@@ -197,7 +197,7 @@ extension GraphBuilder {
         for index in 1..<4 {
             // max(a, b) = a + relu(b - a): on equal numbers the gradient goes to the first.
             let next = apply(.sliceChannels(start: index, count: 1), quarters)
-            largest = apply(.add, largest, apply(.activation(.relu), difference(next, largest)))
+            largest = apply(.add, largest, apply(.pointwise(.relu), difference(next, largest)))
         }
         return reshaped(largest, .nhwc(shape.batch, height, width, channels))
     }

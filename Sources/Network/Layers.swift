@@ -11,7 +11,7 @@ extension GraphBuilder {
     }
 
     public mutating func leakyReLU(_ x: Value, _ slope: Float) -> Value {
-        apply(.activation(.leakyReLU(slope: slope)), x)
+        apply(.pointwise(.leakyReLU(slope: slope)), x)
     }
 
     /// `x * scale + residual`

@@ -1,34 +1,5 @@
 public import Tensor
 
-/// A pointwise non-linearity without parameters.
-public enum Activation: Hashable, Sendable {
-    /// `x < 0 ? slope * x : x`; `slope` 0 is ReLU.
-    case leakyReLU(slope: Float)
-    /// `1 / (1 + exp(-x))`
-    case sigmoid
-    /// `x * sigmoid(x)`
-    case silu
-    case tanh
-
-    public static let relu = Activation.leakyReLU(slope: 0)
-}
-
-/// A pointwise function of the training side: losses, normalisations, derivatives.
-public enum Function: Hashable, Sendable {
-    case exponential
-    /// The natural logarithm.
-    case logarithm
-    case squareRoot
-    /// `1 / x`
-    case reciprocal
-    case absolute
-    /// `log(1 + exp(x))`
-    case softplus
-    /// One of three numbers by the sign of x: the derivatives of kinked functions, `sign`, and masks. Its own derivative
-    /// is zero.
-    case step(negative: Float, zero: Float, positive: Float)
-}
-
 /// How `resize` samples. Half-pixel centres (`source = (target + 0.5) * in / out - 0.5`), samples clamped to the border,
 /// no antialiasing: PyTorch's `interpolate(align_corners=False)` and ncnn's `Interp`.
 public enum ResizeFilter: String, Hashable, Sendable, Codable {
@@ -70,18 +41,8 @@ public enum Operation: Hashable, Sendable {
     /// Cross-correlation: operands x `[N, H, W, I]`, weight `[O, I/groups, kH, kW]`, and optionally bias `[O]`. Zero
     /// padding of `padding` on all sides.
     case convolution(stride: Int, padding: Int, groups: Int)
-    /// `a + b`: equal shapes, or b a vector `[C]` added to every pixel.
-    ///
-    /// Any rank; "every pixel" is every index but the last.
-    case add
-    /// `a * b`, shapes as `add`.
-    case multiply
-    /// `x * scale + offset`
-    case affine(scale: Float, offset: Float)
-    case activation(Activation)
-    /// `x < 0 ? w * x : x`: operands x and w `[C]`, or `[1]` for all channels.
-    case prelu
-    case clamp(low: Float, high: Float)
+    /// Any rank. Operands as the function says.
+    case pointwise(PointwiseFunction)
 
     /// Joins activations of equal N, H, W along channels.
     case concatenate
@@ -106,7 +67,6 @@ public enum Operation: Hashable, Sendable {
     /// The adjoint of `convolution` in the weight: operands x `[N, H, W, I]` and g `[N, h, w, O]` to
     /// `[O, I/groups, kernelHeight, kernelWidth]`.
     case convolutionWeightGradient(stride: Int, padding: Int, groups: Int, kernelHeight: Int, kernelWidth: Int)
-    case function(Function)
     /// Sums along every axis on which the target's extent is 1; ranks are equal.
     case sum(to: Shape)
     /// The adjoint of `sum`: repeats along every axis on which x's extent is 1.
@@ -138,12 +98,7 @@ extension Operation {
         case .input: "input"
         case .parameter: "parameter"
         case .convolution: "convolution"
-        case .add: "add"
-        case .multiply: "multiply"
-        case .affine: "affine"
-        case .activation: "activation"
-        case .prelu: "prelu"
-        case .clamp: "clamp"
+        case .pointwise(let function): function.name.rawValue
         case .concatenate: "concatenate"
         case .sliceChannels: "sliceChannels"
         case .upsampleNearest: "upsampleNearest"
@@ -155,7 +110,6 @@ extension Operation {
         case .constant: "constant"
         case .convolutionTranspose: "convolutionTranspose"
         case .convolutionWeightGradient: "convolutionWeightGradient"
-        case .function: "function"
         case .sum: "sum"
         case .broadcast: "broadcast"
         case .reshape: "reshape"

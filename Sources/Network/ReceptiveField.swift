@@ -46,7 +46,7 @@ extension Graph {
     /// Whether a node's operand is a frame, and no weight or vector.
     private func isFrame(_ index: Int, _ operand: Int) -> Bool {
         switch nodes[index].operation {
-        case .convolution, .convolutionTranspose, .prelu: operand == 0
+        case .convolution, .convolutionTranspose: operand == 0
         default: shape(nodes[index].operands[operand]).rank == 4
         }
     }
@@ -56,8 +56,7 @@ extension Graph {
         let node = nodes[index]
         let operand = shape(node.operands[0])
         switch node.operation {
-        case .input, .parameter, .constant, .add, .multiply, .affine, .activation, .prelu, .clamp, .concatenate,
-            .sliceChannels, .function, .detach, .again:
+        case .input, .parameter, .constant, .pointwise, .concatenate, .sliceChannels, .detach, .again:
             return read
         case .convolution(let stride, let padding, _):
             let first = read.lowerBound * stride - padding

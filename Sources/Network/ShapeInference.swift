@@ -33,20 +33,20 @@ extension Operation {
             }
             return .success(.nhwc(x.batch, height, width, weight[0]))
 
-        case .add, .multiply:
+        case .pointwise(.prelu):
+            guard expect(2...2), operands[0].rank == 4,
+                operands[1] == [1] || operands[1] == Shape([operands[0].channels])
+            else { return fail("expects x [N, H, W, C] and a weight [C] or [1]") }
+            return .success(operands[0])
+
+        case .pointwise(let function) where function.operandCount == 2:
             guard expect(2...2) else { return fail("expects two operands") }
             guard operands[0] == operands[1] || (operands[0].rank > 1 && operands[1] == [operands[0].lastExtent]) else {
                 return fail("shapes must be equal, or the second a vector [C]")
             }
             return .success(operands[0])
 
-        case .prelu:
-            guard expect(2...2), operands[0].rank == 4,
-                operands[1] == [1] || operands[1] == Shape([operands[0].channels])
-            else { return fail("expects x [N, H, W, C] and a weight [C] or [1]") }
-            return .success(operands[0])
-
-        case .affine, .activation, .clamp, .function, .detach, .again:
+        case .pointwise, .detach, .again:
             guard expect(1...1) else { return fail("expects one operand") }
             return .success(operands[0])
 

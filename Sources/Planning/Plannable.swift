@@ -28,18 +28,21 @@ extension Graph {
         for value in inputs + outputs where shape(value).rank != 4 || isParameter(value) { return "a plain tensor" }
         for node in nodes {
             switch node.operation {
-            case .input, .parameter, .activation, .affine, .clamp, .concatenate, .sliceChannels, .upsampleNearest,
-                .pixelShuffle, .pixelUnshuffle, .resize, .pad, .crop:
+            case .input, .parameter, .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle,
+                .resize, .pad, .crop:
                 if !node.operands.allSatisfy({ shape($0).rank == 4 && !isParameter($0) }) {
                     return "\(node.operation.name) of a plain tensor"
                 }
-            case .convolution, .prelu:
+            case .convolution:
                 if isParameter(node.operands[0]) || !node.operands.dropFirst().allSatisfy(isParameter) {
                     return "\(node.operation.name) with a computed weight"
                 }
-            case .add, .multiply:
-                let (a, b) = (node.operands[0], node.operands[1])
-                if isParameter(a) || shape(a).rank != 4 || (shape(b).rank == 4) == isParameter(b) {
+            case .pointwise:
+                // Operands are activations, the second perhaps a trained vector.
+                if isParameter(node.operands[0]) || shape(node.operands[0]).rank != 4 {
+                    return "\(node.operation.name) of a plain tensor"
+                }
+                if let other = node.operands.dropFirst().first, (shape(other).rank == 4) == isParameter(other) {
                     return "\(node.operation.name) of a plain tensor"
                 }
             default: return node.operation.name

@@ -21,14 +21,13 @@ public struct Planner {
 
     /// A stage before values have places.
     private enum Stage {
-        case unary(PointwiseStage)
-        case add(Value)
-        case multiply(Value)
+        case stored(PointwiseStage)
+        case operand(PointwiseFunction, Value)
 
         var operand: Value? {
             switch self {
-            case .unary: nil
-            case .add(let value), .multiply(let value): value
+            case .stored: nil
+            case .operand(_, let value): value
             }
         }
     }
@@ -81,24 +80,13 @@ public struct Planner {
     /// The stage that node `index` applies to `current`; nil if it is not pointwise in it.
     private func stage(_ index: Int, on current: Value) -> Stage? {
         let node = graph.nodes[index]
-        switch node.operation {
-        case .activation(let activation): return .unary(.activation(activation))
-        case .affine(let scale, let offset): return .unary(.affine(scale: scale, offset: offset))
-        case .clamp(let low, let high): return .unary(.clamp(low: low, high: high))
-        case .prelu where node.operands[0] == current:
-            let slopes = node.operands[1]
-            return .unary(.prelu(parameter: parameterName(slopes), perChannel: graph.shape(slopes) != [1]))
-        case .add, .multiply:
-            let isAdd = node.operation == .add
-            let other = node.operands[0] == current ? node.operands[1] : node.operands[0]
-            if isParameter(other) {
-                precondition(graph.shape(other).rank == 1, "a parameter cannot stand for an activation")
-                let name = parameterName(other)
-                return .unary(isAdd ? .addVector(parameter: name) : .multiplyVector(parameter: name))
-            }
-            return isAdd ? .add(other) : .multiply(other)
-        default: return nil
-        }
+        guard case .pointwise(let function) = node.operation else { return nil }
+        if node.operands.count == 1 { return .stored(.unary(function)) }
+        let isFirst = node.operands[0] == current
+        guard isFirst || function.isCommutative else { return nil }
+        let other = node.operands[isFirst ? 1 : 0]
+        if isParameter(other) { return .stored(.vector(function, parameter: parameterName(other))) }
+        return .operand(function, other)
     }
 
     private mutating func buildChains() {
@@ -106,7 +94,7 @@ public struct Planner {
             var chain = Chain(head: Value(index: index), end: Value(index: index))
             switch node.operation {
             case .convolution: break
-            case .add, .multiply, .activation, .affine, .clamp, .prelu:
+            case .pointwise:
                 chain.stages = [stage(index, on: node.operands[0])!]
             default: continue
             }
@@ -176,13 +164,10 @@ public struct Planner {
         func resolved(_ stages: [Stage]) -> [PointwiseStage] {
             stages.map { stage in
                 switch stage {
-                case .unary(let stage): return stage
-                case .add(let value):
+                case .stored(let stage): return stage
+                case .operand(let function, let value):
                     let (view, upsampling) = source(value)
-                    return .add(view, upsampling: upsampling)
-                case .multiply(let value):
-                    let (view, upsampling) = source(value)
-                    return .multiply(view, upsampling: upsampling)
+                    return .operand(function, view, upsampling: upsampling)
                 }
             }
         }

@@ -48,22 +48,22 @@ public struct Buffer: Hashable, Sendable {
 
 /// One pointwise operation on a value that is still in registers.
 public enum PointwiseStage: Hashable, Sendable {
-    case activation(Activation)
-    /// `x < 0 ? w * x : x`, w `[C]` or `[1]`.
-    case prelu(parameter: String, perChannel: Bool)
-    case affine(scale: Float, offset: Float)
-    case clamp(low: Float, high: Float)
-    /// A parameter `[C]` added to or multiplied into every pixel.
-    case addVector(parameter: String)
-    case multiplyVector(parameter: String)
-    /// Another activation added or multiplied, read at (y / upsampling, x / upsampling): nearest upsampling for free.
-    case add(View, upsampling: Int)
-    case multiply(View, upsampling: Int)
+    case unary(PointwiseFunction)
+    /// Of the value and of a parameter `[C]`, or `[1]`, for every pixel.
+    case vector(PointwiseFunction, parameter: String)
+    /// Of the value and of another activation, read at (y / upsampling, x / upsampling): nearest upsampling for free.
+    case operand(PointwiseFunction, View, upsampling: Int)
+
+    public var function: PointwiseFunction {
+        switch self {
+        case .unary(let function), .vector(let function, _), .operand(let function, _, _): function
+        }
+    }
 
     /// The activation that this stage reads, if any.
     public var operand: View? {
         switch self {
-        case .add(let view, _), .multiply(let view, _): view
+        case .operand(_, let view, _): view
         default: nil
         }
     }

@@ -19,18 +19,10 @@ extension Operation {
             return convolve(
                 operands[0], operands[1], operands.count == 3 ? operands[2] : nil, stride: stride, padding: padding,
                 groups: groups, shape: shape)
-        case .add:
-            return pointwise(operands, shape) { $0 + $1 }
-        case .multiply:
-            return pointwise(operands, shape) { $0 * $1 }
-        case .prelu:
-            return pointwise(operands, shape) { $0 < 0 ? $1 * $0 : $0 }
-        case .affine(let scale, let offset):
-            return PreciseTensor(shape, operands[0].values.map { $0 * Double(scale) + Double(offset) })
-        case .activation(let activation):
-            return PreciseTensor(shape, operands[0].values.map(activation.value))
-        case .clamp(let low, let high):
-            return PreciseTensor(shape, operands[0].values.map { min(max($0, Double(low)), Double(high)) })
+        case .pointwise(let function):
+            let row = function.row
+            if operands.count == 1 { return PreciseTensor(shape, operands[0].values.map { row.value($0) }) }
+            return elementwise(operands, shape) { row.value($0, $1) }
         case .concatenate:
             return joinChannels(operands, shape: shape)
         case .sliceChannels(let start, _):
@@ -70,8 +62,6 @@ extension Operation {
                 operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
         case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
             return correlate(operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
-        case .function(let function):
-            return PreciseTensor(shape, operands[0].values.map(function.value))
         case .sum:
             return summed(operands[0], shape)
         case .broadcast:
@@ -130,7 +120,8 @@ private func gather(_ x: PreciseTensor, _ shape: Shape, _ element: (PreciseTenso
 
 /// `body` on every element of the first operand and its partner in the second: the same place, the same channel of a
 /// vector `[C]`, or the one element of `[1]`.
-private func pointwise(_ operands: [PreciseTensor], _ shape: Shape, _ body: (Double, Double) -> Double) -> PreciseTensor
+private func elementwise(_ operands: [PreciseTensor], _ shape: Shape, _ body: (Double, Double) -> Double)
+    -> PreciseTensor
 {
     let (a, b) = (operands[0].values, operands[1].values)
     return PreciseTensor(shape, a.indices.map { body(a[$0], b[$0 % b.count]) })
@@ -154,31 +145,6 @@ func reflect(_ index: Int, _ count: Int) -> Int {
     let period = 2 * (count - 1)
     let phase = ((index % period) + period) % period
     return phase < count ? phase : period - phase
-}
-
-extension Activation {
-    fileprivate func value(_ x: Double) -> Double {
-        switch self {
-        case .leakyReLU(let slope): x < 0 ? Double(slope) * x : x
-        case .sigmoid: 1 / (1 + exp(-x))
-        case .silu: x / (1 + exp(-x))
-        case .tanh: 1 - 2 / (1 + exp(2 * x))
-        }
-    }
-}
-
-extension Function {
-    fileprivate func value(_ x: Double) -> Double {
-        switch self {
-        case .exponential: exp(x)
-        case .logarithm: log(x)
-        case .squareRoot: x.squareRoot()
-        case .reciprocal: 1 / x
-        case .absolute: abs(x)
-        case .softplus: max(x, 0) + log1p(exp(-abs(x)))
-        case .step(let negative, let zero, let positive): Double(x < 0 ? negative : x > 0 ? positive : zero)
-        }
-    }
 }
 
 /// The samples of one side that make up target sample `index`, with their weights.

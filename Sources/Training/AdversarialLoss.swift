@@ -45,8 +45,8 @@ extension GraphBuilder {
             return (mean(square(apply(.affine(scale: 1, offset: -1), real))), mean(square(fake)))
         case .hinge:
             return (
-                mean(apply(.activation(.relu), apply(.affine(scale: -1, offset: 1), real))),
-                mean(apply(.activation(.relu), apply(.affine(scale: 1, offset: 1), fake)))
+                mean(apply(.pointwise(.relu), apply(.affine(scale: -1, offset: 1), real))),
+                mean(apply(.pointwise(.relu), apply(.affine(scale: 1, offset: 1), fake)))
             )
         case .wasserstein: return (scaled(mean(real), -1), mean(fake))
         case .relativisticAverage:
@@ -60,7 +60,7 @@ extension GraphBuilder {
 
     /// Binary cross-entropy of logits: softplus(-x) for real, softplus(x) for fake ones.
     private mutating func crossEntropy(_ logits: Value, isReal: Bool) -> Value {
-        mean(apply(.function(.softplus), isReal ? scaled(logits, -1) : logits))
+        mean(apply(.pointwise(.softplus), isReal ? scaled(logits, -1) : logits))
     }
 
     /// `x - mean(other)`
@@ -89,7 +89,7 @@ extension GraphBuilder {
     public mutating func lipschitzPenalty(logits: Value, pictures: Value) -> Value {
         let gradient = gradient(of: total(logits), withRespectTo: [pictures])[0]
         let axes = Array(1..<shape(pictures).rank)
-        let norms = apply(.function(.squareRoot), sum(square(gradient), over: axes))
+        let norms = apply(.pointwise(.squareRoot), sum(square(gradient), over: axes))
         return mean(square(apply(.affine(scale: 1, offset: -1), norms)))
     }
 
@@ -111,7 +111,7 @@ extension GraphBuilder {
         let product = total(apply(.multiply, pictures, noise))
         let gradient = gradient(of: product, withRespectTo: [latents])[0]
         let axes = Array(1..<shape(latents).rank)
-        let lengths = apply(.function(.squareRoot), sum(square(gradient), over: axes))
+        let lengths = apply(.pointwise(.squareRoot), sum(square(gradient), over: axes))
         let narrow = reshaped(target, Shape([Int](repeating: 1, count: shape(lengths).rank)))
         return (mean(square(difference(lengths, broadcast(narrow, to: shape(lengths))))), mean(lengths))
     }

@@ -6,7 +6,9 @@ internal import Tensor
 
 extension GraphBuilder {
     /// The mean of |x - y|.
-    public mutating func l1Loss(_ x: Value, _ y: Value) -> Value { mean(apply(.function(.absolute), difference(x, y))) }
+    public mutating func l1Loss(_ x: Value, _ y: Value) -> Value {
+        mean(apply(.pointwise(.absolute), difference(x, y)))
+    }
 
     /// The mean of (x - y)².
     public mutating func squaredLoss(_ x: Value, _ y: Value) -> Value { mean(square(difference(x, y))) }
@@ -14,7 +16,7 @@ extension GraphBuilder {
     /// The mean of sqrt((x - y)² + epsilon).
     public mutating func charbonnierLoss(_ x: Value, _ y: Value, epsilon: Float = 1e-12) -> Value {
         let squares = apply(.affine(scale: 1, offset: epsilon), square(difference(x, y)))
-        return mean(apply(.function(.squareRoot), squares))
+        return mean(apply(.pointwise(.squareRoot), squares))
     }
 
     /// How far the mean colours of each picture are apart: the mean of |mean(x) - mean(y)| over pictures and channels.
@@ -47,10 +49,10 @@ extension GraphBuilder {
             let isLast = scale == weights.count - 1
             let similarity = isLast ? apply(.multiply, luminance, contrast) : contrast
             // Means per picture and channel; below zero there is no power.
-            let average = apply(.activation(.relu), mean(similarity, over: [1, 2]))
+            let average = apply(.pointwise(.relu), mean(similarity, over: [1, 2]))
             let positive = apply(.clamp(low: 1e-8, high: .greatestFiniteMagnitude), average)
             let power = apply(
-                .function(.exponential), scaled(apply(.function(.logarithm), positive), weight))
+                .pointwise(.exponential), scaled(apply(.pointwise(.logarithm), positive), weight))
             product = product.map { apply(.multiply, $0, power) } ?? power
             if !isLast { (x, y) = (halved(x), halved(y)) }
         }
@@ -98,10 +100,10 @@ extension GraphBuilder {
     /// F orthonormal.
     public mutating func focalFrequencyLoss(_ x: Value, _ y: Value) -> Value {
         let distance = powerSpectrum(difference(x, y))
-        let size = apply(.function(.squareRoot), apply(.detach, distance))
+        let size = apply(.pointwise(.squareRoot), apply(.detach, distance))
         let largest = largestPerPlane(size)
         let weights = apply(
-            .multiply, size, broadcast(apply(.function(.reciprocal), largest), to: shape(size)))
+            .multiply, size, broadcast(apply(.pointwise(.reciprocal), largest), to: shape(size)))
         return mean(apply(.multiply, apply(.detach, weights), distance))
     }
 
@@ -158,7 +160,7 @@ extension GraphBuilder {
             }
             let first = apply(.sliceChannels(start: 0, count: count / 2), rest)
             let second = apply(.sliceChannels(start: count / 2, count: count / 2), rest)
-            rest = apply(.add, first, apply(.activation(.relu), difference(second, first)))
+            rest = apply(.add, first, apply(.pointwise(.relu), difference(second, first)))
         }
         return reshaped(rest, [shape[0], shape[1], 1, 1])
     }

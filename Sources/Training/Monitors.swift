@@ -56,8 +56,8 @@ extension GraphBuilder {
         let rows = reshaped(details, .nhwc(1, shape.batch, shape.height * shape.width, shape.channels))
         let (first, second) = (apply(.crop(Margins(bottom: 1)), rows), apply(.crop(Margins(top: 1)), rows))
         let sizes = apply(
-            .add, mean(apply(.function(.absolute), first)), mean(apply(.function(.absolute), second)))
-        let distance = mean(apply(.function(.absolute), difference(first, second)))
+            .add, mean(apply(.pointwise(.absolute), first)), mean(apply(.pointwise(.absolute), second)))
+        let distance = mean(apply(.pointwise(.absolute), difference(first, second)))
         return quotient(distance, apply(.affine(scale: 1, offset: floor), sizes))
     }
 

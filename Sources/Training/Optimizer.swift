@@ -116,7 +116,7 @@ extension GraphBuilder {
         }
         let newSecond = apply(
             .add, scaled(second, optimizer.beta2), scaled(square(gradient), 1 - optimizer.beta2))
-        let deviation = times(apply(.function(.squareRoot), newSecond), numbers[1])
+        let deviation = times(apply(.pointwise(.squareRoot), newSecond), numbers[1])
         let divisor = apply(.affine(scale: 1, offset: optimizer.epsilon), deviation)
         switch optimizer.rule {
         case .adam, .adamW:

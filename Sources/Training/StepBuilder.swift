@@ -72,12 +72,12 @@ struct StepBuilder {
             let sum = b.total(b.square(gradient))
             squares = squares.map { b.apply(.add, $0, sum) } ?? sum
         }
-        let norm = b.apply(.function(.squareRoot), squares!)
+        let norm = b.apply(.pointwise(.squareRoot), squares!)
         report("\(prefix)norm", norm)
         if let largest = rules.largestNorm {
             let padded = b.apply(.affine(scale: 1, offset: 1e-6), norm)
             let factor = b.apply(
-                .clamp(low: 0, high: 1), b.scaled(b.apply(.function(.reciprocal), padded), largest))
+                .clamp(low: 0, high: 1), b.scaled(b.apply(.pointwise(.reciprocal), padded), largest))
             gradients = gradients.map { b.multiplied($0, by: factor) }
         }
 

@@ -148,30 +148,20 @@ struct Lowering {
             return index
         }
         for (index, stage) in stages.enumerated() {
-            var place = 0
-            var numbers: (Float, Float) = (0, 0)
-            let kind: Int
+            let numbers = stage.function.numbers + [0, 0, 0]
+            // The source: nothing, a vector, the first or the second activation.
+            var (source, place) = (0, numbers[2].bitPattern)
             switch stage {
-            case .activation(.leakyReLU(let slope)): (kind, numbers) = (1, (slope, 0))
-            case .activation(.sigmoid): kind = 2
-            case .activation(.silu): kind = 3
-            case .activation(.tanh): kind = 4
-            case .prelu(let name, _):
-                (kind, place) = (5, constants.append(vector(name), count: quads * 4, step: step))
-            case .affine(let scale, let offset): (kind, numbers) = (6, (scale, offset))
-            case .clamp(let low, let high): (kind, numbers) = (7, (low, high))
-            case .addVector(let name):
-                (kind, place) = (8, constants.append(vector(name), count: quads * 4, step: step))
-            case .multiplyVector(let name):
-                (kind, place) = (9, constants.append(vector(name), count: quads * 4, step: step))
-            case .add(let view, let upsampling): kind = 10 + operand(view, upsampling)
-            case .multiply(let view, let upsampling): kind = 12 + operand(view, upsampling)
+            case .unary: break
+            case .vector(_, let name):
+                (source, place) = (1, UInt32(constants.append(vector(name), count: quads * 4, step: step)))
+            case .operand(_, let view, let upsampling): source = 2 + operand(view, upsampling)
             }
             let at = Constant.stages + 4 * index
-            words[at] = UInt32(kind)
-            words[at + 1] = UInt32(place)
-            words[at + 2] = numbers.0.bitPattern
-            words[at + 3] = numbers.1.bitPattern
+            words[at] = UInt32(stage.function.code | source << 8)
+            words[at + 1] = place
+            words[at + 2] = numbers[0].bitPattern
+            words[at + 3] = numbers[1].bitPattern
         }
         return operands
     }

@@ -65,8 +65,8 @@ struct SelfTest {
             return b.apply(.convolution(stride: 2, padding: 1, groups: 1), x, weight)
         },
         Case("pointwise stages", .nhwc(1, 5, 7, 18)) { b, x in
-            let y = b.apply(.prelu, b.apply(.activation(.silu), x), b.parameter("slopes", [18]))
-            return b.apply(.clamp(low: -0.1, high: 0.4), b.apply(.multiply, b.apply(.activation(.tanh), y), x))
+            let y = b.apply(.prelu, b.apply(.pointwise(.silu), x), b.parameter("slopes", [18]))
+            return b.apply(.clamp(low: -0.1, high: 0.4), b.apply(.multiply, b.apply(.pointwise(.tanh), y), x))
         },
         Case("pixel unshuffle and slice", .nhwc(1, 6, 8, 5)) { b, x in
             b.apply(.sliceChannels(start: 3, count: 14), b.apply(.pixelUnshuffle(factor: 2), x))

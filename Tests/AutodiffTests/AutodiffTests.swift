@@ -15,12 +15,13 @@ import Testing
         let gradient = ReferenceExecutor.evaluate(first, parameters: [:], inputs: arguments).outputs
         let expected = finiteDifferences(function, arguments, output: 0)
         #expect(gradient.dropLast().contains { $0.values.contains { abs($0) > 1e-3 } }, "a zero gradient tests nothing")
-        #expect(disagreement(Array(gradient.dropLast()), expected) < 1e-8)
+        #expect(disagreement(Array(gradient.dropLast()), expected) < 5e-8)
 
         let curvature = ReferenceExecutor.evaluate(second, parameters: [:], inputs: arguments).outputs
         let along = finiteDifferences(first, arguments, output: test.shapes.count)
         #expect(curvature.contains { $0.values.contains { abs($0) > 1e-3 } }, "a zero second derivative tests nothing")
-        #expect(disagreement(curvature, along) < 1e-8)
+        // Slopes hold numbers in single precision.
+        #expect(disagreement(curvature, along) < 5e-8)
     }
 
     /// Simplification changes nothing but rounding.

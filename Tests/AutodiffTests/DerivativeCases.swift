@@ -8,10 +8,10 @@ import Tensor
 let derivativeCases: [DerivativeCase] = {
     var cases: [DerivativeCase] = []
     func add(
-        _ name: String, _ shapes: [Shape], range: Range<Float> = -1..<1,
+        _ name: String, _ shapes: [Shape], range: Range<Float> = -1..<1, kinks: [Float] = [0],
         _ body: @escaping @Sendable (inout GraphBuilder, [Value]) -> Value
     ) {
-        cases.append(DerivativeCase(name, shapes, range: range, body))
+        cases.append(DerivativeCase(name, shapes, range: range, kinks: kinks, body))
     }
     /// Squared, so that its second derivative depends on the operation.
     func addLinear(_ name: String, _ shape: Shape, _ operation: Operation) {
@@ -50,25 +50,26 @@ let derivativeCases: [DerivativeCase] = {
     }
 
     // Pointwise.
-    add("add", [small, small, [2]]) { b, x in b.square(b.apply(.add, b.apply(.add, x[0], x[1]), x[2])) }
-    add("multiply", [small, small, [2]]) { b, x in b.square(b.apply(.multiply, b.apply(.multiply, x[0], x[1]), x[2])) }
-    addLinear("affine", small, .affine(scale: 1.5, offset: -0.3))
-    addLinear("clamp", small, .clamp(low: -0.51, high: 0.26))
-    addLinear("leakyReLU", small, .activation(.leakyReLU(slope: 0.2)))
-    for activation in [Activation.sigmoid, .silu, .tanh] {
-        add("\(activation)", [small], range: -3..<3) { b, x in b.apply(.activation(activation), x[0]) }
+    for function in PointwiseFunction.Name.allCases.map(\.example) {
+        let (operation, row) = (Operation.pointwise(function), function.row)
+        // Where functions are neither flat nor steep in double precision.
+        let range = max(row.range.lowerBound, row.isSafeOnPadding ? -4 : 0.3)..<min(row.range.upperBound, 4)
+        let kinks = row.kinks + [0]
+        // Times x³, so that flat functions have derivatives too.
+        if function.operandCount == 1 {
+            add("\(function.name)", [small], range: range, kinks: kinks) { b, x in
+                b.apply(.multiply, b.apply(operation, x[0]), b.apply(.multiply, b.square(x[0]), x[0]))
+            }
+            continue
+        }
+        add("\(function.name), vector", [small, [2]]) { b, x in
+            b.apply(.multiply, b.apply(operation, x[0], x[1]), b.apply(.multiply, b.square(x[0]), x[0]))
+        }
+        if function == .prelu { continue }
+        add("\(function.name)", [small, small]) { b, x in
+            b.apply(.multiply, b.apply(operation, x[0], x[1]), b.apply(.multiply, b.square(x[0]), x[0]))
+        }
     }
-    for (name, function, range) in [
-        ("exponential", .exponential, -2..<2), ("logarithm", .logarithm, 0.5..<3), ("squareRoot", .squareRoot, 0.5..<3),
-        ("reciprocal", .reciprocal, 0.5..<2), ("softplus", .softplus, -3..<3),
-    ] as [(String, Function, Range<Float>)] {
-        add(name, [small], range: range) { b, x in b.apply(.function(function), x[0]) }
-    }
-    add("absolute", [small]) { b, x in
-        b.apply(.multiply, b.apply(.function(.absolute), x[0]), b.square(x[0]))
-    }
-    add("step", [small]) { b, x in b.apply(.multiply, b.step(x[0], 2, 0, 3), b.square(x[0])) }
-    add("prelu", [small, [2]]) { b, x in b.square(b.apply(.prelu, x[0], x[1])) }
     add("prelu, one slope", [small, [1]]) { b, x in b.square(b.apply(.prelu, x[0], x[1])) }
 
     // Arrangements.
@@ -107,17 +108,17 @@ let derivativeCases: [DerivativeCase] = {
 
     // What they are used for.
     add("a norm over a sum", [[3, 4]], range: 0.2..<1) { b, x in
-        b.apply(.function(.squareRoot), b.sum(b.square(x[0]), over: [1]))
+        b.apply(.pointwise(.squareRoot), b.sum(b.square(x[0]), over: [1]))
     }
     add("softmax", [[3, 4]]) { b, x in
-        let e = b.apply(.function(.exponential), x[0])
+        let e = b.apply(.pointwise(.exponential), x[0])
         return b.quotient(e, b.broadcast(b.sum(e, over: [1]), to: [3, 4]))
     }
     add("instance normalisation", [.nhwc(2, 3, 4, 2), [2], [2]]) { b, x in
         let shape = b.shape(x[0])
         let centred = b.difference(x[0], b.broadcast(b.mean(x[0], over: [1, 2]), to: shape))
         let variance = b.mean(b.square(centred), over: [1, 2])
-        let deviation = b.apply(.function(.squareRoot), b.apply(.affine(scale: 1, offset: 1e-5), variance))
+        let deviation = b.apply(.pointwise(.squareRoot), b.apply(.affine(scale: 1, offset: 1e-5), variance))
         let normal = b.quotient(centred, b.broadcast(deviation, to: shape))
         return b.square(b.apply(.add, b.apply(.multiply, normal, x[1]), x[2]))
     }
@@ -133,8 +134,8 @@ let derivativeCases: [DerivativeCase] = {
     add("maximum of 2x2", [.nhwc(1, 5, 6, 2)]) { b, x in b.square(b.maxPool2(x[0])) }
     add("two convolutions and a gate", [.nhwc(1, 4, 4, 2), [4, 2, 3, 3], [2, 4, 3, 3]]) { b, x in
         let operation = Operation.convolution(stride: 1, padding: 1, groups: 1)
-        let hidden = b.apply(.activation(.silu), b.apply(operation, x[0], x[1]))
-        return b.apply(.multiply, b.apply(.activation(.sigmoid), b.apply(operation, hidden, x[2])), x[0])
+        let hidden = b.apply(.pointwise(.silu), b.apply(operation, x[0], x[1]))
+        return b.apply(.multiply, b.apply(.pointwise(.sigmoid), b.apply(operation, hidden, x[2])), x[0])
     }
     return cases
 }()

@@ -10,24 +10,28 @@ struct DerivativeCase: CustomStringConvertible, Sendable {
     let name: String
     let shapes: [Shape]
     let range: Range<Float>
+    /// Where it has no derivative.
+    let kinks: [Float]
     let body: @Sendable (inout GraphBuilder, [Value]) -> Value
     var description: String { name }
 
     init(
-        _ name: String, _ shapes: [Shape], range: Range<Float> = -1..<1,
+        _ name: String, _ shapes: [Shape], range: Range<Float> = -1..<1, kinks: [Float] = [0],
         _ body: @escaping @Sendable (inout GraphBuilder, [Value]) -> Value
     ) {
-        (self.name, self.shapes, self.range, self.body) = (name, shapes, range, body)
+        (self.name, self.shapes, self.range, self.kinks, self.body) = (name, shapes, range, kinks, body)
     }
 
     var seed: UInt64 { name.utf8.reduce(7) { ($0 &* 31 &+ UInt64($1)) % 1_000_003 } }
 
-    /// Arguments away from kinks at zero.
+    /// Arguments away from kinks.
     var arguments: [PreciseTensor] {
         shapes.enumerated().map { index, shape in
             var tensor = PreciseTensor(randomTensor(shape, seed: seed + UInt64(index), in: range))
-            for element in tensor.values.indices where abs(tensor.values[element]) < 0.02 {
-                tensor.values[element] += tensor.values[element] < 0 ? -0.02 : 0.02
+            for kink in kinks.map({ Double($0) }) {
+                for element in tensor.values.indices where abs(tensor.values[element] - kink) < 0.02 {
+                    tensor.values[element] += tensor.values[element] < kink ? -0.02 : 0.02
+                }
             }
             return tensor
         }

@@ -57,7 +57,7 @@ import Testing
             var b = GraphBuilder()
             let x = b.input("x", .nhwc(1, 4, 4, 2))
             var y = x
-            for index in 0..<4 { y = b.apply(.activation(.tanh), b.convolution(y, "c\(index)", to: 2)) }
+            for index in 0..<4 { y = b.apply(.pointwise(.tanh), b.convolution(y, "c\(index)", to: 2)) }
             let first = b.gradient(of: b.total(y), withRespectTo: [x], segments: segments)[0]
             let second = b.gradient(of: b.total(b.square(first)), withRespectTo: [x])
             let graph = b.finish([first] + second)

@@ -10,18 +10,17 @@ import Testing
         let tested = Set((operationCases + trainingOperationCases).flatMap { $0.graph.nodes.map(\.operation.name) })
         let all = Set(
             [
-                Operation.input(name: ""), .parameter(name: ""), .convolution(stride: 1, padding: 1, groups: 1), .add,
-                .multiply, .affine(scale: 1, offset: 0), .activation(.relu), .prelu, .clamp(low: 0, high: 1),
+                Operation.input(name: ""), .parameter(name: ""), .convolution(stride: 1, padding: 1, groups: 1),
                 .concatenate,
                 .sliceChannels(start: 0, count: 1), .upsampleNearest(factor: 2), .pixelShuffle(factor: 2),
                 .pixelUnshuffle(factor: 2), .resize(height: 1, width: 1, .nearest), .pad(Margins(), .zero),
                 .crop(Margins()), .constant([]),
                 .convolutionTranspose(stride: 1, padding: 1, groups: 1, height: 1, width: 1),
                 .convolutionWeightGradient(stride: 1, padding: 1, groups: 1, kernelHeight: 1, kernelWidth: 1),
-                .function(.absolute), .sum(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
+                .sum(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
                 .product(transposeLeft: false, transposeRight: false), .sumPool(factor: 1),
                 .resizeAdjoint(height: 1, width: 1, .nearest), .padAdjoint(Margins(), .zero), .detach, .again(0),
-            ].map(\.name))
+            ].map(\.name) + PointwiseFunction.Name.allCases.map(\.rawValue))
         #expect(tested == all)
     }
 

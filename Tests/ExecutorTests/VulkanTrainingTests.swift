@@ -73,10 +73,10 @@ import Testing
 
     /// A value that is no number stays none through every function.
     @Test func notANumberIsNotHidden() throws {
-        let functions: [Operation] = [
-            .activation(.sigmoid), .activation(.silu), .activation(.tanh), .activation(.leakyReLU(slope: 0.1)),
-            .function(.exponential), .function(.softplus), .clamp(low: 0, high: 1), .affine(scale: 2, offset: 1),
-        ]
+        // Comparisons have a result for everything.
+        let functions = PointwiseFunction.Name.allCases.map(\.example).filter {
+            $0.operandCount == 1 && $0.name != .step
+        }.map { Operation.pointwise($0) }
         var b = GraphBuilder()
         let x = b.input("x", [20])
         let graph = b.finish(functions.map { b.apply($0, x) })
@@ -86,8 +86,17 @@ import Testing
         }
         // And the ends of what there is.
         let ends = try Self.shared.get().compile(graph, parameters: [:]).run([HostTensor([20], repeating: -.infinity)])
-        #expect([0, 2, 4, 5, 6].map { ends[$0].values[0] } == [0, -1, 0, 0, 0])
-        #expect(ends[3].values[0] == -.infinity)
+        let limits: [PointwiseFunction.Name: Float] = [
+            .sigmoid: 0, .tanh: -1, .exponential: 0, .softplus: 0, .clamp: -0.25, .leakyReLU: -.infinity,
+            .hardSigmoid: 0,
+        ]
+        var count = 0
+        for (operation, result) in zip(functions, ends) {
+            guard case .pointwise(let function) = operation, let limit = limits[function.name] else { continue }
+            #expect(result.values[0] == limit, "\(operation)")
+            count += 1
+        }
+        #expect(count == limits.count)
     }
 
     @Test func updatesHappenAtTheEnd() throws {
@@ -138,7 +147,7 @@ import Testing
             for index in 0..<count {
                 let shape = Shape([40 + index, 17])
                 let (p, m) = (b.parameter("p\(index)", shape), b.parameter("m\(index)", shape))
-                let gradient = b.apply(.activation(.tanh), p)
+                let gradient = b.apply(.pointwise(.tanh), p)
                 let total = b.total(b.square(gradient))
                 squares = squares.map { b.apply(.add, $0, total) } ?? total
                 let moment = b.apply(.add, b.scaled(m, 0.9), b.scaled(gradient, 0.1))
@@ -189,7 +198,7 @@ import Testing
         let executor = try Self.executor(memoryLimit: 1 << 20)
         var b = GraphBuilder()
         let x = b.input("x", .nhwc(1, 300, 300, 8))
-        let graph = b.finish([b.apply(.function(.absolute), b.apply(.sumPool(factor: 2), x))])
+        let graph = b.finish([b.apply(.pointwise(.absolute), b.apply(.sumPool(factor: 2), x))])
         #expect { try executor.compile(graph, parameters: [:]) } throws: {
             if case .outOfMemory = $0 as? ExecutionError { true } else { false }
         }
@@ -223,7 +232,7 @@ import Testing
         var b = GraphBuilder()
         let x = b.input("x", .nhwc(1, 6, 6, 8))
         let y = b.convolution(x, "c", to: 8)
-        let gate = b.apply(.activation(.sigmoid), b.apply(.add, y, b.parameter("v", [8])))
+        let gate = b.apply(.pointwise(.sigmoid), b.apply(.add, y, b.parameter("v", [8])))
         let shuffled = b.apply(.pixelShuffle(factor: 2), gate)
         let picture = b.convolution(y, "d", to: 3)
         let window = b.apply(

@@ -47,8 +47,8 @@ def nhwc(x):
 CASES = {}
 
 
-def case(name, shapes, function, low=-1.0, high=1.0):
-    CASES[name] = (shapes, function, low, high)
+def case(name, shapes, function, low=-1.0, high=1.0, kinks=()):
+    CASES[name] = (shapes, function, low, high, kinks)
 
 
 def squared(function):
@@ -89,21 +89,38 @@ def define_cases():
         if groups == 1:
             case(f"convolutionWeightGradient {name}", [(2, height, width, inputs), g], squared(weight_gradient))
 
-    case("add", [small, small, (2,)], lambda a, b, c: (a + b + c) ** 2)
-    case("multiply", [small, small, (2,)], lambda a, b, c: (a * b * c) ** 2)
-    case("affine", [small], lambda x: (x * 1.5 + float(np.float32(-0.3))) ** 2)
-    case("clamp", [small], lambda x: torch.clamp(x, float(np.float32(-0.51)), float(np.float32(0.26))) ** 2)
-    case("leakyReLU", [small], lambda x: F.leaky_relu(x, float(np.float32(0.2))) ** 2)
-    case("sigmoid", [small], torch.sigmoid, -3, 3)
-    case("silu", [small], F.silu, -3, 3)
-    case("tanh", [small], torch.tanh, -3, 3)
-    case("exponential", [small], torch.exp, -2, 2)
-    case("logarithm", [small], torch.log, 0.5, 3)
-    case("squareRoot", [small], torch.sqrt, 0.5, 3)
-    case("reciprocal", [small], torch.reciprocal, 0.5, 2)
-    case("softplus", [small], F.softplus, -3, 3)
-    case("absolute", [small], lambda x: x.abs() * x**2)
-    case("prelu", [small, (2,)], squared(lambda x, w: nhwc(F.prelu(nchw(x), w))))
+    # Functions times x³, so that flat ones have derivatives too.
+    def number(value):
+        return float(np.float32(value))
+
+    def pointwise(name, function, low, high, kinks=()):
+        case(name, [small], lambda x: function(x) * x**3, low, high, kinks)
+
+    pointwise("affine", lambda x: x * number(1.7) + number(-0.3), -3, 3)
+    pointwise("clamp", lambda x: torch.clamp(x, number(-0.25), number(0.5)), -3, 3, (-0.25, 0.5))
+    pointwise("leakyReLU", lambda x: F.leaky_relu(x, number(0.2)), -3, 3)
+    pointwise("elu", lambda x: F.elu(x, number(0.8)), -3, 3)
+    pointwise("power", lambda x: x**1.5, number(0.3), 4)
+    pointwise("sigmoid", torch.sigmoid, -4, 4)
+    pointwise("silu", F.silu, -4, 4)
+    pointwise("tanh", torch.tanh, -4, 4)
+    pointwise("exponential", torch.exp, number(0.3), 3)
+    pointwise("logarithm", torch.log, number(0.3), 4)
+    pointwise("squareRoot", torch.sqrt, number(0.3), 4)
+    pointwise("reciprocalSquareRoot", torch.rsqrt, number(0.3), 4)
+    pointwise("reciprocal", torch.reciprocal, number(0.3), 4)
+    pointwise("absolute", torch.abs, -3, 3)
+    pointwise("softplus", F.softplus, -4, 4)
+    pointwise("erf", torch.erf, -3, 3)
+    pointwise("gelu", F.gelu, -4, 4)
+    # PyTorch differentiates its own two only once.
+    pointwise("hardSigmoid", lambda x: F.relu6(x + 3) / 6, -4, 4, (-3, 3))
+    pointwise("hardSwish", lambda x: x * F.relu6(x + 3) / 6, -4, 4, (-3, 3))
+    for name, function in (("add", torch.add), ("multiply", torch.mul), ("maximum", torch.maximum),
+                           ("minimum", torch.minimum)):
+        case(name, [small, small], lambda x, y, f=function: f(x, y) * x**3)
+        case(f"{name}, vector", [small, (2,)], lambda x, y, f=function: f(x, y) * x**3)
+    case("prelu, vector", [small, (2,)], lambda x, w: nhwc(F.prelu(nchw(x), w)) * x**3)
     case("prelu, one slope", [small, (1,)], squared(F.prelu))
     case("concatenate", [small, (2, 3, 4, 3), small], squared(lambda a, b, c: torch.cat([a, b, c, a], 3)))
     case("sliceChannels", [(2, 2, 3, 5)], squared(lambda x: x[..., 1:3]))
@@ -160,7 +177,7 @@ def define_cases():
 def gradients():
     define_cases()
     tensors = {}
-    for name, (shapes, function, low, high) in CASES.items():
+    for name, (shapes, function, low, high, kinks) in CASES.items():
         seed = 7
         for byte in name.encode():
             seed = (seed * 31 + byte) % 1_000_003
@@ -171,7 +188,8 @@ def gradients():
         arguments = []
         for index, shape in enumerate(shapes):
             x = draw(shape, seed + index, low, high)
-            x = np.where(np.abs(x) < 0.02, x + np.where(x < 0, -0.02, 0.02), x)  # away from kinks
+            for kink in (*kinks, 0):
+                x = np.where(np.abs(x - kink) < 0.02, x + np.where(x < kink, -0.02, 0.02), x)
             arguments.append(torch.from_numpy(x).requires_grad_())
         y = function(*arguments)
         weights = torch.from_numpy(draw(tuple(y.shape), seed + 99, 0.5, 1.5))

@@ -104,11 +104,11 @@ import Weights
             .pad(
                 Margins(top: d.top!, left: d.left!, bottom: d.bottom!, right: d.right!),
                 d.mode == "reflect" ? .reflect : .zero)
-        case "silu": .activation(.silu)
-        case "sigmoid": .activation(.sigmoid)
-        case "tanh": .activation(.tanh)
-        case "relu": .activation(.relu)
-        case "leakyReLU": .activation(.leakyReLU(slope: d.slope!))
+        case "silu": .pointwise(.silu)
+        case "sigmoid": .pointwise(.sigmoid)
+        case "tanh": .pointwise(.tanh)
+        case "relu": .pointwise(.relu)
+        case "leakyReLU": .pointwise(.leakyReLU(slope: d.slope!))
         default: nil
         }
     }

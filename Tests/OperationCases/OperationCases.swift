@@ -86,8 +86,11 @@ private let convolutionCases: [OperationCase] = {
 
 private let pointwiseCases: [OperationCase] = {
     var cases: [OperationCase] = []
-    func unary(_ name: String, range: Range<Float> = -1..<1, _ body: @escaping (inout GraphBuilder, Value) -> Value) {
-        for (height, width) in sizes + [large] {
+    func unary(
+        _ name: String, range: Range<Float> = -1..<1, sizes: [(height: Int, width: Int)] = sizes + [large],
+        _ body: @escaping (inout GraphBuilder, Value) -> Value
+    ) {
+        for (height, width) in sizes {
             for channels in [3, 16, 21] where channels == 21 || height < 10 {
                 cases.append(
                     OperationCase(
@@ -98,20 +101,28 @@ private let pointwiseCases: [OperationCase] = {
             }
         }
     }
-    unary("leakyReLU") { b, x in b.leakyReLU(x, 0.2) }
-    unary("sigmoid", range: -20..<20) { b, x in b.apply(.activation(.sigmoid), x) }
-    unary("silu", range: -20..<20) { b, x in b.apply(.activation(.silu), x) }
-    unary("tanh", range: -20..<20) { b, x in b.apply(.activation(.tanh), x) }
-    unary("affine") { b, x in b.apply(.affine(scale: 1.7, offset: -0.3), x) }
-    unary("clamp") { b, x in b.apply(.clamp(low: -0.25, high: 0.5), x) }
-    unary("prelu") { b, x in b.apply(.prelu, x, b.parameter("slopes", [b.shape(x).channels])) }
-    unary("prelu, one slope") { b, x in b.apply(.prelu, x, b.parameter("slope", [1])) }
-    unary("add vector") { b, x in b.apply(.add, x, b.parameter("v", [b.shape(x).channels])) }
-    unary("multiply vector") { b, x in b.apply(.multiply, x, b.parameter("v", [b.shape(x).channels])) }
-    unary("add itself") { b, x in b.apply(.add, x, x) }
-    unary("multiply itself") { b, x in b.apply(.multiply, x, x) }
-    unary("add two inputs") { b, x in b.apply(.add, x, b.input("y", b.shape(x))) }
-    unary("multiply two inputs") { b, x in b.apply(.multiply, x, b.input("y", b.shape(x))) }
+    // Every function of the table: with a vector, an activation or alone. That sizes are right is a matter of a few.
+    let few = [(height: 1, width: 9), (height: 17, width: 33)]
+    for function in PointwiseFunction.Name.allCases.map(\.example) {
+        let range = function.row.range.lowerBound..<function.row.range.upperBound
+        let name = function.name.rawValue
+        if function.operandCount == 1 {
+            unary(name, range: range, sizes: function == .silu ? sizes + [large] : few) { b, x in
+                b.apply(.pointwise(function), x)
+            }
+            continue
+        }
+        unary("\(name), vector", range: range, sizes: function == .prelu ? sizes + [large] : few) { b, x in
+            b.apply(.pointwise(function), x, b.parameter("v", [b.shape(x).channels]))
+        }
+        if function == .prelu { continue }
+        unary("\(name), two inputs", range: range, sizes: function == .add ? sizes + [large] : few) { b, x in
+            b.apply(.pointwise(function), x, b.input("y", b.shape(x)))
+        }
+    }
+    unary("prelu, one slope", sizes: few) { b, x in b.apply(.prelu, x, b.parameter("slope", [1])) }
+    unary("add itself", sizes: few) { b, x in b.apply(.add, x, x) }
+    unary("multiply itself", sizes: few) { b, x in b.apply(.multiply, x, x) }
     return cases
 }()
 
@@ -206,9 +217,18 @@ private let fusionCases: [OperationCase] = {
     ) {
         cases.append(OperationCase(name, seed: UInt64(cases.count + 800)) { b in body(&b, b.input("x", shape)) })
     }
-    for activation in [Activation.relu, .leakyReLU(slope: 0.2), .sigmoid, .silu, .tanh] {
-        add("convolution and \(activation)") { b, x in
-            [b.apply(.activation(activation), b.convolution(x, "c", to: 24))]
+    // Channels that fill no vector: what is not finite in padding must not reach the next convolution.
+    for function in PointwiseFunction.Name.allCases.map(\.example) where !function.row.isSafeOnPadding {
+        for channels in [3, 20] {
+            add("\(function.name) between convolutions, \(channels)") { b, x in
+                let y = b.apply(.clamp(low: 0.1, high: 2), b.convolution(x, "c", to: channels))
+                return [b.convolution(b.apply(.pointwise(function), y), "d", to: 5)]
+            }
+        }
+    }
+    for function in [PointwiseFunction.relu, .sigmoid, .gelu] {
+        add("convolution and \(function)") { b, x in
+            [b.apply(.pointwise(function), b.convolution(x, "c", to: 24))]
         }
     }
     add("convolution, prelu, residuals") { b, x in
@@ -222,7 +242,7 @@ private let fusionCases: [OperationCase] = {
     }
     add("gate: convolution times sigmoid of a convolution") { b, x in
         let gate = b.apply(
-            .affine(scale: 1, offset: -0.5), b.apply(.activation(.sigmoid), b.convolution(x, "g", to: 20)))
+            .affine(scale: 1, offset: -0.5), b.apply(.pointwise(.sigmoid), b.convolution(x, "g", to: 20)))
         return [b.apply(.multiply, b.apply(.add, b.convolution(x, "c", to: 20), x), gate)]
     }
     add("both sides of a sum are convolutions") { b, x in

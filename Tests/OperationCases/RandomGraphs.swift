@@ -112,19 +112,29 @@ private struct RandomGraph {
 
     private mutating func unary(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {
         let channels = b.shape(x).channels
-        switch draw(0...8) {
+        switch draw(0...6) {
         case 0: add(b.leakyReLU(x, draw(of: [0, 0.1, 0.25, 1])), bound)
-        case 1: add(b.apply(.activation(.sigmoid), x), 1)
-        case 2: add(b.apply(.activation(.silu), x), bound)
-        case 3: add(b.apply(.activation(.tanh), x), 1)
-        case 4: add(b.apply(.prelu, x, b.parameter(name("p"), [draw(of: [1, channels])])), bound)
-        case 5:
+        case 1: add(b.apply(.prelu, x, b.parameter(name("p"), [draw(of: [1, channels])])), bound)
+        case 2:
             let (scale, offset) = (number(-1.5...1.5), number(-0.5...0.5))
             add(&b, b.apply(.affine(scale: scale, offset: offset), x), bound * abs(scale) + 0.5)
-        case 6: add(b.apply(.clamp(low: -0.5, high: number(0...0.75)), x), 0.75)
-        case 7: add(&b, b.apply(.add, x, b.parameter(name("v"), [channels])), bound + 0.5)
-        default: add(b.apply(.multiply, x, b.parameter(name("v"), [channels])), bound)
+        case 3: add(b.apply(.clamp(low: -0.5, high: number(0...0.75)), x), 0.75)
+        case 4:
+            let name = draw(
+                of: PointwiseFunction.Name.allCases.filter { $0.example.operandCount == 2 && $0 != .greater })
+            add(&b, b.apply(.pointwise(name.example), x, b.parameter(self.name("v"), [channels])), bound + 0.5)
+        default: any(&b, x, bound)
         }
+    }
+
+    /// Any smooth or kinked function of one operand, where that is in the range that the function takes.
+    private mutating func any(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {
+        let function = draw(of: PointwiseFunction.Name.allCases.filter { $0.example.operandCount == 1 && $0 != .step })
+            .example
+        if function.row.isSafeOnPadding { return add(&b, b.apply(.pointwise(function), x), bound + 1) }
+        let positive = b.apply(.affine(scale: 1, offset: 0.3), b.apply(.pointwise(.absolute), x))
+        if function == .exponential { return add(b.apply(.pointwise(function), b.scaled(x, 2 / bound)), 8) }
+        add(&b, b.apply(.pointwise(function), positive), max(bound * bound, 4))
     }
 
     /// A sum or product with any value of the same shape, perhaps itself.
@@ -132,14 +142,14 @@ private struct RandomGraph {
         let shape = b.shape(x)
         let partners = values.filter { b.shape($0.value) == shape }
         let y = draw(of: partners)
-        let isSum = draw(0...1) == 0
+        let function = draw(of: [PointwiseFunction.add, .add, .multiply, .multiply, .maximum, .minimum])
         // A gate, half of the time.
-        let gated = !isSum && draw(0...1) == 0
-        let other = gated ? b.apply(.activation(.sigmoid), y.value) : y.value
+        let gated = function == .multiply && draw(0...1) == 0
+        let other = gated ? b.apply(.pointwise(.sigmoid), y.value) : y.value
         let (first, second) = draw(0...1) == 0 ? (x, other) : (other, x)
         add(
-            &b, b.apply(isSum ? .add : .multiply, first, second),
-            isSum ? bound + y.bound : bound * (gated ? 1 : y.bound))
+            &b, b.apply(.pointwise(function), first, second),
+            function == .multiply ? bound * (gated ? 1 : y.bound) : bound + y.bound)
     }
 
     private mutating func concatenate(_ b: inout GraphBuilder, _ x: Value) {
@@ -190,13 +200,13 @@ private struct RandomGraph {
     }
 
     private mutating func function(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {
-        let positive = b.apply(.affine(scale: 1, offset: 0.5), b.apply(.function(.softplus), x))
+        let positive = b.apply(.affine(scale: 1, offset: 0.5), b.apply(.pointwise(.softplus), x))
         switch draw(0...5) {
-        case 0 where bound <= 2: add(b.apply(.function(.exponential), x), 8)
-        case 1: add(b.apply(.function(.logarithm), positive), 3)
-        case 2: add(b.apply(.function(.squareRoot), positive), 3)
-        case 3: add(b.apply(.function(.reciprocal), positive), 2)
-        case 4: add(b.apply(.function(.absolute), x), bound)
+        case 0 where bound <= 2: add(b.apply(.pointwise(.exponential), x), 8)
+        case 1: add(b.apply(.pointwise(.logarithm), positive), 3)
+        case 2: add(b.apply(.pointwise(.squareRoot), positive), 3)
+        case 3: add(b.apply(.pointwise(.reciprocal), positive), 2)
+        case 4: add(b.apply(.pointwise(.absolute), x), bound)
         default: add(&b, positive, bound + 1.5)
         }
     }
@@ -206,11 +216,11 @@ private struct RandomGraph {
         let shape = b.shape(x)
         let axes = draw(of: [[1, 2], [3], [1, 2, 3], [2], [0, 1, 2]])
         let mean = b.broadcast(b.mean(x, over: axes), to: shape)
-        if draw(0...2) == 0 { return add(b.apply(.multiply, x, b.apply(.activation(.sigmoid), mean)), 8) }
+        if draw(0...2) == 0 { return add(b.apply(.multiply, x, b.apply(.pointwise(.sigmoid), mean)), 8) }
         let difference = b.difference(x, mean)
         if draw(0...2) == 0 { return add(&b, difference, 16) }
         let variance = b.apply(.affine(scale: 1, offset: 0.1), b.mean(b.square(difference), over: axes))
-        let deviation = b.broadcast(b.apply(.function(.squareRoot), variance), to: shape)
+        let deviation = b.broadcast(b.apply(.pointwise(.squareRoot), variance), to: shape)
         add(&b, b.quotient(difference, deviation), 6)
     }
 
@@ -221,8 +231,8 @@ private struct RandomGraph {
         let rows = b.apply(.reshape([shape.batch, pixels, shape.channels]), x)
         let scores = b.apply(.product(transposeLeft: false, transposeRight: true), rows, rows)
         let shares = b.apply(
-            .function(.exponential),
-            b.apply(.activation(.tanh), b.apply(.affine(scale: 1 / Float(shape.channels), offset: 0), scores)))
+            .pointwise(.exponential),
+            b.apply(.pointwise(.tanh), b.apply(.affine(scale: 1 / Float(shape.channels), offset: 0), scores)))
         let sums = b.broadcast(b.sum(shares, over: [2]), to: b.shape(shares))
         let mixed = b.apply(.product(transposeLeft: false, transposeRight: false), b.quotient(shares, sums), rows)
         add(b.apply(.reshape(shape), mixed), bound)
@@ -266,7 +276,7 @@ private struct RandomGraph {
         let shape = b.shape(x)
         let outputs = draw(of: [3, 8, 16])
         let stored = b.parameter(name("w"), [outputs, shape.channels, 3, 3])
-        let weight = b.apply(.activation(.tanh), b.apply(.affine(scale: 0.5, offset: 0), stored))
+        let weight = b.apply(.pointwise(.tanh), b.apply(.affine(scale: 0.5, offset: 0), stored))
         add(&b, b.apply(.convolution(stride: 1, padding: 1, groups: 1), x, weight), 2 * bound)
     }
 }

@@ -64,36 +64,23 @@ private let convolutionGradientCases: [OperationCase] = {
 
 private let functionCases: [OperationCase] = {
     var cases: [OperationCase] = []
-    func add(_ name: String, _ range: Range<Float>, _ function: Function) {
+    func add(_ name: String, _ range: Range<Float>, _ function: PointwiseFunction) {
         for shape in [[1], [3, 5, 7], .nhwc(2, 9, 11, 21), .nhwc(1, 33, 65, 3)] as [Shape] {
             cases.append(
                 OperationCase("function \(name) \(shape)", seed: UInt64(2100 + cases.count), range: range) { b in
-                    [b.apply(.function(function), b.input("x", shape))]
+                    [b.apply(.pointwise(function), b.input("x", shape))]
                 })
         }
     }
-    add("exponential", -20..<20, .exponential)
-    add("logarithm", 0.001..<50, .logarithm)
-    add("squareRoot", 0..<50, .squareRoot)
-    add("reciprocal", 0.1..<5, .reciprocal)
-    add("absolute", -1..<1, .absolute)
-    add("softplus", -30..<30, .softplus)
-    add("step", -1..<1, .step(negative: -0.25, zero: 3, positive: 2))
+    for function in PointwiseFunction.Name.allCases.map(\.example) where function.operandCount == 1 {
+        let range = function.row.range
+        add(function.name.rawValue, range.lowerBound..<range.upperBound, function)
+    }
     cases.append(
         OperationCase("function step of zeros") { b in
             let zero = b.apply(.affine(scale: 0, offset: 0), b.input("x", [3]))
-            return [b.apply(.function(.step(negative: -0.25, zero: 3, positive: 2)), zero)]
+            return [b.apply(.pointwise(.step(negative: -0.25, zero: 3, positive: 2)), zero)]
         })
-    for activation in [Activation.leakyReLU(slope: 0.2), .sigmoid, .silu, .tanh] {
-        cases.append(
-            OperationCase("\(activation) of other ranks", seed: 2180, range: -20..<20) { b in
-                [
-                    b.apply(.activation(activation), b.input("x", [37])),
-                    b.apply(.activation(activation), b.input("y", [5, 6, 7])),
-                    b.apply(.clamp(low: -0.25, high: 0.5), b.input("z", [2, 3, 4, 5, 6])),
-                ]
-            })
-    }
     cases.append(
         OperationCase("pointwise on other ranks", seed: 2190) { b in
             let x = b.input("x", [6, 7])
@@ -173,9 +160,9 @@ private let matrixCases: [OperationCase] = {
         // Two windows of 4x4 pixels, 12 channels.
         let x = b.apply(.reshape([2, 16, 12]), b.input("x", .nhwc(2, 4, 4, 12)))
         let scores = b.apply(.product(transposeLeft: false, transposeRight: true), x, x)
-        let weights = b.apply(.function(.exponential), b.apply(.affine(scale: 0.2, offset: 0), scores))
+        let weights = b.apply(.pointwise(.exponential), b.apply(.affine(scale: 0.2, offset: 0), scores))
         let sums = b.apply(.broadcast(to: [2, 16, 16]), b.apply(.sum(to: [2, 16, 1]), weights))
-        let shares = b.apply(.multiply, weights, b.apply(.function(.reciprocal), sums))
+        let shares = b.apply(.multiply, weights, b.apply(.pointwise(.reciprocal), sums))
         return [b.apply(.product(transposeLeft: false, transposeRight: false), shares, x)]
     }
     return cases
@@ -226,14 +213,14 @@ private let fusedCases: [OperationCase] = {
         let x = b.input("x", .nhwc(2, 9, 11, 20))
         var y = x
         for index in 0..<40 {
-            let gate = b.apply(.activation(.sigmoid), b.apply(.affine(scale: 0.5, offset: Float(index) * 0.01), x))
+            let gate = b.apply(.pointwise(.sigmoid), b.apply(.affine(scale: 0.5, offset: Float(index) * 0.01), x))
             y = b.apply(.add, b.apply(.multiply, y, gate), x)
         }
         return [y]
     }
     add("a value in the middle is read elsewhere") { b in
         let x = b.input("x", .nhwc(2, 9, 11, 20))
-        let y = b.apply(.activation(.tanh), b.apply(.affine(scale: 0.5, offset: 0.1), x))
+        let y = b.apply(.pointwise(.tanh), b.apply(.affine(scale: 0.5, offset: 0.1), x))
         let mean = b.apply(.sum(to: .nhwc(2, 1, 1, 20)), y)
         let centred = b.apply(
             .add, y, b.apply(.broadcast(to: .nhwc(2, 9, 11, 20)), b.apply(.affine(scale: -1, offset: 0), mean)))
@@ -247,9 +234,10 @@ private let fusedCases: [OperationCase] = {
         }
         let centred = b.apply(.add, x, b.apply(.broadcast(to: shape), b.apply(.affine(scale: -1, offset: 0), mean(x))))
         let deviation = b.apply(
-            .function(.squareRoot), b.apply(.affine(scale: 1, offset: 1e-5), mean(b.apply(.multiply, centred, centred)))
+            .pointwise(.squareRoot),
+            b.apply(.affine(scale: 1, offset: 1e-5), mean(b.apply(.multiply, centred, centred)))
         )
-        let scale = b.apply(.broadcast(to: shape), b.apply(.function(.reciprocal), deviation))
+        let scale = b.apply(.broadcast(to: shape), b.apply(.pointwise(.reciprocal), deviation))
         return [
             b.apply(
                 .add, b.apply(.multiply, b.apply(.multiply, centred, scale), b.parameter("w", [12])),

@@ -39,11 +39,11 @@ import Weights
             case .instanceNorm:
                 let difference = b.difference(y, b.broadcast(b.mean(y, over: [1, 2]), to: shape))
                 let variance = b.apply(.affine(scale: 1, offset: 1e-5), b.mean(b.square(difference), over: [1, 2]))
-                y = b.quotient(difference, b.broadcast(b.apply(.function(.squareRoot), variance), to: shape))
+                y = b.quotient(difference, b.broadcast(b.apply(.pointwise(.squareRoot), variance), to: shape))
             case .attention:
                 let rows = b.reshaped(y, [shape.batch, shape.height * shape.width, 12])
                 let scores = b.apply(.product(transposeLeft: false, transposeRight: true), rows, rows)
-                let shares = b.scaled(b.apply(.activation(.sigmoid), scores), 1 / Float(shape.height * shape.width))
+                let shares = b.scaled(b.apply(.pointwise(.sigmoid), scores), 1 / Float(shape.height * shape.width))
                 y = b.reshaped(b.apply(.product(transposeLeft: false, transposeRight: false), shares, rows), shape)
             }
             return b.apply(.pixelShuffle(factor: 2), b.convolution(y, "last", to: 12))

@@ -25,8 +25,8 @@ import Weights
     /// Two convolutions with a curved activation between them, and a pixel shuffle: twice the size.
     private static func generate(_ b: inout GraphBuilder, _ x: [Value]) -> Value {
         let convolution = Operation.convolution(stride: 1, padding: 1, groups: 1)
-        let hidden = b.apply(.activation(.silu), b.apply(convolution, x[0], x[1], x[2]))
-        return b.apply(.activation(.tanh), b.apply(.pixelShuffle(factor: 2), b.apply(convolution, hidden, x[3])))
+        let hidden = b.apply(.pointwise(.silu), b.apply(convolution, x[0], x[1], x[2]))
+        return b.apply(.pointwise(.tanh), b.apply(.pixelShuffle(factor: 2), b.apply(convolution, hidden, x[3])))
     }
 
     /// The penalty and the mean length; and, where asked for, the penalty's gradient by the parameters.

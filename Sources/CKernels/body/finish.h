@@ -116,16 +116,37 @@ CK_INLINE void CK_NAME(write)(const CK_NAME(place) *p, int lane, const vf *v, in
     }
 }
 
-/// The activations that need an exponential.
-static __attribute__((noinline)) void CK_NAME(smooth)(vf *v, int n, ck_stage_kind kind) {
-    for (int i = 0; i < n; i++) {
-        if (kind == CK_TANH) {
-            v[i] = 2.0f * vf_sigmoid(2.0f * v[i]) - 1.0f;
-        } else {
-            vf sigmoid = vf_sigmoid(v[i]);
-            v[i] = kind == CK_SILU ? v[i] * sigmoid : sigmoid;
-        }
+// Nothing is guarded here: what is not a number is told of when the frame has left the network.
+#define CK_KEEP_NAN(x, v) (v)
+#include "pointwise.h"
+
+/// The functions that are long: a real loop, so that their text is there once.
+static __attribute__((noinline)) void CK_NAME(apply_long)(vf *v, int n, const ck_stage *s) {
+    const vf a = vf_all(s->a), b = vf_all(s->b), c = vf_all(s->c);
+#define CK_CASE(CODE, name) \
+    case CODE: \
+        for (int i = 0; i < n; i++) v[i] = CK_NAME(name)(v[i], a, b, c); \
+        break;
+    switch (s->function) {
+        CK_LONG_FUNCTIONS(CK_CASE)
+    default: break;
     }
+#undef CK_CASE
+}
+
+/// A function of two operands, of results and numbers that are in registers too.
+CK_INLINE void CK_NAME(apply_binary)(vf *v, const vf *w, int n, const ck_stage *s) {
+    const vf none = vf_all(0);
+#define CK_CASE(CODE, name) \
+    case CODE: \
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = CK_NAME(name)(v[i], w[i], none, none, none); \
+        break;
+    switch (s->function) {
+        CK_BINARY_FUNCTIONS(CK_CASE)
+    default:
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i] == 0 ? none : v[i];
+    }
+#undef CK_CASE
 }
 
 /// Ends the results `v[0 ..< n]` of pixels (y, x ..< x + n), lanes from `lane` on. `n` is a constant where speed matters.
@@ -139,60 +160,34 @@ CK_INLINE void CK_NAME(finish)(
     CK_NAME(place) place = {&o->view, image, y, x, o->shuffle, o->group, 1};
     for (int index = 0; index < o->stage_count; index++) {
         const ck_stage *s = &o->stages[index];
-        switch (s->kind) {
-        case CK_LEAKY_RELU: {
-            vf slope = vf_all(s->a);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] < 0 ? v[i] * slope : v[i];
-            break;
+        if (s->source != CK_NOTHING) {
+            vf w[CK_RUN];
+            if (s->source == CK_VECTOR) {
+                const vf vector = vf_load(s->vector + lane);
+                CK_UNROLL for (int i = 0; i < n; i++) w[i] = vector;
+            } else {
+                CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
+                CK_NAME(operand)(&from, lane, w, n);
+            }
+            CK_NAME(apply_binary)(v, w, n, s);
+            continue;
         }
-        case CK_PRELU: {
-            vf slope = vf_load(s->vector + lane);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] < 0 ? v[i] * slope : v[i];
-            break;
-        }
-        case CK_SIGMOID:
-        case CK_SILU:
-        case CK_TANH: {
-            // A real loop, because exp is long; over a copy, so that `v` itself stays in registers.
+        const vf a = vf_all(s->a), b = vf_all(s->b), c = vf_all(s->c);
+#define CK_CASE(CODE, name) \
+    case CODE: \
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = CK_NAME(name)(v[i], a, b, c); \
+        break;
+        switch (s->function) {
+            CK_SHORT_FUNCTIONS(CK_CASE)
+        default: {
+            // Over a copy, so that `v` itself stays in registers.
             vf w[CK_RUN];
             CK_UNROLL for (int i = 0; i < n; i++) w[i] = v[i];
-            CK_NAME(smooth)(w, n, s->kind);
+            CK_NAME(apply_long)(w, n, s);
             CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i];
-            break;
-        }
-        case CK_AFFINE: {
-            vf a = vf_all(s->a), b = vf_all(s->b);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] = v[i] * a + b;
-            break;
-        }
-        case CK_CLAMP: {
-            vf a = vf_all(s->a), b = vf_all(s->b);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] = vf_min(vf_max(v[i], a), b);
-            break;
-        }
-        case CK_ADD_VECTOR: {
-            vf w = vf_load(s->vector + lane);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] += w;
-            break;
-        }
-        case CK_MULTIPLY_VECTOR: {
-            vf w = vf_load(s->vector + lane);
-            CK_UNROLL for (int i = 0; i < n; i++) v[i] *= w;
-            break;
-        }
-        case CK_ADD:
-        case CK_MULTIPLY: {
-            vf w[CK_RUN];
-            CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
-            CK_NAME(operand)(&from, lane, w, n);
-            if (s->kind == CK_ADD) {
-                CK_UNROLL for (int i = 0; i < n; i++) v[i] += w[i];
-            } else {
-                CK_UNROLL for (int i = 0; i < n; i++) v[i] *= w[i];
-            }
-            break;
         }
         }
+#undef CK_CASE
     }
     CK_NAME(write)(&place, lane, v, n);
 }
@@ -231,16 +226,18 @@ static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
         return p;
     }
     int index = 0;
-    if (index < o->stage_count && o->stages[index].kind == CK_LEAKY_RELU) {
+    if (index < o->stage_count && o->stages[index].function == CK_LEAKY_RELU) {
         p.has_slope = 1;
         p.slope = o->stages[index++].a;
-    } else if (index < o->stage_count && o->stages[index].kind == CK_PRELU) {
+    } else if (index < o->stage_count && o->stages[index].function == CK_PRELU && o->stages[index].source == CK_VECTOR) {
         p.slopes = o->stages[index++].vector;
     }
     while (index < o->stage_count && p.residuals < 2) {
         float scale = 1;
-        if (o->stages[index].kind == CK_AFFINE && o->stages[index].b == 0) scale = o->stages[index++].a;
-        if (index == o->stage_count || o->stages[index].kind != CK_ADD) return p;
+        if (o->stages[index].function == CK_AFFINE && o->stages[index].b == 0) scale = o->stages[index++].a;
+        if (index == o->stage_count || o->stages[index].function != CK_ADD ||
+            o->stages[index].source != CK_OPERAND)
+            return p;
         const ck_stage *add = &o->stages[index++];
         const int is_coarse = shuffle > 1 && add->upsampling == shuffle;
         if (!is_coarse && add->upsampling != 1) return p;

@@ -6,49 +6,29 @@
 /// The rows of the weights' transform; in winograd_weights.c.
 void ck_winograd_rows(int tile, double rows[8][3]);
 
-/// Where x is no number the result is none either: the exponential alone would hide it.
-CK_INLINE vf CK_NAME(ct_keep_nan)(vf x, vf y) { return x == x ? y : x; }
-
-#define CT_LOOP(expression)                                                                                            \
-    for (int64_t i = 0; i < padded; i += CK_WIDTH) {                                                                   \
-        const vf x = vf_load(a + i);                                                                                   \
-        vf_store(to + i, expression);                                                                                  \
-    }                                                                                                                  \
-    break
-#define CT_LOOP2(expression)                                                                                           \
-    for (int64_t i = 0; i < padded; i += CK_WIDTH) {                                                                   \
-        const vf x = vf_load(a + i), y = vf_load(b + i);                                                               \
-        vf_store(to + i, expression);                                                                                  \
-    }                                                                                                                  \
-    break
-#define CT_SCALAR_LOOP(expression)                                                                                     \
-    for (int64_t i = 0; i < padded; i++) {                                                                             \
-        const float x = a[i];                                                                                          \
-        to[i] = expression;                                                                                            \
-    }                                                                                                                  \
-    break
+/// Where x is not a number the result is none either: minima and the exponential alone would hide it.
+#define CK_KEEP_NAN(x, v) ((x) == (x) ? (v) : (x))
+#include "pointwise.h"
 
 /// `padded` is a multiple of the vector's width.
-static void CK_NAME(ct_execute)(const ct_instruction *in, const float *a, const float *b, float *to, int64_t padded) {
-    const vf p = vf_all(in->p), q = vf_all(in->q), r = vf_all(in->r), zero = vf_all(0);
-    switch (in->opcode) {
-    case CT_ADD: CT_LOOP2(x + y);
-    case CT_MULTIPLY: CT_LOOP2(x * y);
-    case CT_PRELU: CT_LOOP2(x < zero ? y * x : x);
-    case CT_AFFINE: CT_LOOP(x * p + q);
-    case CT_CLAMP: CT_LOOP(CK_NAME(ct_keep_nan)(x, vf_min(vf_max(x, p), q)));
-    case CT_LEAKY_RELU: CT_LOOP(x < zero ? p * x : x);
-    case CT_SIGMOID: CT_LOOP(CK_NAME(ct_keep_nan)(x, vf_sigmoid(x)));
-    case CT_SILU: CT_LOOP(CK_NAME(ct_keep_nan)(x, x * vf_sigmoid(x)));
-    case CT_TANH: CT_LOOP(CK_NAME(ct_keep_nan)(x, 1.0f - 2.0f / (1.0f + vf_exp(x + x))));
-    case CT_EXPONENTIAL: CT_LOOP(CK_NAME(ct_keep_nan)(x, vf_exp(x)));
-    case CT_LOGARITHM: CT_SCALAR_LOOP(logf(x));
-    case CT_SQUARE_ROOT: CT_SCALAR_LOOP(sqrtf(x));
-    case CT_RECIPROCAL: CT_LOOP(1.0f / x);
-    case CT_ABSOLUTE: CT_LOOP(x < zero ? -x : x);
-    case CT_SOFTPLUS: CT_SCALAR_LOOP((x > 0 ? x : 0) + log1pf(expf(-fabsf(x))));
-    case CT_STEP: CT_LOOP(x < zero ? p : x > zero ? r : q);
+static void CK_NAME(ct_execute)(const ct_instruction *in, const float *x, const float *y, float *to, int64_t padded) {
+    const vf a = vf_all(in->p), b = vf_all(in->q), c = vf_all(in->r);
+#define CK_CASE1(CODE, name)                                                                                           \
+    case CODE:                                                                                                         \
+        for (int64_t i = 0; i < padded; i += CK_WIDTH) vf_store(to + i, CK_NAME(name)(vf_load(x + i), a, b, c));       \
+        break;
+#define CK_CASE2(CODE, name)                                                                                           \
+    case CODE:                                                                                                         \
+        for (int64_t i = 0; i < padded; i += CK_WIDTH) {                                                               \
+            vf_store(to + i, CK_NAME(name)(vf_load(x + i), vf_load(y + i), a, b, c));                                  \
+        }                                                                                                              \
+        break;
+    switch (in->function) {
+        CK_UNARY_FUNCTIONS(CK_CASE1)
+        CK_BINARY_FUNCTIONS(CK_CASE2)
     }
+#undef CK_CASE1
+#undef CK_CASE2
 }
 
 /// Copies elements `first ..< first + count` of a strided operand together.

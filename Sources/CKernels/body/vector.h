@@ -45,6 +45,7 @@ CK_INLINE vf vf_join(v8 x, v8 y) {
 CK_INLINE v8 vf_low(vf x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7); }
 CK_INLINE v8 vf_high(vf x) { return __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); }
 #endif
+CK_INLINE vf vf_abs(vf x) { return __builtin_elementwise_abs(x); }
 CK_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
 CK_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 
@@ -71,4 +72,16 @@ CK_INLINE vf vf_exp(vf x) {
     return p * power;
 }
 
-CK_INLINE vf vf_sigmoid(vf x) { return 1.0f / (1.0f + vf_exp(-x)); }
+/// One lane after the other, as exact as C's.
+#define CK_LANES(name, expression)                                                                                     \
+    CK_INLINE vf name(vf x) {                                                                                          \
+        for (int lane = 0; lane < CK_WIDTH; lane++) {                                                                  \
+            const float v = x[lane];                                                                                   \
+            x[lane] = (expression);                                                                                    \
+        }                                                                                                              \
+        return x;                                                                                                      \
+    }
+CK_LANES(vf_log, logf(v))
+CK_LANES(vf_sqrt, sqrtf(v))
+CK_LANES(vf_softplus, (v > 0 ? v : 0) + log1pf(expf(-fabsf(v))))
+#undef CK_LANES

@@ -253,7 +253,7 @@ static void CK_NAME(fetch_tiles)(
             CK_NAME(fetch_rectangle)(list, &o->view, at.image, y0 * r, y1 * r, x0 * r, x1 * r, start, channels);
             for (int stage = 0; stage < o->stage_count; stage++) {
                 const ck_stage *s = &o->stages[stage];
-                if (s->kind != CK_ADD && s->kind != CK_MULTIPLY) continue;
+                if (s->source != CK_OPERAND) continue;
                 const int u = s->upsampling;
                 CK_NAME(fetch_rectangle)(
                     list, &s->operand, at.image, y0 * r / u, (y1 * r - 1) / u + 1, x0 * r / u, (x1 * r - 1) / u + 1,

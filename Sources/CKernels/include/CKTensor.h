@@ -7,33 +7,9 @@
 
 // MARK: Pointwise expressions
 
-typedef enum ct_opcode {
-    CT_ADD,
-    CT_MULTIPLY,
-    /// `a < 0 ? b * a : a`
-    CT_PRELU,
-    /// `a * p + q`
-    CT_AFFINE,
-    /// `min(max(a, p), q)`
-    CT_CLAMP,
-    /// `a < 0 ? p * a : a`
-    CT_LEAKY_RELU,
-    CT_SIGMOID,
-    CT_SILU,
-    CT_TANH,
-    CT_EXPONENTIAL,
-    CT_LOGARITHM,
-    CT_SQUARE_ROOT,
-    CT_RECIPROCAL,
-    CT_ABSOLUTE,
-    CT_SOFTPLUS,
-    /// p, q or r for a below, at or above zero.
-    CT_STEP,
-} ct_opcode;
-
-/// `target = opcode(a, b)` on slots: operands come first, then outputs, then registers.
+/// `target = function(a, b)` on slots: operands come first, then outputs, then registers.
 typedef struct ct_instruction {
-    ct_opcode opcode;
+    ck_function function;
     int32_t target, a, b;
     float p, q, r;
 } ct_instruction;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "CKPointwise.h"
 #include "CKTensor.h"
 
 // MARK: Data
@@ -22,36 +23,22 @@ typedef struct ck_view {
     int32_t channels, extent;
 } ck_view;
 
-typedef enum ck_stage_kind {
-    /// `x < 0 ? a * x : x`
-    CK_LEAKY_RELU,
-    CK_SIGMOID,
-    CK_SILU,
-    CK_TANH,
-    /// `x < 0 ? vector[c] * x : x`
-    CK_PRELU,
-    /// `x * a + b`
-    CK_AFFINE,
-    /// `min(max(x, a), b)`
-    CK_CLAMP,
-    CK_ADD_VECTOR,
-    CK_MULTIPLY_VECTOR,
-    CK_ADD,
-    CK_MULTIPLY,
-} ck_stage_kind;
+/// What a stage reads besides the result itself.
+typedef enum ck_source { CK_NOTHING, CK_VECTOR, CK_OPERAND } ck_source;
 
-/// One pointwise operation on a result that is still in registers.
+/// One pointwise function of a result that is still in registers; without a function, lanes whose `vector` is 0 become 0.
 typedef struct ck_stage {
-    ck_stage_kind kind;
+    ck_function function;
+    ck_source source;
     int32_t upsampling;
-    float a, b;
+    float a, b, c;
     /// One number per lane of `ck_output`, padded to its `lanes`.
     const float *vector;
     /// Another activation, read at (y / upsampling, x / upsampling).
     ck_view operand;
 } ck_stage;
 
-enum { ck_maximum_stages = 8 };
+enum { ck_maximum_stages = 16 };
 
 /// Where and how a result is written.
 ///

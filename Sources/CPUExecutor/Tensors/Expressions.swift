@@ -3,32 +3,13 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-extension Operation {
+extension PointwiseFunction {
     /// As an instruction without slots.
     fileprivate var instruction: ct_instruction {
         var result = ct_instruction()
-        func set(_ code: ct_opcode, _ p: Float = 0, _ q: Float = 0, _ r: Float = 0) {
-            (result.opcode, result.p, result.q, result.r) = (code, p, q, r)
-        }
-        switch self {
-        case .add: set(CT_ADD)
-        case .multiply: set(CT_MULTIPLY)
-        case .prelu: set(CT_PRELU)
-        case .affine(let scale, let offset): set(CT_AFFINE, scale, offset)
-        case .clamp(let low, let high): set(CT_CLAMP, low, high)
-        case .activation(.leakyReLU(let slope)): set(CT_LEAKY_RELU, slope)
-        case .activation(.sigmoid): set(CT_SIGMOID)
-        case .activation(.silu): set(CT_SILU)
-        case .activation(.tanh): set(CT_TANH)
-        case .function(.exponential): set(CT_EXPONENTIAL)
-        case .function(.logarithm): set(CT_LOGARITHM)
-        case .function(.squareRoot): set(CT_SQUARE_ROOT)
-        case .function(.reciprocal): set(CT_RECIPROCAL)
-        case .function(.absolute): set(CT_ABSOLUTE)
-        case .function(.softplus): set(CT_SOFTPLUS)
-        case .function(.step(let negative, let zero, let positive)): set(CT_STEP, negative, zero, positive)
-        default: preconditionFailure("\(name) is not pointwise")
-        }
+        result.function = ck_function(rawValue: UInt32(code))
+        let numbers = numbers + [0, 0, 0]
+        (result.p, result.q, result.r) = (numbers[0], numbers[1], numbers[2])
         return result
     }
 }
@@ -79,7 +60,10 @@ extension TensorCompiler {
         var slots = outputSlots
         var instructions: [ct_instruction] = []
         for (position, index) in members.enumerated() {
-            var instruction = graph.nodes[index].operation.instruction
+            guard case .pointwise(let function) = graph.nodes[index].operation else {
+                preconditionFailure("\(graph.nodes[index].operation.name) is not pointwise")
+            }
+            var instruction = function.instruction
             let numbers = operands[position].map { slot in
                 switch slot {
                 case .member(let member): slots[member]!

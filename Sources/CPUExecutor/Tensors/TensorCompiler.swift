@@ -171,7 +171,7 @@ struct TensorCompiler {
         let node = graph[value]
         switch node.operation {
         case .input, .parameter, .constant, .reshape, .detach, .again: return
-        case .add, .multiply, .affine, .activation, .prelu, .clamp, .function:
+        case .pointwise:
             if let members = expressions.members[value.index] { try lowerExpression(members, expressions) }
         case .broadcast:
             if !expressions.virtual.contains(value.index) { try lowerMove(value) }

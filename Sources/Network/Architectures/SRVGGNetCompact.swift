@@ -98,7 +98,7 @@ public struct SRVGGNetCompact: Architecture {
             switch activation {
             case .prelu:
                 y = b.apply(.prelu, y, b.parameter("body.\(2 * index + 1).weight", [features]))
-            case .relu: y = b.apply(.activation(.relu), y)
+            case .relu: y = b.apply(.pointwise(.relu), y)
             case .leakyReLU: y = b.leakyReLU(y, 0.1)
             }
         }

@@ -31,7 +31,7 @@ public struct VGGFeatures: Codable, Hashable, Sendable {
                 y = b.convolution(y, "features.\(index)", to: width)
                 if layers.contains("conv\(block + 1)_\(layer)") { found.append(y) }
                 if found.count == layers.count { return found }
-                y = b.apply(.activation(.relu), y)
+                y = b.apply(.pointwise(.relu), y)
                 index += 2
             }
             y = b.maxPool2(y)

@@ -42,10 +42,7 @@ public struct Expressions {
 extension Operation {
     /// Whether each element of the result depends on one element of each operand.
     public var isPointwise: Bool {
-        switch self {
-        case .add, .multiply, .affine, .activation, .prelu, .clamp, .function: true
-        default: false
-        }
+        if case .pointwise = self { true } else { false }
     }
 
     public var isBroadcast: Bool { if case .broadcast = self { true } else { false } }

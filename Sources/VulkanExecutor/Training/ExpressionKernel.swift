@@ -39,7 +39,7 @@ struct ExpressionForm: Hashable {
     }
 
     struct Instruction: Hashable {
-        var operation: Operation
+        var function: PointwiseFunction
         var operands: [Operand]
     }
 
@@ -174,7 +174,7 @@ struct ExpressionKernel: Hashable {
             for instruction in kernel.form.instructions {
                 var operands: [Assembly.ID] = []
                 for operand in instruction.operands { operands.append(value(&self, operand, &a)) }
-                results.append(compute(instruction.operation, operands, &a))
+                results.append(compute(instruction.function, operands, &a))
             }
             for output in kernel.form.outputs {
                 let (result, element) = (value(&self, output.value, &a), elements[output.tensor])
@@ -262,59 +262,38 @@ struct ExpressionKernel: Hashable {
 
         // MARK: Arithmetic
 
-        private func compute(_ operation: Operation, _ x: [Assembly.ID], _ a: inout Assembly) -> Assembly.ID {
-            let zero = a.constant(Float(0))
-            switch operation {
-            case .add: return a.emit(.addFloat, float, x[0], x[1])
-            case .multiply: return a.emit(.multiplyFloat, float, x[0], x[1])
-            case .affine(let scale, let offset):
+        private func compute(
+            _ function: PointwiseFunction, _ x: [Assembly.ID], _ a: inout Assembly
+        ) -> Assembly.ID {
+            if case .affine(let scale, let offset) = function {
                 let product = scale == 1 ? x[0] : a.emit(.multiplyFloat, float, x[0], a.constant(scale))
                 return offset == 0 ? product : a.emit(.addFloat, float, product, a.constant(offset))
-            case .prelu: return belowZero(x[0], a.emit(.multiplyFloat, float, x[0], x[1]), &a)
-            case .activation(.leakyReLU(let slope)):
-                return belowZero(x[0], a.emit(.multiplyFloat, float, x[0], a.constant(slope)), &a)
-            case .activation(.sigmoid): return sigmoid(x[0], &a)
-            case .activation(.silu): return a.emit(.multiplyFloat, float, x[0], sigmoid(x[0], &a))
-            case .activation(.tanh):
-                // 1 - 2 / (1 + exp(2x)), which is right at both ends where the exponential is not finite.
-                let double = a.emit(.addFloat, float, x[0], x[0])
-                let sum = a.emit(.addFloat, float, a.constant(Float(1)), a.call(.exponential, double))
-                let quotient = a.emit(.divideFloat, float, a.constant(Float(2)), sum)
-                return a.emit(.subtractFloat, float, a.constant(Float(1)), quotient)
-            case .clamp(let low, let high):
-                let clamped = a.call(
-                    .minimum, a.call(.maximum, x[0], a.constant(low)), a.constant(high))
-                return unlessNotANumber(x[0], clamped, &a)
-            case .function(.exponential): return a.call(.exponential, x[0])
-            case .function(.logarithm): return a.call(.logarithm, x[0])
-            case .function(.squareRoot): return a.call(.squareRoot, x[0])
-            case .function(.reciprocal): return a.emit(.divideFloat, float, a.constant(Float(1)), x[0])
-            case .function(.absolute): return a.call(.absolute, x[0])
-            case .function(.softplus):
-                // max(x, 0) + log(1 + exp(-|x|))
-                let decaying = a.call(.exponential, a.emit(.subtractFloat, float, zero, a.call(.absolute, x[0])))
-                let bend = a.call(.logarithm, a.emit(.addFloat, float, a.constant(Float(1)), decaying))
-                let ramp = unlessNotANumber(x[0], a.call(.maximum, x[0], zero), &a)
-                return a.emit(.addFloat, float, ramp, bend)
-            case .function(.step(let negative, let zeroValue, let positive)):
-                let isAbove = a.emit(.isGreaterFloat, bool, x[0], zero)
-                let rest = a.emit(.select, float, isAbove, a.constant(positive), a.constant(zeroValue))
-                let isBelow = a.emit(.isLessFloat, bool, x[0], zero)
-                return a.emit(.select, float, isBelow, a.constant(negative), rest)
-            default: preconditionFailure("\(operation.name) is not pointwise")
             }
-        }
-
-        private func sigmoid(_ x: Assembly.ID, _ a: inout Assembly) -> Assembly.ID {
-            let decaying = a.call(.exponential, a.emit(.subtractFloat, float, a.constant(Float(0)), x))
-            let one = a.constant(Float(1))
-            return a.emit(.divideFloat, float, one, a.emit(.addFloat, float, one, decaying))
-        }
-
-        /// `below` where x is less than zero, and x elsewhere.
-        private func belowZero(_ x: Assembly.ID, _ below: Assembly.ID, _ a: inout Assembly) -> Assembly.ID {
-            let isBelow = a.emit(.isLessFloat, bool, x, a.constant(Float(0)))
-            return a.emit(.select, float, isBelow, below, x)
+            var known: [Scalar: Assembly.ID] = [:]
+            let (row, numbers) = (function.row, function.numbers)
+            func value(_ expression: Scalar, _ a: inout Assembly) -> Assembly.ID {
+                if let id = known[expression] { return id }
+                let id: Assembly.ID
+                switch expression {
+                case .operand(let index): id = x[index]
+                case .constant(let index): id = a.constant(numbers[index])
+                case .number(let number): id = a.constant(number)
+                case .unary(let function, let x): id = a.call(function.builtin, value(x, &a))
+                case .binary(.minimum, let x, let y): id = a.call(.minimum, value(x, &a), value(y, &a))
+                case .binary(.maximum, let x, let y): id = a.call(.maximum, value(x, &a), value(y, &a))
+                case .binary(let function, let x, let y):
+                    let (x, y) = (value(x, &a), value(y, &a))
+                    id = a.emit(function.opcode, float, x, y)
+                case .whereLess(let x, let y, let yes, let no):
+                    let (x, y, yes, no) = (value(x, &a), value(y, &a), value(yes, &a), value(no, &a))
+                    id = a.emit(.select, float, a.emit(.isLessFloat, bool, x, y), yes, no)
+                }
+                known[expression] = id
+                return id
+            }
+            var result = value(row.body, &a)
+            for index in row.hidesNotANumber { result = unlessNotANumber(x[index], result, &a) }
+            return result
         }
 
         /// x where it is no number: minima and maxima may drop that. Told by its bits, so that no compiler can assume it
@@ -323,6 +302,29 @@ struct ExpressionKernel: Hashable {
             let magnitude = a.emit(.and, uint, a.emit(.bitcast, uint, x), a.constant(0x7FFF_FFFF))
             let isNone = a.emit(.isGreater, bool, magnitude, a.constant(0x7F80_0000))
             return a.emit(.select, float, isNone, x, y)
+        }
+    }
+}
+
+extension Scalar.Unary {
+    fileprivate var builtin: Assembly.Builtin {
+        switch self {
+        case .exponential: .exponential
+        case .logarithm: .logarithm
+        case .squareRoot: .squareRoot
+        case .absolute: .absolute
+        }
+    }
+}
+
+extension Scalar.Binary {
+    fileprivate var opcode: Assembly.Opcode {
+        switch self {
+        case .add: .addFloat
+        case .subtract: .subtractFloat
+        case .multiply: .multiplyFloat
+        case .divide: .divideFloat
+        case .minimum, .maximum: preconditionFailure("builtins, not opcodes")
         }
     }
 }

@@ -45,13 +45,10 @@ struct HalfValues {
             return isTrained[node.operands[1].index] && node.shape.channels >= 8 ? .half : .full
         case .reshape, .detach, .again: return common(node.operands)
         // What grows fast, or is a difference of large numbers later.
-        case .function(.exponential), .function(.logarithm), .function(.reciprocal), .function(.squareRoot):
-            return .full
-        case .multiply where node.operands[0] == node.operands[1]: return .full
-        case .add, .multiply:
-            // Vectors for every pixel do not decide.
-            return common(zip(node.operands, operandShapes).filter { $1 == node.shape }.map(\.0))
-        case .affine, .activation, .prelu, .clamp, .function: return common([node.operands[0]])
+        case .pointwise(let function) where function.row.needsSinglePrecision: return .full
+        case .pointwise(.multiply) where node.operands[0] == node.operands[1]: return .full
+        // Vectors for every pixel do not decide.
+        case .pointwise: return common(zip(node.operands, operandShapes).filter { $1 == node.shape }.map(\.0))
         case .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop, .transpose, .pad,
             .padAdjoint, .resize, .resizeAdjoint, .sumPool:
             return common(node.operands)

@@ -118,7 +118,7 @@ struct TensorCompiler {
         let node = graph[value]
         switch node.operation {
         case .input, .parameter, .constant, .reshape, .detach, .again: return
-        case .add, .multiply, .affine, .activation, .prelu, .clamp, .function:
+        case .pointwise:
             if let members = expressions.members[value.index] { lowerExpression(members) }
         case .broadcast, .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop,
             .transpose:

@@ -30,7 +30,10 @@ extension TensorCompiler {
             for value in node.operands {
                 operands.append(positions[value.index].map { .result($0) } ?? read(value, in: shape, &tensors))
             }
-            form.instructions.append(ExpressionForm.Instruction(operation: node.operation, operands: operands))
+            guard case .pointwise(let function) = node.operation else {
+                preconditionFailure("\(node.operation.name) is not pointwise")
+            }
+            form.instructions.append(ExpressionForm.Instruction(function: function, operands: operands))
         }
         let reads = tensors.list.count
         for (position, index) in members.enumerated()

@@ -99,18 +99,33 @@ struct TrainingSelfTest {
                 }
             ),
             (
+                "pointwise functions",
+                graph { b in
+                    // Positive operands, which all functions take.
+                    let x = b.apply(
+                        .affine(scale: 1, offset: 0.25), b.apply(.pointwise(.absolute), b.input("x", .nhwc(1, 3, 5, 8)))
+                    )
+                    let y = b.parameter("y", [8])
+                    return PointwiseFunction.Name.allCases.map { name in
+                        name.example.operandCount == 1
+                            ? b.apply(.pointwise(name.example), x) : b.apply(.pointwise(name.example), x, y)
+                    }
+                }
+            ),
+            (
                 "pointwise expressions",
                 graph { b in
                     let x = b.input("x", .nhwc(1, 4, 6, 8))
                     let narrow = b.apply(.sum(to: .nhwc(1, 1, 1, 8)), x)
                     let y = b.apply(.prelu, x, b.parameter("slopes", [8]))
                     let z = b.concatenate([y, b.apply(.sliceChannels(start: 3, count: 2), x)])
-                    let w = b.apply(.activation(.silu), b.apply(.pixelShuffle(factor: 2), y))
+                    let w = b.apply(.pointwise(.silu), b.apply(.pixelShuffle(factor: 2), y))
                     return [
-                        b.apply(.activation(.tanh), b.apply(.add, x, b.apply(.broadcast(to: b.shape(x)), narrow))),
-                        b.apply(.function(.softplus), z), w, b.apply(.transpose([0, 3, 1, 2]), x),
+                        b.apply(.pointwise(.tanh), b.apply(.add, x, b.apply(.broadcast(to: b.shape(x)), narrow))),
+                        b.apply(.pointwise(.softplus), z), w, b.apply(.transpose([0, 3, 1, 2]), x),
                         b.apply(
-                            .function(.squareRoot), b.apply(.function(.exponential), b.apply(.activation(.sigmoid), x))),
+                            .pointwise(.squareRoot), b.apply(.pointwise(.exponential), b.apply(.pointwise(.sigmoid), x))
+                        ),
                     ]
                 }
             ),
@@ -119,15 +134,12 @@ struct TrainingSelfTest {
 
     /// Changes when the assembly of expressions does (FNV-1a over one).
     static let assemblyFingerprint: String = {
-        let operations: [Operation] = [
-            .activation(.silu), .activation(.tanh), .activation(.leakyReLU(slope: 0.1)), .clamp(low: -1, high: 2),
-            .function(.softplus), .function(.step(negative: 1, zero: 2, positive: 3)), .affine(scale: 2, offset: 1),
-        ]
         var form = ExpressionForm()
-        for operation in operations {
+        for name in PointwiseFunction.Name.allCases {
             let read = ExpressionForm.Read(
                 tensor: 0, axes: StridedMove(.transpose([1, 0]), from: [2, 3], to: [3, 2])!.axes)
-            form.instructions.append(ExpressionForm.Instruction(operation: operation, operands: [.read(read)]))
+            let operands = [ExpressionForm.Operand](repeating: .read(read), count: name.example.operandCount)
+            form.instructions.append(ExpressionForm.Instruction(function: name.example, operands: operands))
         }
         let parts = [ExpressionForm.Part(channels: 2, tensor: 0), ExpressionForm.Part(channels: 3, tensor: nil)]
         form.outputs = [

@@ -19,7 +19,7 @@ struct GraphMatcher {
         switch operation {
         case .parameter: operation = .parameter(name: "")
         case .input: operation = .input(name: "")
-        case .add, .multiply: operands.sort()
+        case .pointwise(let function) where function.isCommutative: operands.sort()
         // Joining one thing is that thing.
         case .concatenate where operands.count == 1: return operands[0]
         default: break

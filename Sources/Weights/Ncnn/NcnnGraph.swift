@@ -156,11 +156,11 @@ struct NcnnGraph {
             return try g.apply(.prelu, x + [g.parameter(r.layer, "slope", [slopes])], r)
         },
         "ReLU": { (g, r, x) throws(WeightError) in
-            try g.apply(.activation(.leakyReLU(slope: r.float(0, "slope", default: 0))), x, r)
+            try g.apply(.pointwise(.leakyReLU(slope: r.float(0, "slope", default: 0))), x, r)
         },
-        "Sigmoid": { (g, r, x) throws(WeightError) in try g.apply(.activation(.sigmoid), x, r) },
-        "TanH": { (g, r, x) throws(WeightError) in try g.apply(.activation(.tanh), x, r) },
-        "Swish": { (g, r, x) throws(WeightError) in try g.apply(.activation(.silu), x, r) },
+        "Sigmoid": { (g, r, x) throws(WeightError) in try g.apply(.pointwise(.sigmoid), x, r) },
+        "TanH": { (g, r, x) throws(WeightError) in try g.apply(.pointwise(.tanh), x, r) },
+        "Swish": { (g, r, x) throws(WeightError) in try g.apply(.pointwise(.silu), x, r) },
         "Concat": { (g, r, x) throws(WeightError) in
             try r.expect(0, 0, "concatenation along another axis than channels")
             return try g.apply(.concatenate, x, r)
@@ -202,9 +202,9 @@ struct NcnnGraph {
         let values = try r.floats(10, "of the activation")
         switch (kind, values.count) {
         case (0, _): return y
-        case (1, _): return try apply(.activation(.relu), [y], r)
-        case (2, 1): return try apply(.activation(.leakyReLU(slope: values[0])), [y], r)
-        case (4, _): return try apply(.activation(.sigmoid), [y], r)
+        case (1, _): return try apply(.pointwise(.relu), [y], r)
+        case (2, 1): return try apply(.pointwise(.leakyReLU(slope: values[0])), [y], r)
+        case (4, _): return try apply(.pointwise(.sigmoid), [y], r)
         default: throw r.problem("its activation (type \(kind)) is not supported")
         }
     }

@@ -57,8 +57,8 @@ enum NcnnImporter {
             case .convolution: weights.append(theirs.records[record.operands[1].index].shape)
             case .upsampleNearest: upsamplings += 1
             case .pixelShuffle(let factor): shuffle = factor
-            case .prelu: slopes = true
-            case .activation(.leakyReLU(let slope)): firstSlope = firstSlope ?? slope
+            case .pointwise(.prelu): slopes = true
+            case .pointwise(.leakyReLU(let slope)): firstSlope = firstSlope ?? slope
             default: break
             }
         }
