@@ -64,9 +64,15 @@ vec4 pointwise(uint function, vec4 x, vec4 y, float a, float b, float c)
         const vec4 t2 = (vec4(1.0) - ((((((((((vec4(1.0614054) * t1) - vec4(1.4531521)) * t1) + vec4(1.4214138)) * t1) - vec4(0.28449672)) * t1) + vec4(0.2548296)) * t1) * exp((vec4(0.0) - (t0 * t0)))));
         return (x * (vec4(0.5) + (vec4(0.5) * mix(t2, (vec4(0.0) - t2), lessThan(t0, vec4(0.0))))));
     }
+    // mish
+    if (function == 25u) {
+        const vec4 t0 = exp(min(x, vec4(20.0)));
+        const vec4 t1 = (t0 * (t0 + vec4(2.0)));
+        return (x * (t1 / (t1 + vec4(2.0))));
+    }
     // hardSigmoid
-    if (function == 25u) return min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0));
+    if (function == 26u) return min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0));
     // hardSwish
-    if (function == 26u) return (x * min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0)));
+    if (function == 27u) return (x * min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0)));
     return x;
 }

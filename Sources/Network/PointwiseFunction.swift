@@ -49,6 +49,8 @@ public enum PointwiseFunction: Hashable, Sendable {
     case erf
     /// `x * (1 + erf(x / sqrt(2))) / 2`
     case gelu
+    /// `x * tanh(softplus(x))`
+    case mish
     /// `clamp(x / 6 + 1 / 2, 0, 1)`
     case hardSigmoid
     /// `x * hardSigmoid(x)`
@@ -60,7 +62,7 @@ public enum PointwiseFunction: Hashable, Sendable {
     public enum Name: String, CaseIterable, Sendable {
         case add, multiply, maximum, minimum, greater, prelu, affine, clamp, leakyReLU, elu, power, step, sigmoid, silu,
             tanh, exponential, logarithm, squareRoot, reciprocalSquareRoot, reciprocal, absolute, softplus, erf, gelu,
-            hardSigmoid, hardSwish
+            mish, hardSigmoid, hardSwish
     }
 
     public var name: Name {
@@ -89,6 +91,7 @@ public enum PointwiseFunction: Hashable, Sendable {
         case .softplus: .softplus
         case .erf: .erf
         case .gelu: .gelu
+        case .mish: .mish
         case .hardSigmoid: .hardSigmoid
         case .hardSwish: .hardSwish
         }
@@ -152,6 +155,7 @@ extension PointwiseFunction.Name {
         case .softplus: .softplus
         case .erf: .erf
         case .gelu: .gelu
+        case .mish: .mish
         case .hardSigmoid: .hardSigmoid
         case .hardSwish: .hardSwish
         }

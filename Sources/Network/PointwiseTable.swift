@@ -119,7 +119,7 @@ extension PointwiseFunction {
                 body: .whereLess(.x, 0, .a, .whereLess(0, .x, .c, .b)), slope: { _, _, _ in .zero }, kinks: [0])
         case .sigmoid, .silu, .tanh, .exponential, .logarithm, .squareRoot, .reciprocalSquareRoot, .reciprocal,
             .absolute,
-            .softplus, .erf, .gelu, .hardSigmoid, .hardSwish:
+            .softplus, .erf, .gelu, .mish, .hardSigmoid, .hardSwish:
             smooth
         }
     }
@@ -201,6 +201,17 @@ extension PointwiseFunction {
                     let density = b.bell(x, exponent: -0.5, height: 1 / (2 * Float.pi).squareRoot())
                     return .value(b.apply(.add, share, b.apply(.multiply, x, density)))
                 }, hidesNotANumber: [0], range: -6...6)
+        case .mish:
+            PointwiseRow(
+                meaning: { x, _ in x * tanhOf(Swift.max(x, 0) + log1p(exp(-abs(x)))) },
+                // With n = exp(x), tanh(log(1 + n)) is n (n + 2) / (n (n + 2) + 2); from 20 on it is 1.
+                body: .x * .tanhOfSoftplus(.exp(.min(.x, 20))),
+                slope: { b, at, _ in
+                    let t = b.apply(.pointwise(.tanh), b.apply(.pointwise(.softplus), at.operands[0]))
+                    let bend = b.apply(.affine(scale: -1, offset: 1), b.square(t))
+                    let s = b.apply(.multiply, bend, b.apply(.pointwise(.sigmoid), at.operands[0]))
+                    return .value(b.apply(.add, t, b.apply(.multiply, at.operands[0], s)))
+                }, hidesNotANumber: [0], range: -20...20)
         case .hardSigmoid:
             PointwiseRow(
                 meaning: { x, _ in Swift.min(Swift.max(x / 6 + 0.5, 0), 1) }, body: .hardSigmoid(.x),
@@ -222,6 +233,8 @@ extension PointwiseFunction {
 extension Scalar {
     fileprivate static func sigmoid(_ x: Scalar) -> Scalar { 1 / (1 + .exp(-x)) }
     fileprivate static func hardSigmoid(_ x: Scalar) -> Scalar { .min(.max(x * 0.16666667 + 0.5, 0), 1) }
+
+    fileprivate static func tanhOfSoftplus(_ n: Scalar) -> Scalar { n * (n + 2) / (n * (n + 2) + 2) }
 
     /// Abramowitz and Stegun 7.1.26: at most 1.5e-7 away.
     fileprivate static func erf(_ x: Scalar) -> Scalar {
@@ -253,5 +266,6 @@ extension GraphBuilder {
     }
 }
 
-/// C's, which `PointwiseFunction.erf` hides.
+/// C's, which cases of `PointwiseFunction` hide.
 private func erfOf(_ x: Double) -> Double { erf(x) }
+private func tanhOf(_ x: Double) -> Double { tanh(x) }

@@ -113,6 +113,7 @@ def define_cases():
     pointwise("softplus", F.softplus, -4, 4)
     pointwise("erf", torch.erf, -3, 3)
     pointwise("gelu", F.gelu, -4, 4)
+    pointwise("mish", F.mish, -4, 4)
     # PyTorch differentiates its own two only once.
     pointwise("hardSigmoid", lambda x: F.relu6(x + 3) / 6, -4, 4, (-3, 3))
     pointwise("hardSwish", lambda x: x * F.relu6(x + 3) / 6, -4, 4, (-3, 3))

@@ -104,6 +104,12 @@ CK_INLINE vf CK_NAME(gelu)(vf x, vf a, vf b, vf c) {
     return CK_KEEP_NAN(x, (x * (vf_all(0.5f) + (vf_all(0.5f) * (t0 < vf_all(0.0f) ? (vf_all(0.0f) - t2) : t2)))));
 }
 
+CK_INLINE vf CK_NAME(mish)(vf x, vf a, vf b, vf c) {
+    const vf t0 = vf_exp(vf_min(x, vf_all(20.0f)));
+    const vf t1 = (t0 * (t0 + vf_all(2.0f)));
+    return CK_KEEP_NAN(x, (x * (t1 / (t1 + vf_all(2.0f)))));
+}
+
 CK_INLINE vf CK_NAME(hard_sigmoid)(vf x, vf a, vf b, vf c) {
     return CK_KEEP_NAN(x, vf_min(vf_max(((x * vf_all(0.16666667f)) + vf_all(0.5f)), vf_all(0.0f)), vf_all(1.0f)));
 }
@@ -133,6 +139,7 @@ CK_INLINE vf CK_NAME(hard_swish)(vf x, vf a, vf b, vf c) {
     X(CK_SOFTPLUS, softplus) \
     X(CK_ERF, erf) \
     X(CK_GELU, gelu) \
+    X(CK_MISH, mish) \
     X(CK_HARD_SIGMOID, hard_sigmoid) \
     X(CK_HARD_SWISH, hard_swish)
 
@@ -148,7 +155,8 @@ CK_INLINE vf CK_NAME(hard_swish)(vf x, vf a, vf b, vf c) {
     X(CK_RECIPROCAL_SQUARE_ROOT, reciprocal_square_root) \
     X(CK_SOFTPLUS, softplus) \
     X(CK_ERF, erf) \
-    X(CK_GELU, gelu)
+    X(CK_GELU, gelu) \
+    X(CK_MISH, mish)
 
 #define CK_SHORT_FUNCTIONS(X) \
     X(CK_AFFINE, affine) \

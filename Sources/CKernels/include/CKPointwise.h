@@ -27,6 +27,7 @@ typedef enum ck_function {
     CK_SOFTPLUS = 22,
     CK_ERF = 23,
     CK_GELU = 24,
-    CK_HARD_SIGMOID = 25,
-    CK_HARD_SWISH = 26,
+    CK_MISH = 25,
+    CK_HARD_SIGMOID = 26,
+    CK_HARD_SWISH = 27,
 } ck_function;
