@@ -185,13 +185,15 @@ struct PlanCompiler {
         for stage in stages {
             compiled.append(try compile(stage, group: group, subs: subs, lanes: lanes))
             // Of what is in padding, zeros: it is multiplied with weights that are zero, which an infinity would not survive.
-            if !stage.function.row.isSafeOnPadding && channels < group {
+            if let function = stage.function, !function.row.isSafeOnPadding, channels < group {
                 let used = (0..<lanes).map { $0 < group * subs && $0 % group < channels ? Float(1) : 0 }
                 var mask = ck_stage()
                 (mask.source, mask.vector) = (CK_VECTOR, UnsafePointer(try memory.store(used)))
+                (mask.target, mask.left) = (Int32(stage.target), Int32(stage.target))
                 compiled.append(mask)
             }
         }
+        result.uses_registers = stages.contains { !$0.isChained }
         precondition(compiled.count <= Int(ck_maximum_stages), "\(compiled.count) stages in one step")
         for (index, stage) in compiled.enumerated() {
             withUnsafeMutableBytes(of: &result.stages) { bytes in
@@ -218,13 +220,17 @@ struct PlanCompiler {
             }
             return UnsafePointer(try memory.store(padded))
         }
-        result.function = ck_function(rawValue: UInt32(stage.function.code))
-        let numbers = stage.function.numbers + [0, 0, 0]
-        (result.a, result.b, result.c) = (numbers[0], numbers[1], numbers[2])
-        switch stage {
-        case .unary: break
-        case .vector(_, let name): (result.source, result.vector) = (CK_VECTOR, try vector(name))
-        case .operand(_, let view, let upsampling):
+        if let function = stage.function {
+            result.function = ck_function(rawValue: UInt32(function.code))
+            let numbers = function.numbers + [0, 0, 0]
+            (result.a, result.b, result.c) = (numbers[0], numbers[1], numbers[2])
+        }
+        (result.target, result.left) = (Int32(stage.target), Int32(stage.left))
+        switch stage.source {
+        case .none: break
+        case .register(let register): (result.source, result.right) = (CK_REGISTER, Int32(register))
+        case .vector(let name): (result.source, result.vector) = (CK_VECTOR, try vector(name))
+        case .operand(let view, let upsampling):
             result.source = CK_OPERAND
             (result.operand, result.upsampling) = (try contiguous(view, lanes: group), Int32(upsampling))
         }

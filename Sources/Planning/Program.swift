@@ -46,26 +46,32 @@ public struct Buffer: Hashable, Sendable {
     public var lastStep: Int
 }
 
-/// One pointwise operation on a value that is still in registers.
-public enum PointwiseStage: Hashable, Sendable {
-    case unary(PointwiseFunction)
-    /// Of the value and of a parameter `[C]`, or `[1]`, for every pixel.
-    case vector(PointwiseFunction, parameter: String)
-    /// Of the value and of another activation, read at (y / upsampling, x / upsampling): nearest upsampling for free.
-    case operand(PointwiseFunction, View, upsampling: Int)
+/// A pointwise function of numbers that are still in registers. Register 0 holds the step's result before the first stage and
+/// after the last one.
+public struct PointwiseStage: Hashable, Sendable {
+    /// Nil to load what `source` says into `target`.
+    public var function: PointwiseFunction?
+    public var target: Int
+    /// The register of the first operand.
+    public var left: Int
+    public var source: Source
 
-    public var function: PointwiseFunction {
-        switch self {
-        case .unary(let function), .vector(let function, _), .operand(let function, _, _): function
-        }
+    /// The second operand, or what is loaded.
+    public enum Source: Hashable, Sendable {
+        case none
+        case register(Int)
+        /// A parameter `[C]`, or `[1]`, for every pixel.
+        case vector(parameter: String)
+        /// Another activation, read at (y / upsampling, x / upsampling): nearest upsampling for free.
+        case operand(View, upsampling: Int)
     }
 
     /// The activation that this stage reads, if any.
-    public var operand: View? {
-        switch self {
-        case .operand(_, let view, _): view
-        default: nil
-        }
+    public var operand: View? { if case .operand(let view, _) = source { view } else { nil } }
+    /// Whether it is a link of a chain: of the result, to the result.
+    public var isChained: Bool {
+        if case .register = source { return false }
+        return function != nil && target == 0 && left == 0
     }
 }
 

@@ -148,17 +148,19 @@ struct Lowering {
             return index
         }
         for (index, stage) in stages.enumerated() {
-            let numbers = stage.function.numbers + [0, 0, 0]
-            // The source: nothing, a vector, the first or the second activation.
-            var (source, place) = (0, numbers[2].bitPattern)
-            switch stage {
-            case .unary: break
-            case .vector(_, let name):
+            let numbers = (stage.function?.numbers ?? []) + [0, 0, 0]
+            // As in Shaders/stages.glsl.
+            var (source, place, right) = (0, numbers[2].bitPattern, 0)
+            switch stage.source {
+            case .none: break
+            case .vector(let name):
                 (source, place) = (1, UInt32(constants.append(vector(name), count: quads * 4, step: step)))
-            case .operand(_, let view, let upsampling): source = 2 + operand(view, upsampling)
+            case .operand(let view, let upsampling): source = 2 + operand(view, upsampling)
+            case .register(let register): (source, right) = (4, register)
             }
+            let code = stage.function?.code ?? 0
             let at = Constant.stages + 4 * index
-            words[at] = UInt32(stage.function.code | source << 8)
+            words[at] = UInt32(code | source << 8 | stage.target << 12 | stage.left << 16 | right << 20)
             words[at + 1] = place
             words[at + 2] = numbers[0].bitPattern
             words[at + 3] = numbers[1].bitPattern

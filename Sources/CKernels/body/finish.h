@@ -134,7 +134,7 @@ static __attribute__((noinline)) void CK_NAME(apply_long)(vf *v, int n, const ck
 #undef CK_CASE
 }
 
-/// A function of two operands, of results and numbers that are in registers too.
+/// A function of two operands, of results and numbers that are in registers too; or what a stage without a function does.
 CK_INLINE void CK_NAME(apply_binary)(vf *v, const vf *w, int n, const ck_stage *s) {
     const vf none = vf_all(0);
 #define CK_CASE(CODE, name) \
@@ -144,9 +144,53 @@ CK_INLINE void CK_NAME(apply_binary)(vf *v, const vf *w, int n, const ck_stage *
     switch (s->function) {
         CK_BINARY_FUNCTIONS(CK_CASE)
     default:
-        CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i] == 0 ? none : v[i];
+        if (s->source == CK_VECTOR) {
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i] == 0 ? none : v[i];
+        } else {
+            CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i];
+        }
     }
 #undef CK_CASE
+}
+
+/// A function of one operand that takes a few instructions.
+CK_INLINE bool CK_NAME(apply_short)(vf *v, int n, const ck_stage *s) {
+    const vf a = vf_all(s->a), b = vf_all(s->b), c = vf_all(s->c);
+#define CK_CASE(CODE, name) \
+    case CODE: \
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = CK_NAME(name)(v[i], a, b, c); \
+        return true;
+    switch (s->function) {
+        CK_SHORT_FUNCTIONS(CK_CASE)
+    default: return false;
+    }
+#undef CK_CASE
+}
+
+/// Stages that use several registers, on results that lie in memory.
+static __attribute__((noinline)) void CK_NAME(run_stages)(
+    const ck_output *o, vf *v, int n, int64_t image, int64_t y, int64_t x, int lane) {
+    vf registers[ck_registers][CK_RUN], w[CK_RUN], u[CK_RUN];
+    for (int i = 0; i < n; i++) registers[0][i] = v[i];
+    for (int index = 0; index < o->stage_count; index++) {
+        const ck_stage *s = &o->stages[index];
+        for (int i = 0; i < n; i++) u[i] = registers[s->left][i];
+        if (s->source == CK_NOTHING) {
+            if (!CK_NAME(apply_short)(u, n, s)) CK_NAME(apply_long)(u, n, s);
+        } else {
+            if (s->source == CK_OPERAND) {
+                CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
+                CK_NAME(operand)(&from, lane, w, n);
+            }
+            for (int i = 0; i < n; i++) {
+                if (s->source == CK_VECTOR) w[i] = vf_load(s->vector + lane);
+                if (s->source == CK_REGISTER) w[i] = registers[s->right][i];
+            }
+            CK_NAME(apply_binary)(u, w, n, s);
+        }
+        for (int i = 0; i < n; i++) registers[s->target][i] = u[i];
+    }
+    for (int i = 0; i < n; i++) v[i] = registers[0][i];
 }
 
 /// Ends the results `v[0 ..< n]` of pixels (y, x ..< x + n), lanes from `lane` on. `n` is a constant where speed matters.
@@ -158,36 +202,34 @@ CK_INLINE void CK_NAME(finish)(
         CK_UNROLL for (int i = 0; i < n; i++) v[i] += bias;
     }
     CK_NAME(place) place = {&o->view, image, y, x, o->shuffle, o->group, 1};
+    if (o->uses_registers) {
+        // Over a copy, so that `v` itself stays in registers.
+        vf w[CK_RUN];
+        CK_UNROLL for (int i = 0; i < n; i++) w[i] = v[i];
+        CK_NAME(run_stages)(o, w, n, image, y, x, lane);
+        CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i];
+        CK_NAME(write)(&place, lane, v, n);
+        return;
+    }
     for (int index = 0; index < o->stage_count; index++) {
         const ck_stage *s = &o->stages[index];
-        if (s->source != CK_NOTHING) {
-            vf w[CK_RUN];
-            if (s->source == CK_VECTOR) {
-                const vf vector = vf_load(s->vector + lane);
-                CK_UNROLL for (int i = 0; i < n; i++) w[i] = vector;
-            } else {
-                CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
-                CK_NAME(operand)(&from, lane, w, n);
-            }
-            CK_NAME(apply_binary)(v, w, n, s);
-            continue;
-        }
-        const vf a = vf_all(s->a), b = vf_all(s->b), c = vf_all(s->c);
-#define CK_CASE(CODE, name) \
-    case CODE: \
-        CK_UNROLL for (int i = 0; i < n; i++) v[i] = CK_NAME(name)(v[i], a, b, c); \
-        break;
-        switch (s->function) {
-            CK_SHORT_FUNCTIONS(CK_CASE)
-        default: {
-            // Over a copy, so that `v` itself stays in registers.
+        if (s->source == CK_NOTHING) {
+            if (CK_NAME(apply_short)(v, n, s)) continue;
             vf w[CK_RUN];
             CK_UNROLL for (int i = 0; i < n; i++) w[i] = v[i];
             CK_NAME(apply_long)(w, n, s);
             CK_UNROLL for (int i = 0; i < n; i++) v[i] = w[i];
+            continue;
         }
+        vf w[CK_RUN];
+        if (s->source == CK_VECTOR) {
+            const vf vector = vf_load(s->vector + lane);
+            CK_UNROLL for (int i = 0; i < n; i++) w[i] = vector;
+        } else {
+            CK_NAME(place) from = {&s->operand, image, y, x, o->shuffle, o->group, s->upsampling};
+            CK_NAME(operand)(&from, lane, w, n);
         }
-#undef CK_CASE
+        CK_NAME(apply_binary)(v, w, n, s);
     }
     CK_NAME(write)(&place, lane, v, n);
 }
@@ -225,6 +267,7 @@ static CK_NAME(plain) CK_NAME(plain_of)(const ck_output *o) {
     } else if (o->group % CK_WIDTH != 0) {
         return p;
     }
+    if (o->uses_registers) return p;
     int index = 0;
     if (index < o->stage_count && o->stages[index].function == CK_LEAKY_RELU) {
         p.has_slope = 1;

@@ -24,12 +24,18 @@ typedef struct ck_view {
 } ck_view;
 
 /// What a stage reads besides the result itself.
-typedef enum ck_source { CK_NOTHING, CK_VECTOR, CK_OPERAND } ck_source;
+typedef enum ck_source { CK_NOTHING, CK_VECTOR, CK_OPERAND, CK_REGISTER } ck_source;
 
-/// One pointwise function of a result that is still in registers; without a function, lanes whose `vector` is 0 become 0.
+/// Registers of a result's lanes; the first holds the result itself.
+enum { ck_registers = 3 };
+
+/// One pointwise function of results that are still in registers. Without a function a vector is a mask: lanes where it is 0
+/// become 0; and an operand or register is loaded into `target`.
 typedef struct ck_stage {
     ck_function function;
     ck_source source;
+    /// Registers: of the result, and of the first and, with `CK_REGISTER`, the second operand.
+    int32_t target, left, right;
     int32_t upsampling;
     float a, b, c;
     /// One number per lane of `ck_output`, padded to its `lanes`.
@@ -49,6 +55,8 @@ typedef struct ck_output {
     ck_view view;
     int32_t shuffle, group, lanes;
     int32_t stage_count;
+    /// Whether some stage reads or writes another register than the first.
+    bool uses_registers;
     /// `lanes` numbers, added before the stages; NULL for none.
     const float *bias;
     ck_stage stages[ck_maximum_stages];
