@@ -40,7 +40,7 @@ enum NcnnImporter {
             throw .unknownArchitecture(path: theirs.path, keys: theirs.records.map(\.layer))
         }
         let picture = NcnnGraph.picture
-        let graph = architecture.graph(.nhwc(1, picture.height, picture.width, architecture.inputChannels))
+        let graph = architecture.graph(.nhwc(1, picture.height, picture.width, architecture.input.channels))
         var matcher = GraphMatcher()
         return (architecture, try matcher.match(theirs, graph, name: type(of: architecture).name))
     }
