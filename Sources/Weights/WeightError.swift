@@ -25,7 +25,7 @@ public enum WeightError: Error, Equatable, Sendable {
     case unfittingParts(path: String, parameter: String, reason: String)
     /// The file describes a network that is none for images.
     case unusableNetwork(path: String, reason: String)
-    /// An ncnn layer that no known network has at this place.
+    /// An ncnn layer that this package cannot compute.
     case unknownLayer(path: String, layer: String, reason: String)
     /// The tensors are not those that the file's own SHA-256 was made from.
     case damaged(path: String)
