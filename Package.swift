@@ -150,7 +150,7 @@ let package = Package(
         tests(
             "TrainingRunTests",
             ["TrainingRun", "Planning", "Degradation", "CPUExecutor", "Media", "RunRecords", "Weights"]),
-        tests("WeightsTests", ["Weights", "Catalogue"]),
+        tests("WeightsTests", ["Weights", "Catalogue", "Network", "Reference", "Tensor", "OperationCases"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
         tests("DatasetsTests", ["Datasets", "Media", "Resampling", "Tensor", "Threads"]),

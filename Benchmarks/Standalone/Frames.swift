@@ -178,7 +178,7 @@ func runFrames(_ options: CommandLineOptions) throws {
 private func compile(
     _ model: Model, _ executor: any FrameExecutor, _ width: Int, _ height: Int, _ frames: Int
 ) throws -> (plan: any FramePlan, input: FrameFormat) {
-    let graph = model.architecture.graph(.nhwc(frames, height, width, 3))
+    let graph = try model.graph(.nhwc(frames, height, width, 3))
     let (input, result) = (FrameFormat.yuv420(width, height), graph.shape(graph.outputs[0]))
     let plan = try executor.compile(
         graph, parameters: model.parameters, input: input, output: .yuv420(result.width, result.height),
@@ -220,7 +220,7 @@ private func largestDifference(_ model: Model, _ executor: any FrameExecutor) th
         tickets.append(try plan.submit(memory.planes, owner: memory))
     }
     let tensors = try executor.compile(
-        model.architecture.graph(.nhwc(1, 34, 50, 3)), parameters: model.parameters)
+        model.graph(.nhwc(1, 34, 50, 3)), parameters: model.parameters)
     var worst = 0
     for (ticket, memory) in zip(tickets, memory) {
         let result = try tensors.run([input.picture(memory.planes)])[0]

@@ -7,7 +7,7 @@ import VulkanExecutor
 import Weights
 
 /// A compact network that works at half its input's resolution: the input's 2x2 blocks become channels, the last
-/// convolution's channels 4x4 blocks, so that the result is twice as large. For measuring; even sizes only.
+/// convolution's channels 4x4 blocks, so that the result is twice as large. For measuring.
 struct HalfResolutionCompact: Architecture {
     static let name = "HalfResolutionCompact"
     static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? { nil }
@@ -15,21 +15,19 @@ struct HalfResolutionCompact: Architecture {
     var features: Int
     var convolutions: Int
 
-    var scale: Int { 2 }
-    var inputChannels: Int { 3 }
-    var outputChannels: Int { 3 }
-    var sizeMultiple: Int { 2 }
-    var receptiveFieldRadius: Int { 2 * (convolutions + 2) }
+    var input: ImagePort { ImagePort("image", channels: 3) }
     var problem: String? { nil }
 
     func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
-        var y = b.apply(.pixelUnshuffle(factor: 2), image)
-        for index in 0...convolutions {
-            y = b.convolution(y, "body.\(2 * index)", to: features)
-            y = b.apply(.prelu, y, b.parameter("body.\(2 * index + 1).weight", [features]))
+        b.padded(image, toMultipleOf: 2, scale: 2) { b, image in
+            var y = b.apply(.pixelUnshuffle(factor: 2), image)
+            for index in 0...convolutions {
+                y = b.convolution(y, "body.\(2 * index)", to: features)
+                y = b.apply(.prelu, y, b.parameter("body.\(2 * index + 1).weight", [features]))
+            }
+            y = b.convolution(y, "body.\(2 * (convolutions + 1))", to: 48)
+            return b.apply(.add, b.apply(.pixelShuffle(factor: 4), y), b.apply(.upsampleNearest(factor: 2), image))
         }
-        y = b.convolution(y, "body.\(2 * (convolutions + 1))", to: 48)
-        return b.apply(.add, b.apply(.pixelShuffle(factor: 4), y), b.apply(.upsampleNearest(factor: 2), image))
     }
 }
 
@@ -54,7 +52,7 @@ func loadModel(_ name: String) throws -> Model {
         "x4plus-anime": RRDBNet(blocks: 6),
     ]
     guard let architecture = known[name] ?? namedBySize(name) else { return try Model.load(path: name) }
-    let graph = architecture.graph(.nhwc(1, 16, 16, architecture.inputChannels))
+    let graph = architecture.graph(.nhwc(1, 16, 16, architecture.input.channels))
     var parameters = randomParameters(graph, seed: 1)
     // Small enough that a deep network's activations stay within half floats.
     for (name, tensor) in parameters where tensor.shape.rank == 4 {
@@ -98,7 +96,7 @@ func runNetwork(_ options: CommandLineOptions) throws {
     let shape = Shape.nhwc(1, height, width, model.descriptor.inputChannels)
     let executor = try options.openExecutor()
     let timer = try NetworkTimer(
-        model.architecture.graph(shape), parameters: model.parameters,
+        model.graph(shape), parameters: model.parameters,
         inputs: [randomTensor(shape, seed: 1, in: 0..<1)], executor: executor)
     let times = try timer.times(seconds: options.seconds ?? 5)
     let middle = median(times)

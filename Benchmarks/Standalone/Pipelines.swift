@@ -23,7 +23,7 @@ func runPipelines(_ options: CommandLineOptions) throws {
     let model = try loadModel(options.arguments[0])
     let (width, height) = try parseSize(options.arguments[1])
     let index = try options.vulkanIndex()
-    let graph = model.architecture.graph(.nhwc(1, height, width, model.architecture.inputChannels))
+    let graph = try model.graph(.nhwc(1, height, width, model.descriptor.inputChannels))
     let pipelines = try VulkanExecutor.describePipelines(
         device: index, precision: options.precision, graph, model.parameters, allTiles: options.tiles)
     for pipeline in pipelines {

@@ -30,7 +30,7 @@ func serve(_ options: CommandLineOptions) throws {
             let shape = Shape.nhwc(1, height, width, model.descriptor.inputChannels)
             let picture = HostTensor(shape, try readFloats(words[3], count: shape.count))
             let loaded = try NetworkTimer(
-                model.architecture.graph(shape), parameters: model.parameters, inputs: [picture], executor: executor)
+                model.graph(shape), parameters: model.parameters, inputs: [picture], executor: executor)
             let isOnDevice = words[0] == "load-device"
             if isOnDevice {
                 guard try loaded.load() else { throw UsageError("load-device: \(executor.name) is no device") }

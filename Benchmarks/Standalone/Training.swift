@@ -57,7 +57,7 @@ final class TrainingRun {
             parameters[name] = randomTensor(shape, seed: UInt64(5000 + index), in: -limit..<limit)
         }
         trainer = try Trainer(test.rules, executor: executor, parameters: parameters)
-        let scale = test.rules.generator.scale
+        let scale = test.rules.generator.descriptor.scale
         let high = Shape.nhwc(test.low.batch, test.low.height * scale, test.low.width * scale, 3)
         batches = (0..<Self.batchCount).map { index in
             (

@@ -1,7 +1,7 @@
 public import Tensor
 
 /// A family of networks: a short function from hyperparameters to a graph. The value is the hyperparameters; it is what a
-/// weight file's metadata stores as JSON. One file and one line in `architectures` each.
+/// weight file's metadata stores as JSON. One file and one line in `standardArchitectures` each.
 public protocol Architecture: Codable, Hashable, Sendable {
     /// The name in weight files and listings, as the field writes it.
     static var name: String { get }
@@ -10,16 +10,11 @@ public protocol Architecture: Codable, Hashable, Sendable {
     /// keys are another architecture's.
     static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture?
 
-    /// Adds the network to `builder`: from x `[N, H, W, inputChannels]` to `[N, H*scale, W*scale, outputChannels]`, for
-    /// any H and W from 1 up.
+    /// Adds the network to `builder`: from `input`, `[N, H, W, channels]`, to one image, for any H and W from 1 up.
     func build(_ builder: inout GraphBuilder, _ x: Value) -> Value
 
-    /// Output pixels per input pixel along each side.
-    var scale: Int { get }
-    var inputChannels: Int { get }
-    var outputChannels: Int { get }
-    /// The input's sides are padded inside the network to a multiple of this; tiles start at multiples of it.
-    var sizeMultiple: Int { get }
+    /// The image that the network reads.
+    var input: ImagePort { get }
     /// What is wrong with these hyperparameters, or nil; asked before `build` when they come from a file.
     var problem: String? { get }
     /// How much smaller than usual the weight of this name begins when the network is trained.
@@ -28,38 +23,84 @@ public protocol Architecture: Codable, Hashable, Sendable {
 
 extension Architecture {
     public func initialScale(_ parameter: String) -> Float { 1 }
-}
 
-extension Architecture {
-    /// The network as a graph for one input shape `[N, H, W, inputChannels]`: input "image", one output.
+    /// The network as a graph for one input shape `[N, H, W, channels]`: input "image", one output.
+    ///
+    /// - Precondition: the input has the network's channels.
     public func graph(_ shape: Shape) -> Graph {
-        precondition(shape.channels == inputChannels, "\(Self.name) reads \(inputChannels) channels, not \(shape)")
+        precondition(shape.channels == input.channels, "\(Self.name) reads \(input.channels) channels, not \(shape)")
         var builder = GraphBuilder()
-        let x = builder.input("image", shape)
+        let x = builder.input(input.name, shape)
         let y = build(&builder, x)
         return builder.finish([y])
     }
 
+    /// Every parameter of the network and its shape, in the order of first use.
+    public var parameterShapes: [(name: String, shape: Shape)] {
+        // Parameters do not depend on the image's size.
+        graph(.nhwc(1, 1, 1, input.channels)).parameters
+    }
+
+    /// The network, whose parameters are a file's tensors of the same names.
+    public var definition: NetworkDefinition { definition(rules: nil) }
+
+    /// The network, with rules that make its parameters of a file's tensors.
+    public func definition(rules: [WeightRule]?, ignored: Set<String> = []) -> NetworkDefinition {
+        NetworkDefinition(
+            name: Self.name, hyperparameters: hyperparameters, inputs: [input], rules: rules, ignored: ignored,
+            architecture: self
+        ) { (builder, values) throws(GraphError) in [build(&builder, values[0])] }
+    }
+
+    /// What callers need to know of the network. Derived from its graph at every call: keep it.
+    ///
+    /// - Precondition: `problem` is nil.
     public var descriptor: ModelDescriptor {
-        ModelDescriptor(
-            architecture: Self.name, scale: scale, inputChannels: inputChannels, outputChannels: outputChannels,
-            sizeMultiple: sizeMultiple, receptiveFieldRadius: receptiveFieldRadius)
+        do { return try ModelDescriptor(definition) } catch { preconditionFailure("\(error)") }
     }
 }
 
-/// All that a caller needs to know of a model. Nobody asks which model it is. Derived from a graph: keep it, do not ask
-/// for it again.
+/// All that a caller needs to know of a network that makes one image of another, larger by a whole factor. Nobody asks which
+/// network it is.
 public struct ModelDescriptor: Hashable, Sendable, Codable {
     public var architecture: String
+    /// Output pixels per input pixel along each side.
     public var scale: Int
     public var inputChannels: Int
     public var outputChannels: Int
+    /// Tiles start at multiples of it, in input pixels.
     public var sizeMultiple: Int
+    /// How far, in input pixels, an input pixel can influence the output; `Int.max` where an operation sees the whole frame.
     public var receptiveFieldRadius: Int
     /// What the numbers of a pixel mean to the network.
     public var colour: ColourAssumption = .gammaRGB
     /// Storage precisions in which the network's activations stay in range.
     public var precisions: [StoragePrecision] = [.fp32, .fp16]
+
+    /// - Throws: `GraphError` for a network that is something else.
+    public init(_ definition: NetworkDefinition) throws(GraphError) {
+        let traits = try definition.traits()
+        func mistake(_ reason: String) -> GraphError {
+            GraphError(operation: definition.name, operands: [], reason: reason)
+        }
+        guard definition.inputs.count == 1, definition.outputs.count == 1 else {
+            throw mistake(
+                "has \(definition.inputs.count) inputs and \(definition.outputs.count) outputs; it must have 1 of each")
+        }
+        guard let scale = traits.scale.whole else {
+            throw mistake("makes images \(traits.scale) times as large; the factor must be whole")
+        }
+        architecture = definition.name
+        self.scale = scale
+        (inputChannels, outputChannels) = (traits.inputChannels, traits.outputChannels)
+        let (height, width) = (traits.sizeMultiple.height, traits.sizeMultiple.width)
+        guard let multiple = leastCommonMultiple(height, width) else {
+            throw mistake("\(height)x\(width) is too large")
+        }
+        sizeMultiple = multiple
+        receptiveFieldRadius = traits.receptiveField?.radius ?? .max
+        colour = definition.inputs[0].colour
+    }
 }
 
 public enum ColourAssumption: String, Hashable, Sendable, Codable {
@@ -67,16 +108,24 @@ public enum ColourAssumption: String, Hashable, Sendable, Codable {
     case gammaRGB
 }
 
-/// An architecture found in a state dict, and where each of its parameters stands there.
+/// An architecture found in a state dict, and how its parameters are made of what stands there.
 public struct RecognisedArchitecture: Sendable {
     public let architecture: any Architecture
-    /// From the architecture's own parameter names to the keys of the state dict.
-    public let keys: [String: String]
+    /// One for every parameter of the architecture.
+    public let rules: [WeightRule]
+    /// Tensors that may stand there and are not read.
+    public let ignored: Set<String>
 
-    public init(architecture: any Architecture, keys: [String: String]) {
-        self.architecture = architecture
-        self.keys = keys
+    public init(architecture: any Architecture, rules: [WeightRule], ignored: Set<String> = []) {
+        (self.architecture, self.rules, self.ignored) = (architecture, rules, ignored)
     }
+
+    /// - Parameter keys: from the architecture's own parameter names to the keys of the state dict.
+    public init(architecture: any Architecture, keys: [String: String]) {
+        self.init(architecture: architecture, rules: keys.map { WeightRule($0.key, .tensor($0.value)) })
+    }
+
+    public var definition: NetworkDefinition { architecture.definition(rules: rules, ignored: ignored) }
 }
 
 /// Every architecture that this package knows, with its usual hyperparameters.
@@ -85,8 +134,10 @@ public let standardArchitectures: [any Architecture] = [RRDBNet(), RealtimeSR(),
 public let architectures: [any Architecture.Type] = standardArchitectures.map { type(of: $0) }
 
 /// The first architecture that knows these keys and shapes.
-public func recogniseArchitecture(_ shapes: [String: Shape]) -> RecognisedArchitecture? {
-    for type in architectures {
+public func recogniseArchitecture(
+    _ shapes: [String: Shape], among known: [any Architecture.Type] = architectures
+) -> RecognisedArchitecture? {
+    for type in known {
         if let found = type.recognise(shapes) { return found }
     }
     return nil

@@ -14,21 +14,27 @@ extension Graph {
     /// readers.
     ///
     /// - Parameter scale: output samples an input sample.
-    public func receptiveField(scale: Int, period: Int) -> (vertical: Reach, horizontal: Reach)? {
+    public func receptiveField(scale: Ratio, period: Int) -> ReceptiveField? {
         guard let vertical = reach(axis: 1, scale: scale, period: period),
             let horizontal = reach(axis: 2, scale: scale, period: period)
         else { return nil }
-        return (vertical, horizontal)
+        return ReceptiveField(vertical: vertical, horizontal: horizontal)
     }
 
-    private func reach(axis: Int, scale: Int, period: Int) -> Reach? {
+    private func reach(axis: Int, scale: Ratio, period: Int) -> Reach? {
         var reach = Reach(before: 0, after: 0)
+        let depends = dependsOnInput
         for position in 0..<period {
             var intervals = [ClosedRange<Int>?](repeating: nil, count: nodes.count)
             intervals[outputs[0].index] = position...position
             for index in nodes.indices.reversed() {
                 guard let read = intervals[index], !nodes[index].operands.isEmpty else { continue }
-                for (number, operand) in nodes[index].operands.enumerated() where isFrame(index, number) {
+                for (number, operand) in nodes[index].operands.enumerated() {
+                    // A vector or a matrix that was made of the frame may hold any of it.
+                    guard isFrame(index, number) else {
+                        if depends[operand.index] { return nil }
+                        continue
+                    }
                     guard let seen = source(of: read, index, axis) else { return nil }
                     let known = intervals[operand.index] ?? seen
                     intervals[operand.index] =
@@ -36,11 +42,20 @@ extension Graph {
                 }
             }
             guard let seen = intervals[inputs[0].index] else { continue }
-            let under = position / scale
+            let under = position * scale.denominator / scale.numerator
             reach.before = max(reach.before, under - seen.lowerBound)
             reach.after = max(reach.after, seen.upperBound - under)
         }
         return reach
+    }
+
+    /// Which nodes' values depend on the first input.
+    private var dependsOnInput: [Bool] {
+        var depends: [Bool] = []
+        for (index, node) in nodes.enumerated() {
+            depends.append(index == inputs[0].index || node.operands.contains { depends[$0.index] })
+        }
+        return depends
     }
 
     /// Whether a node's operand is a frame, and no weight or vector.
@@ -109,16 +124,4 @@ extension Graph {
     }
 
     private func floorDivide(_ a: Int, _ b: Int) -> Int { a >= 0 ? a / b : -((b - 1 - a) / b) }
-}
-
-extension Architecture {
-    /// How far, in input pixels, an input pixel can influence the output; derived from the graph. `Int.max` where an operation
-    /// sees the whole frame.
-    public var receptiveFieldRadius: Int {
-        // No side that the network would pad.
-        let side = 4 * sizeMultiple
-        let graph = graph(.nhwc(1, side, side, inputChannels))
-        guard let field = graph.receptiveField(scale: scale, period: scale * sizeMultiple) else { return .max }
-        return max(field.vertical.before, field.vertical.after, field.horizontal.before, field.horizontal.after)
-    }
 }

@@ -110,6 +110,10 @@ public struct GraphError: Error, CustomStringConvertible {
     public let operands: [Shape]
     public let reason: String
 
+    public init(operation: String, operands: [Shape], reason: String) {
+        (self.operation, self.operands, self.reason) = (operation, operands, reason)
+    }
+
     public var description: String {
         "\(operation)(\(operands.map(\.description).joined(separator: ", "))): \(reason)"
     }

@@ -102,7 +102,7 @@ public struct Benchmark {
             times.append((monotonicSeconds() - begin) * 1000)
         }
         let middle = median(times)
-        let gigaflops = Double(2 * model.architecture.graph(shape).multiplyAdds) / 1e9
+        let gigaflops = Double(2 * (try model.graph(shape)).multiplyAdds) / 1e9
         var report = BenchmarkReport(
             model: modelName, device: executor.name, input: .init(width: width, height: height),
             output: .init(width: result.shape.width, height: result.shape.height),
@@ -115,7 +115,7 @@ public struct Benchmark {
         let isWhole = upscaler.tileCount == 1
         let part = Shape.nhwc(1, isWhole ? height : min(height, 360), isWhole ? width : min(width, 640), shape.channels)
         let timer = try NetworkTimer(
-            model.architecture.graph(part), parameters: model.parameters,
+            model.graph(part), parameters: model.parameters,
             inputs: [HostTensor(part, random.uniform(part.count))], executor: executor)
         if isWhole { report.network.onDevice = try onDevice(timer, runs, seconds) }
         report.layers = try timer.layers(peak: try (executor as? any PeakMeasuringExecutor)?.measurePeak())

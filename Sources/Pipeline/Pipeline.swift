@@ -9,4 +9,4 @@
 // is symmetric: the end of the stream travels down, "nobody reads any more" travels up. The first error stops every
 // stage and is the one that the caller sees.
 //
-// It never asks which model it runs: the `ModelDescriptor` says what matters. It knows no C library and parses no files.
+// It never asks which model it runs: the `ModelDescriptor`, derived from the graph, says what matters. It knows no C library and parses no files.

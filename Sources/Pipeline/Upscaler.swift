@@ -90,7 +90,8 @@ public final class Upscaler {
 
     /// Bytes of a plan's activations: as the executor plans them, or else in single precision.
     private func bytes(_ shape: Shape, _ layout: TileLayout, batch: Int = 1) -> Int {
-        let graph = graph(shape, layout, batch: batch)
+        // A size that the network does not take is refused when it is compiled.
+        guard let graph = try? graph(shape, layout, batch: batch) else { return 0 }
         if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph) }
         return graph.workingElements() * MemoryLayout<Float>.size
     }
@@ -126,7 +127,8 @@ public final class Upscaler {
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
     ///
-    /// - Throws: `ExecutionError`. Where the device lacks memory, smaller tiles are tried first.
+    /// - Throws: `ExecutionError`; `GraphError` for a size that the network does not take. Where the device lacks memory,
+    ///   smaller tiles are tried first.
     public func prepare(_ shape: Shape) throws {
         if prepared?.shape == shape { return }
         prepared = nil
@@ -180,7 +182,7 @@ public final class Upscaler {
 
     private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
         func compile(batch: Int) throws -> TiledPlan {
-            let graph = graph(shape, layout, batch: batch)
+            let graph = try graph(shape, layout, batch: batch)
             return TiledPlan(
                 shape: shape, layout: layout, scale: scale,
                 plan: try executor.compile(graph, parameters: model.parameters))
@@ -213,8 +215,8 @@ public final class Upscaler {
             grid: Upscaler.blockGrid * descriptor.sizeMultiple, scale: scale)
     }
 
-    private func graph(_ shape: Shape, _ layout: TileLayout, batch: Int) -> Graph {
-        model.architecture.graph(
+    private func graph(_ shape: Shape, _ layout: TileLayout, batch: Int) throws(GraphError) -> Graph {
+        try model.graph(
             .nhwc(shape.batch * batch, layout.vertical.length, layout.horizontal.length, shape.channels))
     }
 

@@ -10,9 +10,8 @@ extension Architecture {
     /// Convolutions are drawn as He et al. 2015 do ("Kaiming normal", fan in), times `initialScale`; biases are zero, slopes
     /// 0.25 (PyTorch's PReLU).
     public func initialParameters(seed: UInt64) -> Parameters {
-        let shapes = graph(.nhwc(1, sizeMultiple, sizeMultiple, inputChannels)).parameters
         var parameters: Parameters = [:]
-        for (name, shape) in shapes {
+        for (name, shape) in parameterShapes {
             parameters[name] = initialTensor(name, shape, seed: seed, scale: initialScale(name), vectors: 0.25)
         }
         return parameters

@@ -89,9 +89,10 @@ extension TrainingRules {
         var builder = StepBuilder()
         if lossScale != nil { builder.scale = builder.input("scale", [2]) }
         let low = builder.input("low", shape)
-        let scale = generator.scale
+        let descriptor = generator.descriptor
+        let scale = descriptor.scale
         let high = builder.input(
-            "high", .nhwc(shape.batch, shape.height * scale, shape.width * scale, generator.outputChannels))
+            "high", .nhwc(shape.batch, shape.height * scale, shape.width * scale, descriptor.outputChannels))
         var draws: [String: Value] = [:]
         for (name, shape) in adversarial?.augmentation?.inputShapes(builder.b.shape(high)) ?? [] {
             draws[name] = builder.input(name, shape)
@@ -100,7 +101,7 @@ extension TrainingRules {
         if parts.trainsGenerator {
             let target = sharpensTargets ? builder.input("target", builder.b.shape(high)) : high
             trainGenerator(&builder, fake: fake, high: high, target: target, draws)
-            watchGenerator(&builder, low: low, fake: fake, high: high)
+            watchGenerator(&builder, low: low, fake: fake, high: high, scale: scale)
         }
         if parts.trainsDiscriminator, let adversarial {
             adversarial.train(&builder, real: high, fake: builder.b.apply(.detach, fake), parts, draws)
@@ -109,12 +110,12 @@ extension TrainingRules {
     }
 
     /// Tells what nothing is trained for.
-    private func watchGenerator(_ builder: inout StepBuilder, low: Value, fake: Value, high: Value) {
+    private func watchGenerator(_ builder: inout StepBuilder, low: Value, fake: Value, high: Value, scale: Int) {
         let shape = builder.b.shape(fake)
         if builder.b.shape(low).channels == shape.channels {
             builder.report("g.drift", builder.b.drift(fake, from: low))
         }
-        let factor = max(2, generator.scale)
+        let factor = max(2, scale)
         if shape.batch > 1 && shape.height % factor == 0 && shape.width % factor == 0 {
             builder.report("g.diversity", builder.b.diversity(fake, high, factor: factor))
         }

@@ -16,7 +16,7 @@ public struct DegradationPreview: Sendable {
     /// - Throws: `DatasetError`, `DegradationError`; `TrainingRunError.nothingToDegrade` where the data have small pictures
     ///   of their own.
     public init(_ recipe: Recipe, count: Int = 16) throws {
-        let scale = recipe.generator.scale
+        let scale = recipe.generator.descriptor.scale
         let source = try recipe.data.openTraining(scale: scale)
         let degrader = Degrader(recipe.degradation, scale: scale)
         var samples: [Degraded] = []

@@ -81,7 +81,7 @@ public final class TrainingRun {
         (self.recipe, self.executor, self.note) = (recipe, executor, note)
         var rules = recipe.rules
         if scalesLoss { rules.lossScale = LossScale() }
-        let scale = recipe.generator.scale
+        let scale = recipe.generator.descriptor.scale
         // What can be wrong with data is found first: it takes longest to mend.
         let source = try recipe.data.openTraining(scale: scale)
         dataSummary = source.summary
@@ -267,7 +267,7 @@ public final class TrainingRun {
         let records = try RunLog.read(path: folder.log)
         var report = RunReport(
             title: recipe.name,
-            lead: "\(type(of: recipe.generator).name) x\(recipe.generator.scale), trained by upframe",
+            lead: "\(type(of: recipe.generator).name) x\(recipe.generator.descriptor.scale), trained by upframe",
             records: records)
         // Not every strip: a report should load at once.
         let steps = records.filter { !$0.validation.isEmpty }.map(\.step)

@@ -17,7 +17,8 @@ struct StartingNetworks {
             generator = recipe.generator.initialParameters(seed: recipe.seed)
         } else {
             let model = try ModelCatalogue().load(recipe.startFrom) { note($0.description) }
-            let found = description(of: model.architecture, name: type(of: model.architecture).name)
+            let found =
+                model.architecture.map { description(of: $0, name: type(of: $0).name) } ?? model.definition.name
             let expected = description(of: recipe.generator, name: type(of: recipe.generator).name)
             guard found == expected else {
                 throw TrainingRunError.otherStart(path: recipe.startFrom, found: found, expected: expected)
@@ -54,8 +55,9 @@ extension Recipe {
                 return try CropSchedule(side: data.crop)
             }
             // The least that is a multiple of both.
-            var unit = generator.scale
-            while let discriminator, unit % discriminator.sides.multiple != 0 { unit += generator.scale }
+            let scale = generator.descriptor.scale
+            var unit = scale
+            while let discriminator, unit % discriminator.sides.multiple != 0 { unit += scale }
             return try CropSchedule(growingFrom: data.firstCrop, to: data.crop, over: data.growUntil, multiple: unit)
         }
     }

@@ -23,12 +23,13 @@ public struct TrainingEstimate: Sendable {
 
     /// Blocks for a moment.
     public init(_ recipe: Recipe) {
-        let scale = recipe.generator.scale
+        let generator = recipe.generator.descriptor
+        let scale = generator.scale
         let side = recipe.data.crop
         let parts = TrainingRules.Parts(
             trainsGenerator: true, trainsDiscriminator: recipe.discriminator != nil,
             penalises: recipe.adversarial.r1 > 0)
-        let low = Shape.nhwc(recipe.data.batch, side / scale, side / scale, recipe.generator.inputChannels)
+        let low = Shape.nhwc(recipe.data.batch, side / scale, side / scale, generator.inputChannels)
         let graph = recipe.rules.step(low: low, parts).graph
 
         // Of the trained tensors, without moments, averages and buffers.
@@ -72,14 +73,14 @@ public struct TrainingEstimate: Sendable {
         rules.adversarial?.warmUp = 0
         let networks = try StartingNetworks(recipe) { _ in }
         let trainer = try Trainer(rules, executor: executor, parameters: networks.parameters, seed: recipe.seed)
-        let scale = recipe.generator.scale
+        let generator = recipe.generator.descriptor
         var random = Philox(key: recipe.seed)
         func pictures(_ side: Int, _ channels: Int) -> HostTensor {
             let shape = Shape.nhwc(recipe.data.batch, side, side, channels)
             return HostTensor(shape, random.uniform(shape.count))
         }
-        let low = pictures(recipe.data.crop / scale, recipe.generator.inputChannels)
-        let high = pictures(recipe.data.crop, recipe.generator.outputChannels)
+        let low = pictures(recipe.data.crop / generator.scale, generator.inputChannels)
+        let high = pictures(recipe.data.crop, generator.outputChannels)
         // The first step compiles, and may be one with a penalty.
         _ = try trainer.step(low: low, high: high)
         let start = ContinuousClock.now

@@ -11,7 +11,7 @@ private let containers = [
     "model.", "net.", "_orig_mod.",
 ]
 
-/// An architecture found in a state dict; its `keys` are whole, container included.
+/// An architecture found in a state dict; its rules name whole keys, container included.
 struct RecognisedState {
     var found: RecognisedArchitecture
     /// What stands before every key of the network.
@@ -19,8 +19,10 @@ struct RecognisedState {
 }
 
 /// Finds an architecture in `shapes`, looking into containers where the keys as they stand say nothing.
-func recogniseState(_ shapes: [String: Shape], depth: Int = 0) -> RecognisedState? {
-    if let found = recogniseArchitecture(shapes) { return RecognisedState(found: found, container: "") }
+func recogniseState(
+    _ shapes: [String: Shape], among known: [any Architecture.Type], depth: Int = 0
+) -> RecognisedState? {
+    if let found = recogniseArchitecture(shapes, among: known) { return RecognisedState(found: found, container: "") }
     // Real files nest two or three deep.
     guard depth < 4 else { return nil }
     for container in containers {
@@ -28,10 +30,13 @@ func recogniseState(_ shapes: [String: Shape], depth: Int = 0) -> RecognisedStat
         for (key, shape) in shapes where key.hasPrefix(container) {
             inner[String(key.dropFirst(container.count))] = shape
         }
-        guard !inner.isEmpty, let state = recogniseState(inner, depth: depth + 1) else { continue }
-        let keys = state.found.keys.mapValues { container + $0 }
+        guard !inner.isEmpty, let state = recogniseState(inner, among: known, depth: depth + 1) else { continue }
+        let found = state.found
         return RecognisedState(
-            found: RecognisedArchitecture(architecture: state.found.architecture, keys: keys),
+            found: RecognisedArchitecture(
+                architecture: found.architecture,
+                rules: found.rules.map { rule in WeightRule(rule.parameter, rule.value.renamed { container + $0 }) },
+                ignored: Set(found.ignored.map { container + $0 })),
             container: container + state.container)
     }
     return nil

@@ -45,7 +45,13 @@ public struct ModelMetadata: Codable, Hashable, Sendable {
 struct MetadataEntry: Codable {
     static let key = "upframe"
 
-    var architecture: any Architecture
+    /// The architecture's name.
+    var name: String
+    var hyperparameters: [String: Hyperparameter]
+    var scale: Int
+    var colour: ColourAssumption
+    /// For readers of the file; derived again when the model is opened.
+    var receptiveFieldRadius: Int?
     var metadata: ModelMetadata
     /// See `SafetensorsFile.tensors`.
     var sha256: String
@@ -54,8 +60,13 @@ struct MetadataEntry: Codable {
         case format, architecture, hyperparameters, scale, colour, receptiveFieldRadius, provenance, training, sha256
     }
 
-    init(architecture: any Architecture, metadata: ModelMetadata, sha256: String) {
-        (self.architecture, self.metadata, self.sha256) = (architecture, metadata, sha256)
+    init(
+        _ descriptor: ModelDescriptor, hyperparameters: [String: Hyperparameter], metadata: ModelMetadata,
+        sha256: String
+    ) {
+        (name, scale, colour) = (descriptor.architecture, descriptor.scale, descriptor.colour)
+        receptiveFieldRadius = descriptor.receptiveFieldRadius
+        (self.hyperparameters, self.metadata, self.sha256) = (hyperparameters, metadata, sha256)
     }
 
     init(from decoder: any Decoder) throws {
@@ -64,22 +75,14 @@ struct MetadataEntry: Codable {
         guard format == 1 else {
             throw MetadataProblem("its entry 'upframe' has format \(format); a newer upframe wrote it")
         }
-        let name = try values.decode(String.self, forKey: .architecture)
-        guard let type = architectures.first(where: { $0.name == name }) else {
-            throw MetadataProblem("its entry 'upframe' names the architecture '\(name)', which is not known")
-        }
-        func decode<A: Architecture>(_ type: A.Type) throws -> any Architecture {
-            try values.decode(A.self, forKey: .hyperparameters)
-        }
-        architecture = try decode(type)
-        if let problem = architecture.problem { throw MetadataProblem(problem) }
-        guard try values.decode(Int.self, forKey: .scale) == architecture.scale else {
-            throw MetadataProblem("its entry 'upframe' contradicts itself in the scale")
-        }
+        name = try values.decode(String.self, forKey: .architecture)
+        hyperparameters = try values.decode([String: Hyperparameter].self, forKey: .hyperparameters)
+        scale = try values.decode(Int.self, forKey: .scale)
         let colour = try values.decode(String.self, forKey: .colour)
-        guard ColourAssumption(rawValue: colour) != nil else {
+        guard let known = ColourAssumption(rawValue: colour) else {
             throw MetadataProblem("its entry 'upframe' assumes the colours '\(colour)', which are not known")
         }
+        self.colour = known
         metadata = ModelMetadata(
             provenance: try values.decodeIfPresent(ModelMetadata.Provenance.self, forKey: .provenance),
             training: try values.decodeIfPresent(ModelMetadata.Training.self, forKey: .training))
@@ -87,17 +90,44 @@ struct MetadataEntry: Codable {
     }
 
     func encode(to encoder: any Encoder) throws {
-        let descriptor = architecture.descriptor
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(1, forKey: .format)
-        try values.encode(descriptor.architecture, forKey: .architecture)
-        try architecture.encode(to: values.superEncoder(forKey: .hyperparameters))
-        try values.encode(descriptor.scale, forKey: .scale)
-        try values.encode(descriptor.colour, forKey: .colour)
-        try values.encode(descriptor.receptiveFieldRadius, forKey: .receptiveFieldRadius)
+        try values.encode(name, forKey: .architecture)
+        try values.encode(hyperparameters, forKey: .hyperparameters)
+        try values.encode(scale, forKey: .scale)
+        try values.encode(colour, forKey: .colour)
+        try values.encodeIfPresent(receptiveFieldRadius, forKey: .receptiveFieldRadius)
         try values.encodeIfPresent(metadata.provenance, forKey: .provenance)
         try values.encodeIfPresent(metadata.training, forKey: .training)
         try values.encode(sha256, forKey: .sha256)
+    }
+
+    /// The network of the architecture that the entry names, with its hyperparameters.
+    ///
+    /// - Throws: `WeightError.corruptHeader` for a name, a value or a scale that cannot be.
+    func definition(among known: [any Architecture.Type], path: String) throws(WeightError) -> NetworkDefinition {
+        func corrupt(_ reason: String) -> WeightError { .corruptHeader(path: path, reason: reason) }
+        guard let type = known.first(where: { $0.name == name }) else {
+            throw corrupt("its entry 'upframe' names the architecture '\(name)', which is not known")
+        }
+        func decode<A: Architecture>(_ type: A.Type) throws -> any Architecture {
+            try JSONDecoder().decode(A.self, from: JSONEncoder().encode(hyperparameters))
+        }
+        guard let architecture = try? decode(type) else {
+            throw corrupt("its entry 'upframe' is not what upframe writes")
+        }
+        if let problem = architecture.problem { throw corrupt(problem) }
+        let definition = architecture.definition
+        do {
+            guard try definition.traits().scale == Ratio(max(scale, 1)) else {
+                throw corrupt("its entry 'upframe' contradicts itself in the scale")
+            }
+        } catch let error as WeightError {
+            throw error
+        } catch {
+            throw .unusableNetwork(path: path, reason: (error as? GraphError)?.reason ?? "\(error)")
+        }
+        return definition
     }
 
     /// The entry in a file's metadata, or nil when it has none.
@@ -116,8 +146,8 @@ struct MetadataEntry: Codable {
         }
     }
 
-    /// Hyperparameters are small whole numbers: whatever else stands there must not reach Foundation's decoder, nor the
-    /// graph that is built from them before they are compared with the tensors.
+    /// Hyperparameters are small numbers: whatever else stands there must not reach Foundation's decoder, nor the graph that
+    /// is built from them before they are compared with the tensors.
     private static func checkNumbers(_ text: String) throws {
         guard text.utf8.count <= longestText else {
             throw MetadataProblem(
@@ -133,10 +163,11 @@ struct MetadataEntry: Codable {
                 try reader.object { reader, name in
                     guard reader.kind() == .number else { return try reader.skip() }
                     let (written, count) = try reader.number()
-                    guard let count, count <= largestNumber else {
+                    guard count.map({ $0 <= largestNumber }) ?? isSmallFraction(written) else {
                         throw MetadataProblem(
                             "its entry 'upframe' has the hyperparameter '\(name)' \(written); it must be a whole number "
-                                + "between 0 and \(largestNumber)")
+                                + "between 0 and \(largestNumber), or a fraction between -\(largestNumber) and "
+                                + "\(largestNumber)")
                     }
                 }
             }
@@ -145,6 +176,15 @@ struct MetadataEntry: Codable {
             throw MetadataProblem("its entry 'upframe' is no JSON object")
         }
         guard isThere else { throw MetadataProblem("its entry 'upframe' has no 'hyperparameters'") }
+    }
+
+    /// Whether a number with a point or a negative exponent is one that a hyperparameter may be.
+    private static func isSmallFraction(_ written: String) -> Bool {
+        // What a `Double` is written with has at most 24 characters.
+        guard written.utf8.count <= 32, written.contains(".") || written.lowercased().contains("e-"),
+            let number = Double(written)
+        else { return false }
+        return abs(number) <= Double(largestNumber)
     }
 
     /// Bytes of the longest entry that is read.

@@ -19,7 +19,13 @@ public enum WeightError: Error, Equatable, Sendable {
     case unexpectedTensor(path: String, tensor: String, architecture: String)
     case missingTensor(path: String, tensor: String, expected: Shape)
     case wrongShape(path: String, tensor: String, found: Shape, expected: Shape)
-    /// An ncnn layer that no known network has at this place.
+    /// A tensor is missing that a parameter is computed from.
+    case missingPart(path: String, tensor: String, parameter: String)
+    /// The tensors that a parameter is computed from do not fit one another or the network.
+    case unfittingParts(path: String, parameter: String, reason: String)
+    /// The file describes a network that is none for images.
+    case unusableNetwork(path: String, reason: String)
+    /// An ncnn layer that this package cannot compute.
     case unknownLayer(path: String, layer: String, reason: String)
     /// The tensors are not those that the file's own SHA-256 was made from.
     case damaged(path: String)
@@ -55,6 +61,11 @@ extension WeightError: CustomStringConvertible {
             "\(path): lacks tensor '\(tensor)', expected \(expected)"
         case .wrongShape(let path, let tensor, let found, let expected):
             "\(path): tensor '\(tensor)' is \(found), expected \(expected)"
+        case .missingPart(let path, let tensor, let parameter):
+            "\(path): lacks tensor '\(tensor)', of which '\(parameter)' is made"
+        case .unfittingParts(let path, let parameter, let reason):
+            "\(path): the tensors of which '\(parameter)' is made do not fit: \(reason)"
+        case .unusableNetwork(let path, let reason): "\(path): its network cannot be used: \(reason)"
         case .unknownLayer(let path, let layer, let reason): "\(path): layer '\(layer)': \(reason)"
         case .damaged(let path):
             "\(path): is damaged: its tensors do not match the SHA-256 that it states; copy or download it again"

@@ -58,8 +58,12 @@ struct ModelsCommand: ParsableCommand {
             var rows = [
                 ["architecture", descriptor.architecture], ["hyperparameters", try loaded.hyperparameterText()],
                 ["scale", "x\(descriptor.scale)"], ["parameters", grouped(loaded.parameterCount)],
-                ["multiply-adds", "\(millions(loaded.multiplyAddsPerPixel)) per input pixel"],
-                ["receptive field", "\(descriptor.receptiveFieldRadius) pixels around"],
+                ["multiply-adds", "\(millions(try loaded.multiplyAddsPerPixel())) per input pixel"],
+                [
+                    "receptive field",
+                    descriptor.receptiveFieldRadius == .max
+                        ? "the whole frame" : "\(descriptor.receptiveFieldRadius) pixels around",
+                ],
                 ["colour", "gamma-encoded full-range RGB"],
             ]
             if let provenance = loaded.metadata.provenance {

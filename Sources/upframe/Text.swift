@@ -106,12 +106,12 @@ extension Model {
     func hyperparameterText() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        return String(decoding: try encoder.encode(architecture), as: UTF8.self)
+        return String(decoding: try encoder.encode(definition.hyperparameters), as: UTF8.self)
     }
 
     /// Multiply-adds per input pixel, without what borders add.
-    var multiplyAddsPerPixel: Int {
+    func multiplyAddsPerPixel() throws -> Int {
         let side = 8 * descriptor.sizeMultiple
-        return architecture.graph(.nhwc(1, side, side, descriptor.inputChannels)).multiplyAdds / (side * side)
+        return try graph(.nhwc(1, side, side, descriptor.inputChannels)).multiplyAdds / (side * side)
     }
 }

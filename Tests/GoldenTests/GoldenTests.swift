@@ -51,7 +51,7 @@ import Weights
         #expect(!pictures.isEmpty)
         var largest: Float = 0
         for (input, output) in pictures {
-            let graph = model.architecture.graph(input.shape)
+            let graph = try model.graph(input.shape)
             let plan = try executor.open().compile(graph, parameters: model.parameters)
             let difference = largestDifference(try plan.run([input])[0], output)
             #expect(difference <= 1e-4, "\(input.shape) differs by \(difference)")

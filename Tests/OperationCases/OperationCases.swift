@@ -315,7 +315,7 @@ public let networkCases: [OperationCase] = {
     func add(_ name: String, _ architecture: any Architecture, _ height: Int, _ width: Int) {
         cases.append(
             OperationCase("\(name) on \(height)x\(width)", seed: UInt64(cases.count + 900), range: 0..<1) { b in
-                let x = b.input("image", .nhwc(1, height, width, architecture.inputChannels))
+                let x = b.input("image", .nhwc(1, height, width, architecture.input.channels))
                 return [architecture.build(&b, x)]
             })
     }

@@ -19,10 +19,7 @@ import Weights
     struct GeneralNetwork: Architecture {
         static let name = "GeneralNetwork"
         var form: Form
-        var scale: Int { 2 }
-        var inputChannels: Int { 3 }
-        var outputChannels: Int { 3 }
-        var sizeMultiple: Int { 1 }
+        var input: ImagePort { ImagePort("image", channels: 3) }
         var problem: String? { nil }
 
         static func recognise(_ shapes: [String: Shape]) -> RecognisedArchitecture? { nil }

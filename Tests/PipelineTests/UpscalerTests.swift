@@ -103,6 +103,34 @@ import Weights
         #expect(tiled.tileCount > 1)
     }
 
+    /// A network that no architecture describes, with strides inside.
+    @Test func tilesOfADefinition() throws {
+        let definition = NetworkDefinition(name: "strided", inputs: [ImagePort("image", channels: 3)]) {
+            (b, values) throws(GraphError) in
+            let small = b.parameter("down", [16, 3, 3, 3])
+            let y = try b.tryApply(.convolution(stride: 2, padding: 1, groups: 1), [values[0], small])
+            let wide = try b.tryApply(
+                .convolution(stride: 1, padding: 1, groups: 1), [y, b.parameter("up", [48, 16, 3, 3])])
+            return [try b.tryApply(.pixelShuffle(factor: 4), [wide])]
+        }
+        let padded = try definition.padded()
+        let parameters = randomParameters(try padded.graph(.nhwc(1, 8, 8, 3)), seed: 5)
+        let model = try Model(definition: padded, parameters: parameters)
+        #expect(model.descriptor.scale == 2 && model.descriptor.sizeMultiple == 2)
+        let picture = randomTensor(.nhwc(1, 161, 150, 3), seed: 1, in: 0..<1)
+        let whole = try Upscaler(model: model, executor: ReferenceExecutor(), tiling: .off).upscale(picture)
+        #expect(whole.shape == .nhwc(1, 322, 300, 3))
+        let tiled = Upscaler(model: model, executor: ReferenceExecutor(), tiling: .size(16))
+        #expect(try tiled.upscale(picture) == whole)
+        #expect(tiled.tileCount > 1)
+        // Without padding, an odd side is an error of the network's and no trap.
+        let bare = Upscaler(model: try Model(definition: definition, parameters: parameters), executor: CPUExecutor())
+        #expect(throws: (any Error).self) {
+            let shape = Shape.nhwc(1, 9, 9, 3)
+            _ = try bare.upscale(randomTensor(shape, seed: 1))
+        }
+    }
+
     /// A receptive field too large to cover is blended: near the whole picture's result, and without seams.
     @Test func blendedTilesHaveNoSeams() throws {
         let model = model(RRDBNet(features: 8, growth: 4, blocks: 4, unshuffle: 2))

@@ -129,7 +129,7 @@ struct ParityCase: CustomStringConvertible, Sendable {
         let parameters = initialParameters(description)
         #expect(parameters.keys.sorted() == description.names, "the networks have the same tensors")
         let trainer = try Trainer(rules, executor: executor, parameters: parameters, seed: 77)
-        let scale = rules.generator.scale
+        let scale = rules.generator.descriptor.scale
         let high = Shape.nhwc(low.batch, low.height * scale, low.width * scale, 3)
         var expected: [String: [Float]] = [:]
         for name in file.entries.keys where name.hasPrefix("loss.") {

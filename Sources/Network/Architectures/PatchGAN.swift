@@ -27,9 +27,9 @@ public struct PatchGAN: Discriminator {
         Network.problem(
             of: Self.name,
             [
-                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
-                Hyperparameter("layers", layers, 1...8),
+                BoundedHyperparameter("inputChannels", inputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.discriminatorWidths),
+                BoundedHyperparameter("layers", layers, 1...8),
             ])
     }
 

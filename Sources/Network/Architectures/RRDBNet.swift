@@ -30,20 +30,19 @@ public struct RRDBNet: Architecture {
         (self.upsamplings, self.unshuffle) = (upsamplings, unshuffle)
     }
 
-    public var scale: Int { (1 << upsamplings) / unshuffle }
-    public var sizeMultiple: Int { unshuffle }
+    public var input: ImagePort { ImagePort("image", channels: inputChannels) }
 
     public var problem: String? {
         if let problem = Network.problem(
             of: Self.name,
             [
-                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
-                Hyperparameter("outputChannels", outputChannels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.widths),
-                Hyperparameter("growth", growth, Hyperparameter.widths),
-                Hyperparameter("blocks", blocks, Hyperparameter.depths),
-                Hyperparameter("upsamplings", upsamplings, 0...3),
-                Hyperparameter("unshuffle", unshuffle, Hyperparameter.folds),
+                BoundedHyperparameter("inputChannels", inputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("outputChannels", outputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.widths),
+                BoundedHyperparameter("growth", growth, BoundedHyperparameter.widths),
+                BoundedHyperparameter("blocks", blocks, BoundedHyperparameter.depths),
+                BoundedHyperparameter("upsamplings", upsamplings, 0...3),
+                BoundedHyperparameter("unshuffle", unshuffle, BoundedHyperparameter.folds),
             ])
         {
             return problem
@@ -56,7 +55,7 @@ public struct RRDBNet: Architecture {
     public func initialScale(_ parameter: String) -> Float { parameter.contains(".rdb") ? 0.1 : 1 }
 
     public func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
-        b.padded(image, toMultipleOf: unshuffle, scale: scale) { b, x in
+        b.padded(image, toMultipleOf: unshuffle, scale: (1 << upsamplings) / unshuffle) { b, x in
             let x = unshuffle > 1 ? b.apply(.pixelUnshuffle(factor: unshuffle), x) : x
             let first = b.convolution(x, "conv_first", to: features)
             var trunk = first

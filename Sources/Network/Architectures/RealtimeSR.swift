@@ -29,20 +29,17 @@ public struct RealtimeSR: Architecture {
         (self.upscale, self.unshuffle, self.skip) = (upscale, unshuffle, skip)
     }
 
-    public var scale: Int { upscale }
-    public var inputChannels: Int { channels }
-    public var outputChannels: Int { channels }
-    public var sizeMultiple: Int { unshuffle }
+    public var input: ImagePort { ImagePort("image", channels: channels) }
 
     public var problem: String? {
         Network.problem(
             of: Self.name,
             [
-                Hyperparameter("channels", channels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.widths),
-                Hyperparameter("convolutions", convolutions, Hyperparameter.depths),
-                Hyperparameter("upscale", upscale, Hyperparameter.scales),
-                Hyperparameter("unshuffle", unshuffle, Hyperparameter.folds),
+                BoundedHyperparameter("channels", channels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.widths),
+                BoundedHyperparameter("convolutions", convolutions, BoundedHyperparameter.depths),
+                BoundedHyperparameter("upscale", upscale, BoundedHyperparameter.scales),
+                BoundedHyperparameter("unshuffle", unshuffle, BoundedHyperparameter.folds),
             ])
     }
 
@@ -52,7 +49,7 @@ public struct RealtimeSR: Architecture {
     }
 
     public func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
-        b.padded(image, toMultipleOf: unshuffle, scale: scale) { b, x in
+        b.padded(image, toMultipleOf: unshuffle, scale: upscale) { b, x in
             var y = unshuffle > 1 ? b.apply(.pixelUnshuffle(factor: unshuffle), x) : x
             for index in 0...convolutions {
                 y = b.convolution(y, "body.\(2 * index)", to: features)

@@ -65,19 +65,18 @@ public struct SRVGGNetCompact: Architecture {
         if outputScale != upscale { try values.encode(outputScale, forKey: .outputScale) }
     }
 
-    public var scale: Int { outputScale }
-    public var sizeMultiple: Int { 1 }
+    public var input: ImagePort { ImagePort("image", channels: inputChannels) }
 
     public var problem: String? {
         if let problem = Network.problem(
             of: Self.name,
             [
-                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
-                Hyperparameter("outputChannels", outputChannels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.widths),
-                Hyperparameter("convolutions", convolutions, Hyperparameter.depths),
-                Hyperparameter("upscale", upscale, Hyperparameter.scales),
-                Hyperparameter("outputScale", outputScale, Hyperparameter.scales),
+                BoundedHyperparameter("inputChannels", inputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("outputChannels", outputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.widths),
+                BoundedHyperparameter("convolutions", convolutions, BoundedHyperparameter.depths),
+                BoundedHyperparameter("upscale", upscale, BoundedHyperparameter.scales),
+                BoundedHyperparameter("outputScale", outputScale, BoundedHyperparameter.scales),
             ])
         {
             return problem

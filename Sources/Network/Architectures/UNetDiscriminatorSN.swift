@@ -20,8 +20,8 @@ public struct UNetDiscriminatorSN: Discriminator {
         Network.problem(
             of: Self.name,
             [
-                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
+                BoundedHyperparameter("inputChannels", inputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.discriminatorWidths),
             ])
     }
 

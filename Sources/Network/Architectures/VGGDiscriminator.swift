@@ -19,9 +19,9 @@ public struct VGGDiscriminator: Discriminator {
         if let problem = Network.problem(
             of: Self.name,
             [
-                Hyperparameter("inputChannels", inputChannels, Hyperparameter.channels),
-                Hyperparameter("features", features, Hyperparameter.discriminatorWidths),
-                Hyperparameter("size", size, 32...4096),
+                BoundedHyperparameter("inputChannels", inputChannels, BoundedHyperparameter.channels),
+                BoundedHyperparameter("features", features, BoundedHyperparameter.discriminatorWidths),
+                BoundedHyperparameter("size", size, 32...4096),
             ])
         {
             return problem

@@ -194,7 +194,7 @@ final class DirectWorker {
         else { return nil }
         func compile(_ frames: Int) throws -> any FramePlan {
             try executor.compile(
-                upscaler.model.architecture.graph(.nhwc(frames, shape.height, shape.width, shape.channels)),
+                upscaler.model.graph(.nhwc(frames, shape.height, shape.width, shape.channels)),
                 parameters: upscaler.model.parameters, input: transfer.input, output: transfer.output,
                 arrangement: transfer.arrangement)
         }

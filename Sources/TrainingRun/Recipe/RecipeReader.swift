@@ -178,7 +178,8 @@ extension Recipe {
         func fail(_ key: String, _ message: String) -> RecipeError {
             RecipeError(path: tree.path, line: tree.node(key)?.mark?.line, message)
         }
-        let scale = generator.scale
+        let network = generator.descriptor
+        let scale = network.scale
         let isPath = name.contains("/") || name.unicodeScalars.contains { $0.properties.generalCategory == .control }
         if isPath || ["", ".", ".."].contains(name) || name.utf8.count > 100 {
             throw fail("name", "'name' is part of file names: give a short word, without a slash")
@@ -205,7 +206,7 @@ extension Recipe {
             }
         }
         for (key, channels) in [
-            ("generator", generator.inputChannels), ("generator", generator.outputChannels),
+            ("generator", network.inputChannels), ("generator", network.outputChannels),
             ("discriminator", discriminator?.inputChannels ?? 3),
         ] where channels != 3 {
             let noun = channels == 1 ? "channel" : "channels"

@@ -1,12 +1,13 @@
 internal import Network
 internal import Tensor
 
-/// An ncnn model as operations of `Network`, for a picture of 8x12 pixels: enough to tell networks apart.
+/// An ncnn model as operations of `Network`, for an image of any size.
 struct NcnnGraph {
-    /// The picture's size; sides that differ, so that they cannot be mistaken for one another.
-    static let picture = (height: 8, width: 12)
+    /// The image's size where a network is compared with those that are known; sides that differ, so that they cannot be
+    /// mistaken for one another.
+    static let picture = Extent(height: 8, width: 12)
     /// Bounds on intermediate shapes, so that shape arithmetic cannot overflow whatever a file asks for.
-    private static let largestSide = 1 << 16
+    private static let largestSide = 1 << 20
     private static let mostChannels = 1 << 20
     /// Factor by which one layer can enlarge.
     private static let largestFactor = 16
@@ -35,14 +36,34 @@ struct NcnnGraph {
     private(set) var blobs: [Blob] = []
     private(set) var output = Value(index: 0)
     let path: String
-    private var builder = GraphBuilder()
+    /// The size of the image that the network reads, and its channels.
+    let size: Extent
+    let inputChannels: Int
+    /// Holds the network's operations, behind those that it was given with.
+    private(set) var builder: GraphBuilder
+    /// Whether records are kept: where nothing but the image stands before the network, so that their indices are the
+    /// values'.
+    private let keepsRecords: Bool
     private var values: [String: Value] = [:]
 
-    init(_ param: NcnnParam) throws(WeightError) {
+    /// The network for an image of this size.
+    init(_ param: NcnnParam, size: Extent) throws(WeightError) {
+        let channels = try Self.inputChannels(param)
+        var builder = GraphBuilder()
+        let image = builder.input("image", .nhwc(1, size.height, size.width, channels))
+        try self.init(param, after: builder, image: image)
+    }
+
+    /// The network, added to a graph.
+    ///
+    /// - Parameter image: what the network reads.
+    init(_ param: NcnnParam, after builder: GraphBuilder, image: Value) throws(WeightError) {
         path = param.path
-        guard let first = param.layers.first(where: { $0.type == "Convolution" }) else {
-            throw .unknownArchitecture(path: path, keys: param.layers.map { "\($0.type) \($0.name)" })
-        }
+        inputChannels = try Self.inputChannels(param)
+        size = Extent(height: builder.shape(image).height, width: builder.shape(image).width)
+        self.builder = builder
+        keepsRecords = builder.count == 1
+        var isRead = false
         var consumed: Set<String> = []
         for layer in param.layers {
             var reader = NcnnReader(layer, path: path)
@@ -57,10 +78,9 @@ struct NcnnGraph {
             let results: [Value]
             switch layer.type {
             case "Input":
-                guard layer.inputs.isEmpty,
-                    !records.contains(where: { if case .input = $0.operation { true } else { false } })
-                else { throw reader.problem("is a second input") }
-                results = [try input(layer, channels: try Self.inputChannels(first, path: path))]
+                guard layer.inputs.isEmpty, !isRead else { throw reader.problem("is a second input") }
+                isRead = true
+                results = [record(image, .input(name: "image"), [], layer)]
             case "Split":
                 guard operands.count == 1 else { throw reader.problem("has \(operands.count) inputs, not 1") }
                 results = [Value](repeating: operands[0], count: layer.outputs.count)
@@ -89,6 +109,14 @@ struct NcnnGraph {
 
     // MARK: Building
 
+    /// How many channels the network reads: as many as its first convolution.
+    private static func inputChannels(_ param: NcnnParam) throws(WeightError) -> Int {
+        guard let first = param.layers.first(where: { $0.type == "Convolution" }) else {
+            throw .unknownArchitecture(path: param.path, keys: param.layers.map { "\($0.type) \($0.name)" })
+        }
+        return try inputChannels(first, path: param.path)
+    }
+
     /// How many channels a convolution reads: ncnn states it through the number of weights.
     private static func inputChannels(_ layer: NcnnLayer, path: String) throws(WeightError) -> Int {
         var reader = NcnnReader(layer, path: path)
@@ -107,17 +135,13 @@ struct NcnnGraph {
     private mutating func record(_ value: Value, _ operation: Operation, _ operands: [Value], _ layer: NcnnLayer)
         -> Value
     {
+        guard keepsRecords else { return value }
         precondition(value.index == records.count, "every value of the builder is recorded")
         records.append(
             Record(
                 operation: operation, operands: operands, shape: builder.shape(value),
                 layer: "\(layer.type) \(layer.name)"))
         return value
-    }
-
-    private mutating func input(_ layer: NcnnLayer, channels: Int) throws(WeightError) -> Value {
-        let value = builder.input("image", .nhwc(1, Self.picture.height, Self.picture.width, channels))
-        return record(value, .input(name: "image"), [], layer)
     }
 
     mutating func parameter(_ layer: NcnnLayer, _ part: String, _ shape: Shape, flagged: Bool = false) -> Value {

@@ -1,7 +1,7 @@
 internal import Network
 internal import Tensor
 
-/// Reads a model from ncnn's pair of files.
+/// Reads a model from ncnn's pair of files: as the architecture that it is, or as the network that the file describes.
 enum NcnnImporter {
     /// Whether a file that begins with these bytes is a .param file.
     static func recognises(_ start: [UInt8]) -> Bool {
@@ -18,34 +18,86 @@ enum NcnnImporter {
             throw .corruptHeader(
                 path: path, reason: "it has \(file.count) bytes; a graph has \(NcnnParam.largestFile) at most")
         }
-        let theirs = try NcnnGraph(NcnnParam(try file.bytes(0..<file.count), path: path))
-        let (architecture, pairs) = try recognise(theirs)
+        let param = try NcnnParam(try file.bytes(0..<file.count), path: path)
+        let theirs = try graph(param)
+        let definition =
+            if let known = theirs.size == NcnnGraph.picture ? recognise(theirs) : nil { known } else {
+                try network(param, inputChannels: theirs.inputChannels)
+            }
         let weights = try ByteFile(path.dropLast(6) + ".bin")
-        var blobs = try readBlobs(theirs.blobs, weights)
+        let blobs = try readBlobs(theirs.blobs, weights)
         var parameters: Parameters = [:]
-        for (ours, blob) in pairs.sorted(by: { precedesInBytes($0.key, $1.key) }) {
-            guard let tensor = blobs.removeValue(forKey: blob) else { continue }
-            try checkFinite(tensor, ours, path: weights.path)
-            parameters[ours] = tensor
+        for rule in definition.rules ?? [] {
+            let value = rule.value.value(blobs)
+            try checkFinite(value, rule.parameter, path: weights.path)
+            parameters[rule.parameter] = value
         }
-        return Model(architecture: architecture, parameters: parameters)
+        do { return try Model(definition: definition, parameters: parameters) } catch {
+            throw .unusableNetwork(path: path, reason: error.reason)
+        }
     }
+
+    // MARK: Networks
+
+    /// The network for an image of 8x12 pixels, or for a larger one where it does not take that.
+    private static func graph(_ param: NcnnParam) throws(WeightError) -> NcnnGraph {
+        do { return try NcnnGraph(param, size: NcnnGraph.picture) } catch {
+            if let larger = try? NcnnGraph(param, size: Extent(height: 240, width: 480)) { return larger }
+            throw error
+        }
+    }
+
+    /// The network as the file describes it, for images of any size: their right and bottom edges are reflected up to sizes
+    /// that suit the network's strides. Its parameters are the file's blobs.
+    ///
+    /// - Throws: `WeightError.unusableNetwork` where it does not make one image of another, larger by a whole factor.
+    private static func network(_ param: NcnnParam, inputChannels: Int) throws(WeightError) -> NetworkDefinition {
+        @Sendable func build(_ builder: inout GraphBuilder, _ values: [Value]) throws(GraphError) -> [Value] {
+            do throws(WeightError) {
+                let graph = try NcnnGraph(param, after: builder, image: values[0])
+                builder = graph.builder
+                return [graph.output]
+            } catch {
+                throw GraphError(
+                    operation: "ncnn", operands: values.map { builder.shape($0) }, reason: error.description)
+            }
+        }
+        func define(_ rules: [WeightRule]) -> NetworkDefinition {
+            NetworkDefinition(
+                name: "ncnn", inputs: [ImagePort("image", channels: inputChannels)], rules: rules,
+                build: { (b, values) throws(GraphError) in try build(&b, values) })
+        }
+        do throws(GraphError) {
+            let rules = try define([]).parameterShapes().map { WeightRule($0.name, .tensor($0.name)) }
+            let definition = try define(rules).padded()
+            let scale = try ModelDescriptor(definition).scale
+            guard scale <= largestScale else {
+                throw GraphError(
+                    operation: "ncnn", operands: [],
+                    reason: "it makes images \(scale) times as large; \(largestScale) is the most")
+            }
+            return definition
+        } catch {
+            throw .unusableNetwork(path: param.path, reason: error.reason)
+        }
+    }
+
+    /// Output pixels per input pixel that a network may have, as our own architectures.
+    private static let largestScale = 16
 
     // MARK: Recognition
 
-    private static func recognise(
-        _ theirs: NcnnGraph
-    ) throws(WeightError) -> (architecture: any Architecture, pairs: [String: String]) {
-        guard let architecture = candidate(theirs) else {
-            throw .unknownArchitecture(path: theirs.path, keys: theirs.records.map(\.layer))
-        }
+    /// The architecture that the network is exactly, if any, with rules that find its parameters among the blobs.
+    private static func recognise(_ theirs: NcnnGraph) -> NetworkDefinition? {
+        guard let architecture = candidate(theirs) else { return nil }
         let picture = NcnnGraph.picture
-        let graph = architecture.graph(.nhwc(1, picture.height, picture.width, architecture.inputChannels))
+        let graph = architecture.graph(.nhwc(1, picture.height, picture.width, architecture.input.channels))
         var matcher = GraphMatcher()
-        return (architecture, try matcher.match(theirs, graph, name: type(of: architecture).name))
+        guard let pairs = try? matcher.match(theirs, graph, name: type(of: architecture).name) else { return nil }
+        return RecognisedArchitecture(architecture: architecture, keys: pairs).definition
     }
 
-    /// The one architecture that the file can be, with hyperparameters counted from its layers; the comparison decides.
+    /// The one architecture that the file can be, with hyperparameters counted from its layers; a comparison decides.
     private static func candidate(_ theirs: NcnnGraph) -> (any Architecture)? {
         var weights: [Shape] = []
         var upsamplings = 0

@@ -1,0 +1,207 @@
+internal import Tensor
+
+// Where the rows and columns of a network's input lie in every value of its graph, and how many input pixels lie between
+// two of them.
+
+/// A part of an axis of a tensor: the axis is the product of its parts, the outermost first.
+struct AxisPart: Hashable {
+    enum Kind: Hashable {
+        case plain
+        /// Rows or columns of the frame, so many input pixels apart.
+        case frame(FrameAxis, stride: Ratio)
+    }
+
+    enum FrameAxis: Hashable {
+        case vertical, horizontal
+    }
+
+    var extent: Int
+    var kind: Kind
+
+    var isFrame: Bool { kind != .plain }
+}
+
+/// The axes of a value; each is a list of parts, without plain parts of extent 1.
+typealias FrameAxes = [[AxisPart]]
+
+/// Follows the frame forward through a graph.
+struct FrameTrace {
+    /// The axes of each node's value; nil where they cannot be told.
+    private(set) var axes: [FrameAxes?] = []
+    /// What reads whole frames, without repetitions, in the graph's order.
+    private(set) var reads: [FrameRead] = []
+    /// The highest level of statistics that each value depends on.
+    private var levels: [Int] = []
+    private let graph: Graph
+
+    /// - Throws: `GraphError` where a stride does not fit.
+    init(_ graph: Graph) throws(GraphError) {
+        self.graph = graph
+        for index in graph.nodes.indices {
+            let operands = graph.nodes[index].operands
+            levels.append(operands.map { levels[$0.index] }.max() ?? 0)
+            if operands.contains(where: { axes[$0.index] == nil }) {
+                axes.append(nil)
+            } else {
+                axes.append(try follow(index, operands.map { axes[$0.index]! }))
+            }
+        }
+    }
+
+    /// The least common multiples of the numerators of all strides, along height and width.
+    func sizeMultiple() throws(GraphError) -> Extent {
+        var multiple = Extent(height: 1, width: 1)
+        for case .frame(let axis, let stride) in axes.lazy.compactMap({ $0 }).joined().joined().map(\.kind) {
+            let path = axis == .vertical ? \Extent.height : \Extent.width
+            guard let next = leastCommonMultiple(multiple[keyPath: path], stride.numerator) else {
+                throw GraphError(operation: "network", operands: [], reason: "its strides have no common multiple")
+            }
+            multiple[keyPath: path] = next
+        }
+        return multiple
+    }
+
+    /// Input pixels an output pixel along one axis of a value that is an image; nil where it is none.
+    func stride(_ value: Value, _ axis: AxisPart.FrameAxis) -> Ratio? {
+        guard let axes = axes[value.index], axes.count == 4 else { return nil }
+        let parts = axes[axis == .vertical ? 1 : 2]
+        guard parts.count == 1, case .frame(axis, let stride) = parts[0].kind else { return nil }
+        return stride
+    }
+
+    private func plain(_ extent: Int) -> [AxisPart] { extent == 1 ? [] : [AxisPart(extent: extent, kind: .plain)] }
+    private func plain(_ shape: Shape) -> FrameAxes { shape.dimensions.map(plain) }
+
+    private mutating func read(_ read: FrameRead) {
+        if !reads.contains(read) { reads.append(read) }
+    }
+
+    /// The axes of a node's value, given those of its operands; nil where they cannot be told.
+    private mutating func follow(_ index: Int, _ operands: [FrameAxes]) throws(GraphError) -> FrameAxes? {
+        let node = graph.nodes[index]
+        switch node.operation {
+        case .input:
+            guard node.shape.rank == 4 else { return plain(node.shape) }
+            return [
+                plain(node.shape.batch),
+                [AxisPart(extent: node.shape.height, kind: .frame(.vertical, stride: 1))],
+                [AxisPart(extent: node.shape.width, kind: .frame(.horizontal, stride: 1))],
+                plain(node.shape.channels),
+            ]
+        case .parameter, .constant: return plain(node.shape)
+        case .detach, .again: return operands[0]
+        case .pointwise: return merged(operands)
+        case .concatenate, .sliceChannels:
+            var axes = merged(operands)
+            if axes[3].contains(where: \.isFrame) { return lost(index) }
+            axes[3] = plain(node.shape.channels)
+            return axes
+        case .convolution(let stride, _, _): return try scaled(index, operands, Ratio(stride))
+        case .convolutionTranspose(let stride, _, _, _, _): return try scaled(index, operands, Ratio(1, stride))
+        case .upsampleNearest(let factor), .pixelShuffle(let factor):
+            return try scaled(index, operands, Ratio(1, factor))
+        case .pixelUnshuffle(let factor), .sumPool(let factor): return try scaled(index, operands, Ratio(factor))
+        case .resize, .resizeAdjoint:
+            let from = graph.shape(node.operands[0])
+            return try scaled(
+                index, operands, Ratio(from.height, node.shape.height), Ratio(from.width, node.shape.width))
+        case .pad, .crop, .padAdjoint: return try scaled(index, operands, 1)
+        case .broadcast(let target):
+            let shape = graph.shape(node.operands[0])
+            return operands[0].indices.map { shape[$0] == target[$0] ? operands[0][$0] : plain(target[$0]) }
+        case .sum(let target):
+            let shape = graph.shape(node.operands[0])
+            let summed = operands[0].indices.filter { shape[$0] != target[$0] }
+            if summed.contains(where: { operands[0][$0].contains(where: \.isFrame) }) {
+                levels[index] += 1
+                read(.statistics(level: levels[index]))
+            }
+            return operands[0].indices.map { summed.contains($0) ? [] : operands[0][$0] }
+        case .reshape(let target): return regrouped(operands[0], target) ?? lost(index)
+        case .transpose(let permutation): return permutation.map { operands[0][$0] }
+        case .product(let transposeLeft, let transposeRight):
+            let rank = node.shape.rank
+            let (rows, left) = transposeLeft ? (rank - 1, rank - 2) : (rank - 2, rank - 1)
+            let (right, columns) = transposeRight ? (rank - 1, rank - 2) : (rank - 2, rank - 1)
+            if (operands[0][left] + operands[1][right]).contains(where: \.isFrame) { readsAll(index) }
+            return merged(operands.map { FrameAxes($0.dropLast(2)) }) + [operands[0][rows], operands[1][columns]]
+        case .convolutionWeightGradient:
+            if operands.joined().joined().contains(where: \.isFrame) { readsAll(index) }
+            return plain(node.shape)
+        }
+    }
+
+    private mutating func readsAll(_ index: Int) { read(.opaque(operation: graph.nodes[index].operation.name)) }
+
+    private mutating func lost(_ index: Int) -> FrameAxes? {
+        readsAll(index)
+        return nil
+    }
+
+    /// Of operands of equal shape (or vectors, which count for nothing): for each axis the one that knows of a frame.
+    private func merged(_ operands: [FrameAxes]) -> FrameAxes {
+        var axes = operands[0]
+        for other in operands.dropFirst() where other.count == axes.count {
+            for axis in axes.indices where !axes[axis].contains(where: \.isFrame) { axes[axis] = other[axis] }
+        }
+        return axes
+    }
+
+    /// The axes of an operation on images that has another number of rows and columns than its first operand.
+    ///
+    /// - Parameters:
+    ///   - vertical, horizontal: operand's samples a sample of the result; `horizontal` is `vertical` if nil.
+    private mutating func scaled(
+        _ index: Int, _ operands: [FrameAxes], _ vertical: Ratio, _ horizontal: Ratio? = nil
+    ) throws(GraphError) -> FrameAxes? {
+        let node = graph.nodes[index]
+        // What was made of a frame and serves as a weight, as a network of attention has it.
+        if operands.dropFirst().joined().joined().contains(where: \.isFrame) { return lost(index) }
+        var axes = plain(node.shape)
+        axes[0] = operands[0][0]
+        for (axis, ratio) in [(1, vertical), (2, horizontal ?? vertical)] {
+            let parts = operands[0][axis]
+            guard parts.contains(where: \.isFrame) else { continue }
+            guard parts.count == 1, case .frame(let frameAxis, let stride) = parts[0].kind else { return lost(index) }
+            guard let product = stride.multiplied(by: ratio) else {
+                throw GraphError(
+                    operation: node.operation.name, operands: [node.shape], reason: "its stride is too large")
+            }
+            axes[axis] = [AxisPart(extent: node.shape[axis], kind: .frame(frameAxis, stride: product))]
+        }
+        return operands[0][0].contains(where: \.isFrame) || operands[0][3].contains(where: \.isFrame)
+            ? lost(index) : axes
+    }
+
+    /// The same elements with other extents; nil where rows or columns would be cut.
+    private func regrouped(_ axes: FrameAxes, _ target: Shape) -> FrameAxes? {
+        var parts: [AxisPart] = []
+        for part in axes.joined() {
+            if part.kind == .plain, parts.last?.kind == .plain {
+                parts[parts.count - 1].extent *= part.extent
+            } else {
+                parts.append(part)
+            }
+        }
+        var rest = parts[...]
+        var result: FrameAxes = []
+        for extent in target.dimensions {
+            var (left, found) = (extent, [AxisPart]())
+            while left > 1 {
+                guard var part = rest.popFirst() else { return nil }
+                if left % part.extent == 0 {
+                    left /= part.extent
+                } else if part.kind == .plain, part.extent % left == 0 {
+                    rest = [AxisPart(extent: part.extent / left, kind: .plain)] + rest
+                    part.extent = left
+                    left = 1
+                } else {
+                    return nil
+                }
+                found.append(part)
+            }
+            result.append(found)
+        }
+        return rest.isEmpty ? result : nil
+    }
+}
