@@ -94,7 +94,8 @@ public final class CPUExecutor: Executor {
         }
         let memory = PlanMemory(device: name)
         var compiler = try PlanCompiler(
-            program: program, parameters: parameters, memory: memory, kernels: ck_kernels_for(instructionSet.code),
+            program: program, parameters: program.tensors(parameters), memory: memory,
+            kernels: ck_kernels_for(instructionSet.code),
             threads: threads, options: options)
         return try CPUPlan(compiler.compile(), pool: pool, memory: memory)
     }

@@ -129,7 +129,7 @@ public struct RecognisedArchitecture: Sendable {
 }
 
 /// Every architecture that this package knows, with its usual hyperparameters.
-public let standardArchitectures: [any Architecture] = [RRDBNet(), RealtimeSR(), SRVGGNetCompact()]
+public let standardArchitectures: [any Architecture] = [RRDBNet(), RealtimeSR(), SRVGGNetCompact(), SPAN()]
 
 public let architectures: [any Architecture.Type] = standardArchitectures.map { type(of: $0) }
 

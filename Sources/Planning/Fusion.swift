@@ -19,7 +19,7 @@ struct Fusion {
         enum Source {
             case none
             case register(Int)
-            /// A parameter `[C]` or `[1]`.
+            /// A parameter or constant `[C]`, or `[1]`.
             case vector(Value)
             case operand(Value)
         }
@@ -181,7 +181,7 @@ struct Fusion {
             guard let left = register(first) else { return nil }
             var stage = Stage(function: function, left: left)
             if let second {
-                if isParameter(second) {
+                if isVector(second) {
                     stage.source = .vector(second)
                 } else if let place = places[second.index] {
                     stage.source = .register(place)
@@ -211,7 +211,10 @@ struct Fusion {
         return stages
     }
 
-    private func isParameter(_ value: Value) -> Bool {
-        if case .parameter = graph[value].operation { true } else { false }
+    private func isVector(_ value: Value) -> Bool {
+        switch graph[value].operation {
+        case .parameter, .constant: true
+        default: false
+        }
     }
 }

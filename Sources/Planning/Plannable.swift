@@ -24,6 +24,10 @@ extension Graph {
         func isParameter(_ value: Value) -> Bool {
             if case .parameter = self[value].operation { true } else { false }
         }
+        /// A parameter or a constant.
+        func isStored(_ value: Value) -> Bool {
+            if case .constant = self[value].operation { true } else { isParameter(value) }
+        }
         if !updates.isEmpty { return "an update of a parameter" }
         for value in inputs + outputs where shape(value).rank != 4 || isParameter(value) { return "a plain tensor" }
         for node in nodes {
@@ -37,12 +41,15 @@ extension Graph {
                 if isParameter(node.operands[0]) || !node.operands.dropFirst().allSatisfy(isParameter) {
                     return "\(node.operation.name) with a computed weight"
                 }
+            case .constant:
+                // Vectors for every pixel; see below.
+                if node.shape.rank != 1 { return node.operation.name }
             case .pointwise:
-                // Operands are activations, the second perhaps a trained vector.
-                if isParameter(node.operands[0]) || shape(node.operands[0]).rank != 4 {
+                // Operands are activations, the second perhaps a vector.
+                if shape(node.operands[0]).rank != 4 || isParameter(node.operands[0]) {
                     return "\(node.operation.name) of a plain tensor"
                 }
-                if let other = node.operands.dropFirst().first, (shape(other).rank == 4) == isParameter(other) {
+                if let other = node.operands.dropFirst().first, (shape(other).rank == 4) == isStored(other) {
                     return "\(node.operation.name) of a plain tensor"
                 }
             default: return node.operation.name

@@ -28,10 +28,11 @@ public struct Planner {
     }
 
     private func parameterName(_ value: Value) -> String {
-        guard case .parameter(let name) = graph[value].operation else {
-            preconditionFailure("only parameters can be weights, slopes and vectors")
+        switch graph[value].operation {
+        case .parameter(let name): return name
+        case .constant: return "constant \(value.index)"
+        default: preconditionFailure("only parameters and constants can be weights, slopes and vectors")
         }
-        return name
     }
 
     /// An upsampling needs no memory when convolutions and residuals are all that read it.
@@ -55,7 +56,7 @@ public struct Planner {
     /// Whether the value has a place of its own in memory. Concatenations are views of others' places.
     private func stored(_ value: Value) -> Bool {
         switch graph[value].operation {
-        case .parameter, .concatenate: false
+        case .parameter, .constant, .concatenate: false
         default: !fusion.absorbed.contains(value.index) && !virtual.contains(value.index)
         }
     }
@@ -111,7 +112,7 @@ public struct Planner {
             }
             if fusion.absorbed.contains(index) || virtual.contains(index) { continue }
             switch node.operation {
-            case .input, .parameter: continue
+            case .input, .parameter, .constant: continue
             case .concatenate:
                 // Operands that could not be written in place are copied to theirs.
                 for (source, target) in placement.copies(value) {
@@ -133,8 +134,14 @@ public struct Planner {
         }
         let (buffers, arena) = placement.arrange(steps: steps, inputs: inputs, outputs: outputs, strips: strips)
         let parameters = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
+        var constants: Parameters = [:]
+        for (index, node) in graph.nodes.enumerated() {
+            guard case .constant(let values) = node.operation else { continue }
+            constants[parameterName(Value(index: index))] = HostTensor(
+                node.shape, values.count == 1 ? [Float](repeating: values[0], count: node.shape.count) : values)
+        }
         return Program(
             steps: steps, buffers: buffers, inputs: inputs, outputs: outputs, arenaElements: arena,
-            strips: strips, parameters: parameters)
+            strips: strips, parameters: parameters, constants: constants)
     }
 }

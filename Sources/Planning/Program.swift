@@ -170,6 +170,11 @@ public struct Program: Sendable {
     public var strips: Strips?
     /// Every parameter's name and shape.
     public var parameters: [String: Shape]
+    /// Vectors that belong to the graph, under names that steps use as those of parameters.
+    public var constants: Parameters
+
+    /// All that steps name.
+    public func tensors(_ parameters: Parameters) -> Parameters { parameters.merging(constants) { $1 } }
 }
 
 /// What executors differ in.

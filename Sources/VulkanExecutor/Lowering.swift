@@ -44,7 +44,7 @@ struct Lowering {
         _ multiplication: Multiplication, _ halfSums: HalfSums, ends: PlanEnds, inputStarts: [Int], outputStarts: [Int]
     ) {
         self.program = program
-        self.parameters = parameters
+        self.parameters = program.tensors(parameters)
         self.precision = precision
         self.capabilities = capabilities
         self.multiplication = multiplication.with(precision)

@@ -365,6 +365,30 @@ def random_networks():
                 "upscale": upscale, "activation": activation, "outputScale": upscale}}, tensors)
 
 
+def span():
+    """spandrel's SPAN with random weights, and its state as a file that its trainers write."""
+    from safetensors.torch import save_file as save_tensors
+    from spandrel.architectures.SPAN.__arch.span import SPAN
+
+    for number, (features, upscale, norm, sizes) in enumerate(((8, 2, True, [(9, 7), (1, 1)]), (6, 4, False, [(6, 11)]))):
+        net = SPAN(num_in_ch=3, num_out_ch=3, feature_channels=features, upscale=upscale, norm=norm).eval()
+        shapes = {key: tuple(value.shape) for key, value in net.state_dict().items() if "eval_conv" not in key}
+        state = {key: torch.from_numpy(value) for key, value in random_state(shapes, 5000 + number).items()}
+        if norm:
+            # Values up to 255 come in.
+            for part in ("sk", "conv.0"):
+                state[f"conv_1.{part}.weight"] /= 100
+        net.load_state_dict(state, strict=False)
+        tensors = {}
+        for index, (height, width) in enumerate(sizes):
+            x = picture(5000 + index, height, width)
+            tensors[f"input.{index}"], tensors[f"output.{index}"] = x, nhwc(net(nchw(x)).detach())
+        save(f"span-{number}", {"kind": "file"}, tensors)
+        # With what the last forward pass has folded.
+        whole = {key: value.contiguous() for key, value in net.state_dict().items()}
+        save_tensors(whole, os.path.join(DATA, "files", f"span-{number}.safetensors"))
+
+
 # Single operations
 
 
@@ -466,6 +490,7 @@ def main():
                         file.write(archive.read(name))
         real_models(folder)
     random_networks()
+    span()
     operations()
     reader_files()
 

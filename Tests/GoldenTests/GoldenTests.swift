@@ -11,6 +11,7 @@ import Weights
         #expect(GoldenCase.names("rrdbnet").count >= 8)
         #expect(GoldenCase.names("compact").count >= 8)
         #expect(GoldenCase.names("realtime").count >= 4)
+        #expect(GoldenCase.names("span").count == 2)
         #expect(GoldenCase.names("realesr").count == ModelCatalogue.entries.count)
     }
 
@@ -23,6 +24,13 @@ import Weights
             #expect(try golden.file.tensor(key) == drawn, "the weights drawn here are not those of the script")
         }
         try compare(model, golden, executor, name)
+    }
+
+    /// Networks from files as other trainers write them.
+    @Test(arguments: GoldenCase.names("span"), goldenExecutors)
+    func networkOfAFile(_ name: String, _ executor: NamedExecutor) throws {
+        let model = try Model.load(path: "\(GoldenCase.folder)/files/\(name).safetensors")
+        try compare(model, GoldenCase(name), executor, name)
     }
 
     @Test(arguments: GoldenCase.names("realesr"), goldenExecutors)

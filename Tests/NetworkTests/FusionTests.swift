@@ -24,6 +24,16 @@ import Testing
         #expect(steps.count == 1 && steps[0].kind == .convolution)
     }
 
+    /// Its steps are its convolutions, but for the normalisation in front.
+    @Test func spanIsConvolutionsOnly() throws {
+        for isNormalised in [false, true] {
+            let network = SPAN(features: 16, isNormalised: isNormalised)
+            let steps = try Planner.plan(network.graph(.nhwc(1, 9, 11, 3))).steps
+            #expect(steps.count { $0.kind == .convolution } == 22)
+            #expect(steps.count == (isNormalised ? 23 : 22))
+        }
+    }
+
     /// `(x + y) * tanh(conv(y))`
     @Test func aGateOfTwoOperands() throws {
         let steps = try steps { b, x in

@@ -330,6 +330,9 @@ public let networkCases: [OperationCase] = {
     add(
         "Compact x2, LeakyReLU", SRVGGNetCompact(features: 10, convolutions: 3, upscale: 2, activation: .leakyReLU), 1,
         9)
+    // Values up to 255 need trained weights; golden files have those cases.
+    add("SPAN x2", SPAN(features: 12, upscale: 2, isNormalised: false), 9, 11)
+    add("SPAN x4", SPAN(features: 16, upscale: 4, isNormalised: false), 1, 7)
     add("Compact x1, ReLU", SRVGGNetCompact(features: 33, convolutions: 1, upscale: 1, activation: .relu), 12, 1)
     return cases
 }()

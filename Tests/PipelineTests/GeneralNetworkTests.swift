@@ -89,7 +89,8 @@ import Weights
         try SyntheticClip.write(input, width: 34, height: 18, frames: 5)
         let job = try UpscaleJob(
             UpscaleOptions(input: input, output: output, model: Self.model(form), executor: Self.vulkan.get()))
-        #expect(try DirectWorker(job, job.ladder[0], batches: true) == nil)
+        // Vectors that belong to the graph are part of inference's steps.
+        #expect((try DirectWorker(job, job.ladder[0], batches: true) == nil) == (form != .constant))
         _ = try job.run()
         let reader = try MediaReader(path: output)
         var frames = 0
