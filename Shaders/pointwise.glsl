@@ -36,7 +36,7 @@ vec4 pointwise(uint function, vec4 x, vec4 y, float a, float b, float c)
     // silu
     if (function == 14u) return (x * (vec4(1.0) / (vec4(1.0) + exp((vec4(0.0) - x)))));
     // tanh
-    if (function == 15u) return (vec4(1.0) - (vec4(2.0) / (vec4(1.0) + exp((x + x)))));
+    if (function == 15u) return (vec4(1.0) - (vec4(2.0) * (vec4(1.0) / (vec4(1.0) + exp((x + x))))));
     // exponential
     if (function == 16u) return exp(x);
     // logarithm
@@ -68,7 +68,7 @@ vec4 pointwise(uint function, vec4 x, vec4 y, float a, float b, float c)
     if (function == 25u) {
         const vec4 t0 = exp(min(x, vec4(20.0)));
         const vec4 t1 = (t0 * (t0 + vec4(2.0)));
-        return (x * (t1 / (t1 + vec4(2.0))));
+        return (x * (t1 * (vec4(1.0) / (t1 + vec4(2.0)))));
     }
     // hardSigmoid
     if (function == 26u) return min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0));

@@ -146,7 +146,7 @@ extension PointwiseFunction {
             PointwiseRow(
                 meaning: { x, _ in 1 - 2 / (1 + exp(2 * x)) },
                 // Right at both ends, where the exponential is not finite.
-                body: 1 - 2 / (1 + .exp(.x + .x)),
+                body: 1 - 2 * .inverse(1 + .exp(.x + .x)),
                 slope: { b, at, _ in
                     .value(b.apply(.affine(scale: -1, offset: 1), b.apply(.multiply, at.result, at.result)))
                 }, hidesNotANumber: [0], range: -20...20)
@@ -231,10 +231,10 @@ extension PointwiseFunction {
 }
 
 extension Scalar {
-    fileprivate static func sigmoid(_ x: Scalar) -> Scalar { 1 / (1 + .exp(-x)) }
+    fileprivate static func sigmoid(_ x: Scalar) -> Scalar { .inverse(1 + .exp(-x)) }
     fileprivate static func hardSigmoid(_ x: Scalar) -> Scalar { .min(.max(x * 0.16666667 + 0.5, 0), 1) }
 
-    fileprivate static func tanhOfSoftplus(_ n: Scalar) -> Scalar { n * (n + 2) / (n * (n + 2) + 2) }
+    fileprivate static func tanhOfSoftplus(_ n: Scalar) -> Scalar { n * (n + 2) * .inverse(n * (n + 2) + 2) }
 
     /// Abramowitz and Stegun 7.1.26: at most 1.5e-7 away.
     fileprivate static func erf(_ x: Scalar) -> Scalar {

@@ -10,7 +10,11 @@ public indirect enum Scalar: Hashable, Sendable {
     /// The third where the first is less than the second, else the fourth (also where one of the two is not a number).
     case whereLess(Scalar, Scalar, Scalar, Scalar)
 
-    public enum Unary: Sendable { case exponential, logarithm, squareRoot, absolute }
+    public enum Unary: Sendable {
+        case exponential, logarithm, squareRoot, absolute
+        /// `1 / x` for x from 1 up, which has not to be right in the last bit.
+        case inverse
+    }
     public enum Binary: Sendable { case add, subtract, multiply, divide, minimum, maximum }
 
     static let x = Scalar.operand(0)
@@ -29,6 +33,7 @@ public indirect enum Scalar: Hashable, Sendable {
     static func exp(_ x: Scalar) -> Scalar { .unary(.exponential, x) }
     static func log(_ x: Scalar) -> Scalar { .unary(.logarithm, x) }
     static func sqrt(_ x: Scalar) -> Scalar { .unary(.squareRoot, x) }
+    static func inverse(_ x: Scalar) -> Scalar { .unary(.inverse, x) }
     static func abs(_ x: Scalar) -> Scalar { .unary(.absolute, x) }
 
     /// The expressions that this one is made of directly.

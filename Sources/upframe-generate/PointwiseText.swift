@@ -131,6 +131,7 @@ enum PointwiseText {
                 let name = ["a", "b", "c"][index]
                 return language == .c ? name : "vec4(\(name))"
             case .number(let number): return language == .c ? "vf_all(\(number)f)" : "vec4(\(number))"
+            case .unary(.inverse, let x) where language == .glsl: return "(vec4(1.0) / \(text(x)))"
             case .unary(let function, let x): return "\(name(function))(\(text(x)))"
             case .binary(.minimum, let x, let y): return "\(language == .c ? "vf_min" : "min")(\(text(x)), \(text(y)))"
             case .binary(.maximum, let x, let y): return "\(language == .c ? "vf_max" : "max")(\(text(x)), \(text(y)))"
@@ -149,6 +150,7 @@ enum PointwiseText {
             case .logarithm: return prefix + "log"
             case .squareRoot: return prefix + "sqrt"
             case .absolute: return prefix + "abs"
+            case .inverse: return prefix + "inverse"
             }
         }
 

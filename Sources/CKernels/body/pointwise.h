@@ -52,15 +52,15 @@ CK_INLINE vf CK_NAME(step)(vf x, vf a, vf b, vf c) {
 }
 
 CK_INLINE vf CK_NAME(sigmoid)(vf x, vf a, vf b, vf c) {
-    return CK_KEEP_NAN(x, (vf_all(1.0f) / (vf_all(1.0f) + vf_exp((vf_all(0.0f) - x)))));
+    return CK_KEEP_NAN(x, vf_inverse((vf_all(1.0f) + vf_exp((vf_all(0.0f) - x)))));
 }
 
 CK_INLINE vf CK_NAME(silu)(vf x, vf a, vf b, vf c) {
-    return CK_KEEP_NAN(x, (x * (vf_all(1.0f) / (vf_all(1.0f) + vf_exp((vf_all(0.0f) - x))))));
+    return CK_KEEP_NAN(x, (x * vf_inverse((vf_all(1.0f) + vf_exp((vf_all(0.0f) - x))))));
 }
 
 CK_INLINE vf CK_NAME(tanh)(vf x, vf a, vf b, vf c) {
-    return CK_KEEP_NAN(x, (vf_all(1.0f) - (vf_all(2.0f) / (vf_all(1.0f) + vf_exp((x + x))))));
+    return CK_KEEP_NAN(x, (vf_all(1.0f) - (vf_all(2.0f) * vf_inverse((vf_all(1.0f) + vf_exp((x + x)))))));
 }
 
 CK_INLINE vf CK_NAME(exponential)(vf x, vf a, vf b, vf c) {
@@ -107,7 +107,7 @@ CK_INLINE vf CK_NAME(gelu)(vf x, vf a, vf b, vf c) {
 CK_INLINE vf CK_NAME(mish)(vf x, vf a, vf b, vf c) {
     const vf t0 = vf_exp(vf_min(x, vf_all(20.0f)));
     const vf t1 = (t0 * (t0 + vf_all(2.0f)));
-    return CK_KEEP_NAN(x, (x * (t1 / (t1 + vf_all(2.0f)))));
+    return CK_KEEP_NAN(x, (x * (t1 * vf_inverse((t1 + vf_all(2.0f))))));
 }
 
 CK_INLINE vf CK_NAME(hard_sigmoid)(vf x, vf a, vf b, vf c) {

@@ -72,6 +72,20 @@ CK_INLINE vf vf_exp(vf x) {
     return p * power;
 }
 
+/// 1 / x for x from 1 up: an estimate of 12 or 14 bits and a step of Newton's method, which is several times as fast as a
+/// division. Zero where the result is less than the smallest normal number.
+CK_INLINE vf vf_inverse(vf x) {
+#if CK_WIDTH == 16
+    const vf estimate = (vf)_mm512_rcp14_ps((__m512)x);
+    return estimate * (2.0f - x * estimate);
+#elif CK_WIDTH == 8
+    const vf estimate = (vf)_mm256_rcp_ps((__m256)x);
+    return estimate * (2.0f - x * estimate);
+#else
+    return 1.0f / x;
+#endif
+}
+
 /// One lane after the other, as exact as C's.
 #define CK_LANES(name, expression)                                                                                     \
     CK_INLINE vf name(vf x) {                                                                                          \

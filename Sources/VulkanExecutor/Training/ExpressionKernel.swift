@@ -278,6 +278,7 @@ struct ExpressionKernel: Hashable {
                 case .operand(let index): id = x[index]
                 case .constant(let index): id = a.constant(numbers[index])
                 case .number(let number): id = a.constant(number)
+                case .unary(.inverse, let x): id = a.emit(.divideFloat, float, a.constant(Float(1)), value(x, &a))
                 case .unary(let function, let x): id = a.call(function.builtin, value(x, &a))
                 case .binary(.minimum, let x, let y): id = a.call(.minimum, value(x, &a), value(y, &a))
                 case .binary(.maximum, let x, let y): id = a.call(.maximum, value(x, &a), value(y, &a))
@@ -313,6 +314,7 @@ extension Scalar.Unary {
         case .logarithm: .logarithm
         case .squareRoot: .squareRoot
         case .absolute: .absolute
+        case .inverse: preconditionFailure("a division, not a builtin")
         }
     }
 }
