@@ -4,6 +4,6 @@
 // residuals, nearest upsampling and pixel shuffle with it; values placed in buffers so that a concatenation is a view of
 // one wide buffer; buffers placed by lifetime in one arena. `Planner` makes one from a graph.
 //
-// The parts: `View` and `Buffer` (where values lie), `Step` (what is done), `Planner` (fusion), `Placement` (values to
-// buffers, buffers to the arena). It does no arithmetic, packs no weights and knows no device; what devices differ in is
+// The parts: `View` and `Buffer` (where values lie), `Step` (what is done), `Fusion` (which pointwise functions are computed
+// with which convolution), `Planner` (a graph to a program), `Placement` (values to buffers, buffers to the arena). It does no arithmetic, packs no weights and knows no device; what devices differ in is
 // in `PlanningOptions`. `Reference` does not use it, so that a mistake made here shows as a difference from it.
