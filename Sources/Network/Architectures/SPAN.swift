@@ -27,14 +27,17 @@ public struct SPAN: Architecture {
     public var input: ImagePort { ImagePort("image", channels: channels) }
 
     public var problem: String? {
-        if isNormalised && channels != 3 { return "SPAN's normalisation is for 3 channels, not \(channels)" }
-        return Network.problem(
+        if let problem = Network.problem(
             of: Self.name,
             [
                 BoundedHyperparameter("channels", channels, BoundedHyperparameter.channels),
                 BoundedHyperparameter("features", features, BoundedHyperparameter.widths),
                 BoundedHyperparameter("upscale", upscale, BoundedHyperparameter.scales),
             ])
+        {
+            return problem
+        }
+        return isNormalised && channels != 3 ? "SPAN's normalisation is for 3 'channels', not \(channels)" : nil
     }
 
     public func build(_ b: inout GraphBuilder, _ image: Value) -> Value {
