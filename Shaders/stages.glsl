@@ -3,7 +3,7 @@
 
 #include "pointwise.glsl"
 
-// What a stage reads besides the value itself: nothing, a vector in `constants`, or an activation.
+// Sources of a stage's second operand: a vector in `constants`, one of two activations, or a register; 0 for none.
 #define SOURCE_VECTOR 1u
 #define SOURCE_FIRST 2u
 #define SOURCE_SECOND 3u

@@ -184,7 +184,8 @@ struct PlanCompiler {
         var compiled: [ck_stage] = []
         for stage in stages {
             compiled.append(try compile(stage, group: group, subs: subs, lanes: lanes))
-            // Of what is in padding, zeros: it is multiplied with weights that are zero, which an infinity would not survive.
+            // Padding lanes become zero: the next convolution multiplies them by zero weights, and infinity times zero is not
+            // a number.
             if let function = stage.function, !function.row.isSafeOnPadding, channels < group {
                 let used = (0..<lanes).map { $0 < group * subs && $0 % group < channels ? Float(1) : 0 }
                 var mask = ck_stage()

@@ -52,7 +52,7 @@ extension Architecture {
         ) { (builder, values) throws(GraphError) in [build(&builder, values[0])] }
     }
 
-    /// What callers need to know of the network. Derived from its graph at every call: keep it.
+    /// The network's descriptor, derived from its graph at every call: callers keep it.
     ///
     /// - Precondition: `problem` is nil.
     public var descriptor: ModelDescriptor {
@@ -70,7 +70,7 @@ public struct ModelDescriptor: Hashable, Sendable, Codable {
     public var outputChannels: Int
     /// Tiles start at multiples of it, in input pixels.
     public var sizeMultiple: Int
-    /// How far, in input pixels, an input pixel can influence the output; `Int.max` where an operation sees the whole frame.
+    /// Radius of the receptive field in input pixels; `Int.max` where an operation reads the whole frame.
     public var receptiveFieldRadius: Int
     /// What the numbers of a pixel mean to the network.
     public var colour: ColourAssumption = .gammaRGB

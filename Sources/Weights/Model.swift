@@ -7,7 +7,7 @@ public struct Model: Sendable {
     /// Under the names of the definition's graph, exactly those that it has.
     public var parameters: Parameters
     public var metadata: ModelMetadata
-    /// What callers need to know of the network; derived from its graph once.
+    /// The network's descriptor, derived from its graph once.
     public let descriptor: ModelDescriptor
 
     /// - Throws: `GraphError` for a network that does not make one image of another, larger by a whole factor.

@@ -6,7 +6,7 @@
 /// The rows of the weights' transform; in winograd_weights.c.
 void ck_winograd_rows(int tile, double rows[8][3]);
 
-/// Where x is not a number the result is none either: minima and the exponential alone would hide it.
+/// The value v, or x where x is not a number, which minima and the exponential alone would hide.
 #define CK_KEEP_NAN(x, v) ((x) == (x) ? (v) : (x))
 #include "pointwise.h"
 

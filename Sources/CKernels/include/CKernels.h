@@ -23,7 +23,7 @@ typedef struct ck_view {
     int32_t channels, extent;
 } ck_view;
 
-/// What a stage reads besides the result itself.
+/// Sources of a stage's second operand.
 typedef enum ck_source { CK_NOTHING, CK_VECTOR, CK_OPERAND, CK_REGISTER } ck_source;
 
 /// Registers of a result's lanes; the first holds the result itself.
@@ -55,7 +55,7 @@ typedef struct ck_output {
     ck_view view;
     int32_t shuffle, group, lanes;
     int32_t stage_count;
-    /// Whether some stage reads or writes another register than the first.
+    /// True where a stage reads or writes another register than the first.
     bool uses_registers;
     /// `lanes` numbers, added before the stages; NULL for none.
     const float *bias;

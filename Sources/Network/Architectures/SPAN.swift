@@ -13,7 +13,7 @@ public struct SPAN: Architecture {
     public var features = 48
     /// Output pixels per input pixel along each side.
     public var upscale = 4
-    /// Whether the network works on values from 0 to 255 without the mean colour of DIV2K.
+    /// Normalisation of the image in front: DIV2K's mean colour subtracted, values scaled to a range of 255.
     public var isNormalised = true
 
     public init(channels: Int = 3, features: Int = 48, upscale: Int = 4, isNormalised: Bool = true) {

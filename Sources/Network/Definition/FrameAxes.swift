@@ -1,7 +1,7 @@
 internal import Tensor
 
-// Where the rows and columns of a network's input lie in every value of its graph, and how many input pixels lie between
-// two of them.
+// Axes of the frame: for every value of a graph, which of its axes are the rows and columns of the network's input, and the
+// stride in input pixels between two of them.
 
 /// A part of an axis of a tensor: the axis is the product of its parts, the outermost first.
 struct AxisPart: Hashable {
@@ -28,7 +28,7 @@ typealias FrameAxes = [[AxisPart]]
 struct FrameTrace {
     /// The axes of each node's value; nil where they cannot be told.
     private(set) var axes: [FrameAxes?] = []
-    /// What reads whole frames, without repetitions, in the graph's order.
+    /// Operations that read whole frames, each once, in the graph's order.
     private(set) var reads: [FrameRead] = []
     /// The highest level of statistics that each value depends on.
     private var levels: [Int] = []
