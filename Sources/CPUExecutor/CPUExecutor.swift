@@ -79,25 +79,26 @@ public final class CPUExecutor: Executor {
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
-        if graph.planningObstacle != nil { return try compile(graph, state: makeState(parameters)) }
-        return try compilePlan(graph, parameters: parameters)
+        try compilePlan(graph, parameters: parameters)
     }
 
-    /// As `compile`, for graphs of inference only, and for callers that want to ask the plan for its timings.
-    ///
-    /// - Throws: also `ExecutionError.unsupported` for a graph of training.
+    /// As `compile`, for callers that want to ask the plan for its timings.
     public func compilePlan(_ graph: Graph, parameters: Parameters) throws -> CPUPlan {
+        // What changes parameters changes copies of them, which belong to the plan.
+        if !graph.updates.isEmpty { return try compilePlan(graph, state: makeState(parameters)) }
         try graph.check(parameters)
-        let program: Program
-        do { program = try Planner.plan(graph) } catch {
-            throw ExecutionError.unsupported(device: name, operation: error.operation)
-        }
+        return try compile(graph, parameters, state: nil)
+    }
+
+    func compile(_ graph: Graph, _ parameters: Parameters, state: CPUState?) throws -> CPUPlan {
+        var planning = PlanningOptions()
+        planning.parametersChange = state != nil
         let memory = PlanMemory(device: name)
-        var compiler = try PlanCompiler(
-            program: program, parameters: program.tensors(parameters), memory: memory,
+        var compiler = PlanCompiler(
+            program: Planner.plan(graph, options: planning), parameters: parameters, state: state, memory: memory,
             kernels: ck_kernels_for(instructionSet.code),
-            threads: threads, options: options)
-        return try CPUPlan(compiler.compile(), pool: pool, memory: memory)
+            tensorKernels: ct_kernels_for(Int32(instructionSet.code.rawValue)), threads: threads, options: options)
+        return try CPUPlan(graph, compiler.compile(), state: state, pool: pool, memory: memory)
     }
 }
 

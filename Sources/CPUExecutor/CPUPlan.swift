@@ -2,34 +2,39 @@ internal import CKernels
 public import Network
 public import Tensor
 
-/// A graph compiled for the processor. Owned by one thread at a time.
-public final class CPUPlan: ProfilingPlan {
+/// A graph compiled for the processor. Owned by one thread at a time, together with its state if it has one.
+public final class CPUPlan: ProfilingPlan, TimedPlan {
     public let inputShapes: [Shape]
     public let outputShapes: [Shape]
-    public var memoryBytes: Int { memory.bytes }
+    public var memoryBytes: Int { memory.bytes + (state?.bytes ?? 0) }
 
     private let compiled: CompiledProgram
+    /// The parameters that the plan reads and its updates change; nil where all are constants.
+    private let state: CPUState?
     private let pool: ThreadPool
     private let memory: PlanMemory
     private let steps: UnsafeBufferPointer<ck_step>
     private let scratch: UnsafePointer<UnsafeMutableRawPointer?>
-    private let state: UnsafeMutableRawPointer
+    /// How far a run has come.
+    private let progress: UnsafeMutableRawPointer
     private let seconds: UnsafeMutablePointer<Double>
     /// Where profiled runs write; made by the first.
     private var profiled: [HostTensor] = []
 
-    init(_ compiled: CompiledProgram, pool: ThreadPool, memory: PlanMemory) throws(ExecutionError) {
-        self.compiled = compiled
-        self.pool = pool
-        self.memory = memory
-        inputShapes = compiled.inputs.map(\.shape)
-        outputShapes = compiled.outputs.map(\.shape)
+    init(
+        _ graph: Graph, _ compiled: CompiledProgram, state: CPUState?, pool: ThreadPool, memory: PlanMemory
+    ) throws(ExecutionError) {
+        (self.compiled, self.state, self.pool, self.memory) = (compiled, state, pool, memory)
+        inputShapes = graph.inputs.map { graph.shape($0) }
+        outputShapes = graph.outputs.map { graph.shape($0) }
         let count = compiled.steps.count
         steps = UnsafeBufferPointer(start: try memory.store(compiled.steps.map(\.step)), count: count)
         seconds = try memory.allocate(Double.self, count: count)
         // Transfers use the same memory.
-        let lists = [steps] + (compiled.inputs + compiled.outputs).map { UnsafeBufferPointer($0.steps) }
-        state = UnsafeMutableRawPointer(
+        let prologue = UnsafeBufferPointer(
+            start: try memory.store(compiled.prologue.map(\.step)), count: compiled.prologue.count)
+        let lists = [steps, prologue] + (compiled.inputs + compiled.outputs).map { UnsafeBufferPointer($0.steps) }
+        progress = UnsafeMutableRawPointer(
             try memory.allocate(UInt8.self, count: lists.map { pool.stateBytes($0) }.max()!))
         var perThread: [UnsafeMutableRawPointer?] = []
         for _ in 0..<pool.threads {
@@ -37,11 +42,21 @@ public final class CPUPlan: ProfilingPlan {
         }
         scratch = UnsafePointer(try memory.allocate(UnsafeMutableRawPointer?.self, count: pool.threads))
         UnsafeMutablePointer(mutating: scratch).update(from: perThread, count: pool.threads)
+        pool.exclusively { pool.run(prologue, scratch: scratch, state: progress) }
     }
 
     public func run(_ inputs: [HostTensor], into outputs: inout [HostTensor]) throws {
         run(inputs, into: &outputs) { steps, scratch in
-            pool.run(steps, scratch: scratch, state: state, seconds: seconds)
+            let computing = compiled.computingSteps
+            pool.run(
+                UnsafeBufferPointer(rebasing: steps[..<computing]), scratch: scratch, state: progress,
+                seconds: seconds)
+            // The others update parameters.
+            if computing < steps.count, compiled.guards.allSatisfy({ $0.allSatisfy(\.isFinite) }) {
+                pool.run(
+                    UnsafeBufferPointer(rebasing: steps[computing...]), scratch: scratch, state: progress,
+                    seconds: seconds + computing)
+            }
         }
     }
 
@@ -54,21 +69,32 @@ public final class CPUPlan: ProfilingPlan {
         pool.exclusively {
             for (index, transfer) in compiled.inputs.enumerated() {
                 inputs[index].withUnsafeValues { values in
-                    // The kernel only reads it on this way.
-                    self.transfer(transfer, UnsafeMutablePointer(mutating: values.baseAddress))
+                    guard let base = values.baseAddress else { return }
+                    if let tensor = transfer.dense {
+                        tensor.update(from: base, count: values.count)
+                    } else {
+                        // The kernel only reads it on this way.
+                        self.transfer(transfer, UnsafeMutablePointer(mutating: base))
+                    }
                 }
             }
             compute(steps, scratch)
             for (index, transfer) in compiled.outputs.enumerated() {
-                outputs[index].withUnsafeMutableValues { self.transfer(transfer, $0.baseAddress) }
+                outputs[index].withUnsafeMutableValues { values in
+                    guard let base = values.baseAddress else { return }
+                    if let tensor = transfer.dense {
+                        base.update(from: tensor, count: values.count)
+                    } else {
+                        self.transfer(transfer, base)
+                    }
+                }
             }
         }
     }
 
-    private func transfer(_ transfer: Transfer, _ values: UnsafeMutablePointer<Float>?) {
-        guard let values else { return }
+    private func transfer(_ transfer: Transfer, _ values: UnsafeMutablePointer<Float>) {
         for (index, start) in transfer.starts.enumerated() { transfer.jobs[index].dense = values + start }
-        pool.run(UnsafeBufferPointer(transfer.steps), scratch: scratch, state: state)
+        pool.run(UnsafeBufferPointer(transfer.steps), scratch: scratch, state: progress)
     }
 
     /// The steps of the latest run, in order.
@@ -78,6 +104,10 @@ public final class CPUPlan: ProfilingPlan {
                 name: step.name, kind: step.kind, seconds: seconds[index], multiplyAdds: step.multiplyAdds,
                 bytes: step.bytes)
         }
+    }
+
+    public var stepTimings: [(name: String, milliseconds: Double)] {
+        layerTimings.map { ($0.name, $0.milliseconds) }
     }
 
     public func profile(_ inputs: [HostTensor]) throws -> [LayerTiming] {
@@ -90,8 +120,14 @@ public final class CPUPlan: ProfilingPlan {
 /// What `PlanCompiler` makes.
 struct CompiledProgram {
     var steps: [CompiledStep]
+    /// Steps that are run once, when the plan is made: what depends on constants alone.
+    var prologue: [CompiledStep]
+    /// The steps before those that update parameters.
+    var computingSteps: Int
     var inputs: [Transfer]
     var outputs: [Transfer]
+    /// Parameters are only updated when all numbers here are finite.
+    var guards: [UnsafeBufferPointer<Float>]
     /// Bytes that each thread needs for its blocks.
     var scratchBytes: Int
 }
@@ -104,11 +140,12 @@ struct CompiledStep {
     var bytes = 0
 }
 
-/// The way between a caller's tensor and an activation: one job for each segment of channels.
+/// The way between a caller's tensor and the arena.
 struct Transfer {
-    var shape: Shape
-    var jobs: UnsafeMutableBufferPointer<ck_transfer_job>
-    var steps: UnsafeMutableBufferPointer<ck_step>
+    /// Where it lies as it is; nil where it is a view, with one job for each segment of channels.
+    var dense: UnsafeMutablePointer<Float>?
+    var jobs = UnsafeMutableBufferPointer<ck_transfer_job>(start: nil, count: 0)
+    var steps = UnsafeMutableBufferPointer<ck_step>(start: nil, count: 0)
     /// The first channel of each job's segment.
-    var starts: [Int]
+    var starts: [Int] = []
 }

@@ -3,58 +3,299 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-/// Turns a program's steps into jobs for the kernels.
+/// Where a tensor lies.
+enum TensorPlace: Hashable {
+    /// A piece of the arena: one of the program's buffers, or, beyond those, one that lives inside a step.
+    case buffer(Int)
+    case state(String)
+    /// Memory of the plan that nothing changes.
+    case memory(UnsafeMutablePointer<Float>)
+}
+
+/// Turns a program into jobs for the kernels: first a list of what is done on which buffers; then, when it is known how long
+/// each buffer is needed, the jobs with their pointers.
+///
+/// What depends on constants alone (packed weights of convolutions on tensors, above all) is computed once, when the plan
+/// is made.
 struct PlanCompiler {
     let program: Program
+    /// The tensors that steps on views name.
     let parameters: Parameters
+    /// The parameters that may change; nil where `parameters` has them all.
+    let state: CPUState?
     let memory: PlanMemory
     let kernels: UnsafePointer<ck_kernels>
+    let tensorKernels: UnsafePointer<ct_kernels>
     let threads: Int
     let options: ConvolutionOptions
-    private let arena: UnsafeMutablePointer<Float>
+    var graph: Graph { program.graph }
+
+    /// A step before its buffers have addresses.
+    private struct Pending {
+        enum Work {
+            /// One of the program's steps on views.
+            case views(Step)
+            case job(
+                name: String, make: (Resolver) throws(ExecutionError) -> (ck_kernel?, UnsafeRawPointer, blocks: Int))
+        }
+        var work: Work
+        /// All that it touches, and of that what it writes.
+        var buffers: [Int]
+        var written: [Int] = []
+        /// Whether it depends on constants alone.
+        var isConstant = false
+        var multiplyAdds = 0
+        var kind = LayerTiming.Kind.move
+        var bytes = 0
+    }
+
+    /// Gives places their addresses.
+    struct Resolver {
+        let arena: UnsafeMutablePointer<Float>
+        let offsets: [Int]
+        let state: CPUState?
+        let memory: PlanMemory
+
+        func callAsFunction(_ place: TensorPlace) -> UnsafeMutablePointer<Float> {
+            switch place {
+            case .buffer(let index): return arena + offsets[index]
+            case .state(let name):
+                guard let state else { preconditionFailure("'\(name)' is no constant and there is no state") }
+                return state.pointer(name)
+            case .memory(let pointer): return pointer
+            }
+        }
+    }
+
+    private var pending: [Pending] = []
+    /// Elements of each buffer.
+    private var elements: [Int]
+    /// Buffers whose contents depend on constants alone, and others that steps on tensors write.
+    private var constantBuffers: Set<Int> = []
+    private var variableBuffers: Set<Int> = []
+    private var places: [TensorPlace?]
+
+    // The second pass.
+    private var resolver: Resolver?
     /// What the latest step's blocks touch, if that is known.
     private var latestAccess: BlockAccess?
     var steps: [CompiledStep] = []
-    var scratchBytes = 0
+    var scratchBytes = 256
     /// Weights that F(6x6) is not precise enough for.
     private(set) var imprecise: Set<String> = []
     /// Winograd transforms that several convolutions use, by the buffer whose pixels they are of.
     var shared: [Int: SharedTransforms] = [:]
 
     /// Kernels may read a vector or two past the last pixel.
-    private static let slack = 1024
+    static let slack = 1024
 
     init(
-        program: Program, parameters: Parameters, memory: PlanMemory, kernels: UnsafePointer<ck_kernels>, threads: Int,
+        program: Program, parameters: Parameters, state: CPUState?, memory: PlanMemory,
+        kernels: UnsafePointer<ck_kernels>, tensorKernels: UnsafePointer<ct_kernels>, threads: Int,
         options: ConvolutionOptions
-    ) throws(ExecutionError) {
-        (self.program, self.parameters, self.memory) = (program, parameters, memory)
-        (self.kernels, self.threads, self.options) = (kernels, threads, options)
-        arena = try memory.allocate(Float.self, count: program.arenaElements + Self.slack)
+    ) {
+        (self.program, self.parameters, self.state) = (program, program.vectors(parameters), state)
+        (self.memory, self.kernels, self.tensorKernels) = (memory, kernels, tensorKernels)
+        (self.threads, self.options) = (threads, options)
+        elements = program.buffers.map(\.elements)
+        places = [TensorPlace?](repeating: nil, count: program.graph.nodes.count)
     }
 
     mutating func compile() throws(ExecutionError) -> CompiledProgram {
+        for step in program.steps {
+            guard case .tensors(let tensors) = step else {
+                pending.append(Pending(work: .views(step), buffers: step.buffers))
+                continue
+            }
+            let first = pending.count
+            try lower(tensors)
+            for index in first..<pending.count where pending[index].multiplyAdds > 0 {
+                pending[index].kind = .convolution
+            }
+            pending[pending.count - 1].kind = step.kind
+            pending[pending.count - 1].bytes = step.leastElements * MemoryLayout<Float>.size
+        }
+        /// Where the caller's tensors lie that are no views.
+        func ports(_ ports: [Port], _ place: (Value) throws(ExecutionError) -> TensorPlace) throws(ExecutionError)
+            -> [TensorPlace?]
+        {
+            var places: [TensorPlace?] = []
+            for case let port in ports {
+                if case .tensor(let value) = port { places.append(try place(value)) } else { places.append(nil) }
+            }
+            return places
+        }
+        let inputs = try ports(program.inputs) { (value) throws(ExecutionError) in try place(value) }
+        let outputs = try ports(program.outputs) { (value) throws(ExecutionError) in try result(value) }
+        let guards = try graph.guards.map { (value) throws(ExecutionError) in (value, try result(value)) }
+        let updates = try graph.updates.map { (update) throws(ExecutionError) in
+            (update.parameter, try result(update.value))
+        }
+        let computing = pending.count
+        for (parameter, place) in updates {
+            guard case .parameter(let name) = graph[parameter].operation else { continue }
+            appendCopy("update", from: place, to: .state(name), [Axis(graph.shape(parameter).count, 1, 1)])
+        }
+
+        let resolve = try arrange(updated: updates.map(\.1))
+        resolver = resolve
         if options.kernel == nil { imprecise = try impreciseWeights() }
         shared = try sharedTransforms()
-        for step in program.steps {
-            switch step {
-            case .convolution(let step): try compile(step)
-            case .map(let step): try compile(step)
-            case .move(let step): try compile(step)
+        var prologue: [CompiledStep] = []
+        var computingSteps = 0
+        for (index, step) in pending.enumerated() {
+            if index == computing { computingSteps = steps.count }
+            switch step.work {
+            case .views(let step): try compile(step)
+            case .job(let name, let make):
+                let (kernel, job, blocks) = try make(resolve)
+                let compiled = CompiledStep(
+                    name: name, step: ck_step(run: kernel, job: job, blocks: Int64(blocks), needs: nil),
+                    kind: step.kind, multiplyAdds: step.multiplyAdds, bytes: step.bytes)
+                if step.isConstant {
+                    prologue.append(compiled)
+                } else {
+                    steps.append(compiled)
+                    latestAccess = nil
+                }
             }
-            // Gathering in front of the step proper is the executor's own doing: it moves nothing that had to be moved.
-            steps[steps.count - 1].kind = step.kind
-            steps[steps.count - 1].bytes = step.leastElements * MemoryLayout<Float>.size
-            shared[step.output.buffer]?.overwrite(step.output)
         }
-        var inputs: [Transfer] = []
-        for view in program.inputs { inputs.append(try transfer(view, kernels.pointee.upload)) }
-        var outputs: [Transfer] = []
-        for view in program.outputs { outputs.append(try transfer(view, kernels.pointee.download)) }
-        return CompiledProgram(steps: steps, inputs: inputs, outputs: outputs, scratchBytes: scratchBytes)
+        if computing == pending.count { computingSteps = steps.count }
+        return CompiledProgram(
+            steps: steps, prologue: prologue, computingSteps: computingSteps,
+            inputs: try zip(program.inputs, inputs).map { (port, place) throws(ExecutionError) in
+                try transfer(port, place, kernels.pointee.upload)
+            },
+            outputs: try zip(program.outputs, outputs).map { (port, place) throws(ExecutionError) in
+                try transfer(port, place, kernels.pointee.download)
+            },
+            guards: guards.map { UnsafeBufferPointer(start: resolve($1), count: graph.shape($0).count) },
+            scratchBytes: scratchBytes)
     }
 
-    // MARK: Jobs
+    // MARK: Tensors
+
+    private mutating func lower(_ step: TensorStep) throws(ExecutionError) {
+        let value = Value(index: step.nodes[step.nodes.count - 1])
+        switch graph[value].operation {
+        case .input, .parameter, .constant, .reshape, .detach, .again:
+            preconditionFailure("\(graph[value].operation.name) is no step")
+        case .pointwise: try lowerExpression(step.nodes)
+        case .convolution, .convolutionTranspose, .convolutionWeightGradient: try lowerConvolution(value)
+        case .sum: try lowerSum(value)
+        case .product: try lowerProduct(value)
+        case .broadcast, .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop,
+            .transpose:
+            try lowerMove(value)
+        case .resize, .resizeAdjoint, .pad, .padAdjoint, .sumPool: try lowerResampling(value)
+        }
+    }
+
+    /// A buffer that lives inside a step.
+    mutating func newBuffer(_ count: Int) -> TensorPlace {
+        elements.append(count)
+        return .buffer(elements.count - 1)
+    }
+
+    /// Where the value lies, dense.
+    mutating func place(_ value: Value) throws(ExecutionError) -> TensorPlace {
+        if let place = places[value.index] { return place }
+        let node = graph[value]
+        let place: TensorPlace
+        switch node.operation {
+        case .parameter(let name):
+            place = try state == nil ? .memory(memory.store(parameters[name]!.values)) : .state(name)
+        case .constant(let values):
+            let all = values.count == 1 ? [Float](repeating: values[0], count: node.shape.count) : values
+            place = .memory(try memory.store(all))
+        default:
+            if let buffer = program.tensors[value.index] {
+                place = .buffer(buffer)
+            } else {
+                // Another shape of a parameter or a constant.
+                place = try self.place(node.operands[0])
+            }
+        }
+        places[value.index] = place
+        return place
+    }
+
+    /// Where a result lies. It must not change when a parameter does: what lies in the state is copied.
+    private mutating func result(_ value: Value) throws(ExecutionError) -> TensorPlace {
+        let place = try place(value)
+        guard case .state = place else { return place }
+        let copy = newBuffer(graph.shape(value).count)
+        appendCopy("copy", from: place, to: copy, [Axis(graph.shape(value).count, 1, 1)])
+        places[value.index] = copy
+        return copy
+    }
+
+    /// A step on tensors.
+    mutating func append<Job: BitwiseCopyable>(
+        _ name: String, _ kernel: ck_kernel?, blocks: Int, reads: [TensorPlace], writes: [TensorPlace],
+        scratchFloats: Int = 0, multiplyAdds: Int = 0, _ make: @escaping (Resolver) throws(ExecutionError) -> Job
+    ) {
+        func buffer(_ place: TensorPlace) -> Int? { if case .buffer(let index) = place { index } else { nil } }
+        let written = writes.compactMap(buffer)
+        let isConstant =
+            written.count == writes.count && variableBuffers.isDisjoint(with: written)
+            && reads.allSatisfy { place in
+                switch place {
+                case .buffer(let index): constantBuffers.contains(index)
+                case .state: false
+                case .memory: true
+                }
+            }
+        if isConstant {
+            constantBuffers.formUnion(written)
+        } else {
+            variableBuffers.formUnion(written)
+            // A tensor of which parts are constant is written in every run.
+            for buffer in written where constantBuffers.remove(buffer) != nil {
+                for index in pending.indices where pending[index].written.contains(buffer) {
+                    pending[index].isConstant = false
+                }
+            }
+        }
+        scratchBytes = max(scratchBytes, scratchFloats * MemoryLayout<Float>.stride + 256)
+        pending.append(
+            Pending(
+                work: .job(name: name) { (resolve) throws(ExecutionError) in
+                    (kernel, UnsafeRawPointer(try resolve.memory.store([make(resolve)])), blocks)
+                }, buffers: reads.compactMap(buffer) + written, written: written,
+                isConstant: isConstant, multiplyAdds: multiplyAdds))
+    }
+
+    // MARK: The arena
+
+    private func arrange(updated: [TensorPlace]) throws(ExecutionError) -> Resolver {
+        var lifetimes = Lifetimes(elements: elements, steps: pending.count)
+        for (index, step) in pending.enumerated() {
+            for buffer in step.buffers { lifetimes.touch(buffer, step: index) }
+        }
+        for buffer in program.heldFromStart + constantBuffers { lifetimes.holdFromStart(buffer) }
+        for buffer in program.heldToEnd + constantBuffers { lifetimes.holdToEnd(buffer) }
+        let (offsets, arena) = lifetimes.arranged(alignment: 64)
+        return Resolver(
+            arena: try memory.allocate(Float.self, count: arena + Self.slack), offsets: offsets, state: state,
+            memory: memory)
+    }
+
+    // MARK: Views
+
+    private mutating func compile(_ step: Step) throws(ExecutionError) {
+        switch step {
+        case .convolution(let step): try compile(step)
+        case .map(let step): try compile(step)
+        case .move(let step): try compile(step)
+        case .layout(let step): try compile(step)
+        case .tensors: preconditionFailure("steps on tensors were lowered before")
+        }
+        // Gathering in front of the step proper is the executor's own doing: it moves nothing that had to be moved.
+        steps[steps.count - 1].kind = step.kind
+        steps[steps.count - 1].bytes = step.leastElements * MemoryLayout<Float>.size
+        if let output = step.output { shared[output.buffer]?.overwrite(output) }
+    }
 
     mutating func append<Job: BitwiseCopyable>(
         _ name: String, _ kernel: ck_kernel?, _ job: Job, blocks: Int, multiplyAdds: Int = 0,
@@ -76,181 +317,7 @@ struct PlanCompiler {
         return min(max(fair, 1), max(worthwhile, 1))
     }
 
-    // MARK: Views
-
-    func pointer(_ view: View) -> UnsafeMutablePointer<Float> {
-        arena + program.buffers[view.buffer].offset + view.segments[0].offset
-    }
-
-    /// The view with all channels from its first segment to its last one, gaps included.
-    func physical(_ view: View) -> ck_view {
-        ck_view(
-            data: pointer(view), batch: Int64(view.batch), height: Int64(view.height), width: Int64(view.width),
-            pitch: Int64(view.pitch), channels: Int32(view.physicalChannels.count),
-            extent: Int32(view.physicalChannels.count))
-    }
-
-    /// The view with its logical channels side by side and at least `lanes` lanes a pixel; where that is not so, it is
-    /// copied first. Lanes of the copy that are no channel's are zero.
-    mutating func contiguous(_ view: View, lanes: Int = 0) throws(ExecutionError) -> ck_view {
-        var result = physical(view)
-        result.channels = Int32(view.channels)
-        if view.channelMap == Array(0..<view.channels), view.physicalChannels.count >= lanes { return result }
-
-        let pitch = (max(view.channels, lanes) + 15) / 16 * 16
-        let packed = try memory.allocate(Float.self, count: view.pixels * pitch + Self.slack)
-        var start = 0
-        for segment in view.segments {
-            let rows = rowsPerBlock(view.batch * view.height, elements: view.width * segment.count)
-            let job = ck_transfer_job(
-                dense: packed + start, dense_channels: Int64(pitch), view: self.segment(segment, of: view),
-                rows: Int64(rows))
-            try append(
-                "gather \(view.height)x\(view.width)", kernels.pointee.download, job,
-                blocks: blocks(view.batch * view.height, rows))
-            start += segment.count
-        }
-        result.data = packed
-        result.pitch = Int64(pitch)
-        result.extent = Int32(pitch)
-        return result
-    }
-
-    private func segment(_ segment: ChannelSegment, of view: View) -> ck_view {
-        var part = view
-        part.segments = [segment]
-        var result = physical(part)
-        result.channels = Int32(segment.count)
-        result.extent = Int32(segment.extent)
-        return result
-    }
-
     func blocks(_ count: Int, _ perBlock: Int) -> Int { (count + perBlock - 1) / perBlock }
 
-    // MARK: Inputs and outputs
-
-    private func transfer(_ view: View, _ kernel: ck_kernel?) throws(ExecutionError) -> Transfer {
-        var jobs: [ck_transfer_job] = []
-        var starts: [Int] = []
-        var start = 0
-        let rows = rowsPerBlock(view.batch * view.height, elements: view.width * view.channels)
-        for segment in view.segments {
-            jobs.append(
-                ck_transfer_job(
-                    dense: nil, dense_channels: Int64(view.channels), view: self.segment(segment, of: view),
-                    rows: Int64(rows)))
-            starts.append(start)
-            start += segment.count
-        }
-        let storedJobs = try memory.store(jobs)
-        var steps: [ck_step] = []
-        for index in jobs.indices {
-            steps.append(
-                ck_step(
-                    run: kernel, job: storedJobs + index, blocks: Int64(blocks(view.batch * view.height, rows)),
-                    needs: nil))
-        }
-        return Transfer(
-            shape: view.shape, jobs: UnsafeMutableBufferPointer(start: storedJobs, count: jobs.count),
-            steps: UnsafeMutableBufferPointer(start: try memory.store(steps), count: steps.count), starts: starts)
-    }
-
-    // MARK: Results
-
-    /// A result's way into `view`, with stages. `laneOf` tells for each logical channel of the result before the pixel
-    /// shuffle which lane a kernel has to compute it in.
-    mutating func output(
-        _ view: View, shuffle: Int = 1, bias: String? = nil, stages: [PointwiseStage]
-    ) throws(ExecutionError) -> (output: ck_output, laneOf: [Int]) {
-        precondition(view.segments.count == 1, "a step writes one run of channels")
-        let target = physical(view)
-        let group = Int(target.extent)
-        let channels = view.channels
-        let lanes = (group * shuffle * shuffle + 15) / 16 * 16
-
-        var result = ck_output()
-        result.view = target
-        result.view.channels = Int32(channels)
-        (result.shuffle, result.group, result.lanes) = (Int32(shuffle), Int32(group), Int32(lanes))
-
-        // Channel c of sub-pixel s stands in channel c * shuffle² + s before the shuffle.
-        let subs = shuffle * shuffle
-        let laneOf = (0..<channels * subs).map { $0 % subs * group + $0 / subs }
-        if let bias {
-            var padded = [Float](repeating: 0, count: lanes)
-            for (index, value) in parameters[bias]!.values.enumerated() { padded[laneOf[index]] = value }
-            result.bias = UnsafePointer(try memory.store(padded))
-        }
-        var compiled: [ck_stage] = []
-        for stage in stages {
-            compiled.append(try compile(stage, group: group, subs: subs, lanes: lanes))
-            // Padding lanes become zero: the next convolution multiplies them by zero weights, and infinity times zero is not
-            // a number.
-            if let function = stage.function, !function.row.isSafeOnPadding, channels < group {
-                let used = (0..<lanes).map { $0 < group * subs && $0 % group < channels ? Float(1) : 0 }
-                var mask = ck_stage()
-                (mask.source, mask.vector) = (CK_VECTOR, UnsafePointer(try memory.store(used)))
-                (mask.target, mask.left) = (Int32(stage.target), Int32(stage.target))
-                compiled.append(mask)
-            }
-        }
-        result.uses_registers = stages.contains { !$0.isChained }
-        precondition(compiled.count <= Int(ck_maximum_stages), "\(compiled.count) stages in one step")
-        for (index, stage) in compiled.enumerated() {
-            withUnsafeMutableBytes(of: &result.stages) { bytes in
-                bytes.assumingMemoryBound(to: ck_stage.self)[index] = stage
-            }
-        }
-        result.stage_count = Int32(compiled.count)
-        return (result, laneOf)
-    }
-
-    private mutating func compile(
-        _ stage: PointwiseStage, group: Int, subs: Int, lanes: Int
-    ) throws(ExecutionError) -> ck_stage {
-        var result = ck_stage()
-        result.upsampling = 1
-        func vector(_ name: String) throws(ExecutionError) -> UnsafePointer<Float> {
-            let values = parameters[name]!.values
-            var padded = [Float](repeating: 0, count: lanes)
-            for sub in 0..<subs {
-                // A vector of one number holds for all channels; `prelu` may name such.
-                for channel in 0..<group where channel < values.count || values.count == 1 {
-                    padded[sub * group + channel] = values.count == 1 ? values[0] : values[channel]
-                }
-            }
-            return UnsafePointer(try memory.store(padded))
-        }
-        if let function = stage.function {
-            result.function = ck_function(rawValue: UInt32(function.code))
-            let numbers = function.numbers + [0, 0, 0]
-            (result.a, result.b, result.c) = (numbers[0], numbers[1], numbers[2])
-        }
-        (result.target, result.left) = (Int32(stage.target), Int32(stage.left))
-        switch stage.source {
-        case .none: break
-        case .register(let register): (result.source, result.right) = (CK_REGISTER, Int32(register))
-        case .vector(let name): (result.source, result.vector) = (CK_VECTOR, try vector(name))
-        case .operand(let view, let upsampling):
-            result.source = CK_OPERAND
-            (result.operand, result.upsampling) = (try contiguous(view, lanes: group), Int32(upsampling))
-        }
-        return result
-    }
-
-    private mutating func compile(_ step: MapStep) throws(ExecutionError) {
-        let input = try contiguous(step.input, lanes: step.output.physicalChannels.count)
-        let (output, _) = try output(step.output, stages: step.stages)
-        let count = step.output.batch * step.output.height
-        let rows = rowsPerBlock(count, elements: step.output.width * Int(output.lanes))
-        var access = BlockAccess(blocks: blocks(count, rows))
-        for block in 0..<blocks(count, rows) {
-            let done = block * rows..<min((block + 1) * rows, count)
-            access.reads(input, rows: done, in: block)
-            access.ends(output, rows: done, in: block)
-        }
-        try append(
-            "map \(step.output.channels) \(step.output.width)x\(step.output.height)", kernels.pointee.map,
-            ck_map_job(input: input, output: output, rows: Int64(rows)), blocks: blocks(count, rows), access: access)
-    }
+    func pointer(_ place: TensorPlace) -> UnsafeMutablePointer<Float> { resolver!(place) }
 }

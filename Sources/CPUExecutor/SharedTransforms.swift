@@ -86,7 +86,7 @@ extension PlanCompiler {
                     candidates[view.buffer] = found
                 }
             }
-            candidates[step.output.buffer]?.valid.subtract(SharedTransforms.groups(step.output))
+            if let output = step.output { candidates[output.buffer]?.valid.subtract(SharedTransforms.groups(output)) }
         }
 
         var result: [Int: SharedTransforms] = [:]

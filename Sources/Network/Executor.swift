@@ -83,8 +83,6 @@ public enum ExecutionError: Error, CustomStringConvertible {
     case parameterShape(name: String, found: Shape, expected: Shape)
     case outOfMemory(device: String, bytes: Int)
     case deviceLost(device: String)
-    /// This kind of plan has no step for an operation of the graph; other kinds may have.
-    case unsupported(device: String, operation: String)
     /// Anything else that a device reports, in its own words.
     case device(device: String, message: String)
 
@@ -98,8 +96,6 @@ public enum ExecutionError: Error, CustomStringConvertible {
             "\(device) has no room for \(bytes >> 20) MiB: use smaller tiles (--tile 256)"
         case .deviceLost(let device):
             "\(device) was lost while computing: update its driver, or use --device cpu"
-        case .unsupported(let device, let operation):
-            "\(device) has no step for '\(operation)' in plans of this kind"
         case .device(let device, let message):
             "\(device): \(message)"
         }

@@ -93,7 +93,7 @@ public final class Upscaler {
         // A size that the network does not take is refused when it is compiled.
         guard let graph = try? graph(shape, layout, batch: batch) else { return 0 }
         if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph) }
-        return graph.workingElements() * MemoryLayout<Float>.size
+        return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size
     }
 
     /// How many tiles of a layout to compute at a time: as many as fill the device and fit the budget, in batches that

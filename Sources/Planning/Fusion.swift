@@ -42,6 +42,7 @@ struct Fusion {
     private(set) var absorbed: Set<Int> = []
 
     private let graph: Graph
+    private let kinds: StepKinds
     private let options: PlanningOptions
     private let users: [[Int]]
     private let isResult: [Bool]
@@ -50,16 +51,17 @@ struct Fusion {
     static let registers = 3
     private static let largest = 64
 
-    init(_ graph: Graph, options: PlanningOptions) {
-        (self.graph, self.options) = (graph, options)
+    init(_ graph: Graph, _ kinds: StepKinds, options: PlanningOptions) {
+        (self.graph, self.kinds, self.options) = (graph, kinds, options)
         (users, isResult) = (graph.users, graph.isResult)
         for (_, members) in Expressions(
-            graph, users: users, isResult: isResult, most: Self.largest, through: { _ in false }
+            graph, users: users, isResult: isResult, most: Self.largest, of: { kinds[$0] == .views },
+            through: { _ in false }
         ).members.sorted(by: { $0.key < $1.key }) { fuse(members) }
         for (index, node) in graph.nodes.enumerated() {
-            guard case .convolution = node.operation, !absorbed.contains(index), clusters[index] == nil else {
-                continue
-            }
+            guard case .convolution = node.operation, kinds[index] == .views, !absorbed.contains(index),
+                clusters[index] == nil
+            else { continue }
             // A pixel shuffle right behind a convolution is a matter of where that writes.
             let (shuffle, end) = shuffle(behind: index)
             clusters[end] = Cluster(convolution: index, pixelShuffle: shuffle, input: node.operands[0])
@@ -120,7 +122,8 @@ struct Fusion {
             }
             var convolution = end
             if case .pixelShuffle = node.operation { convolution = node.operands[0].index }
-            guard case .convolution = graph.nodes[convolution].operation, !absorbed.contains(convolution),
+            guard case .convolution = graph.nodes[convolution].operation, kinds[convolution] == .views,
+                !absorbed.contains(convolution),
                 convolution == end || shuffle(behind: convolution).end == end
             else { return nil }
             return (convolution, Value(index: end))
@@ -181,7 +184,7 @@ struct Fusion {
             guard let left = register(first) else { return nil }
             var stage = Stage(function: function, left: left)
             if let second {
-                if isVector(second) {
+                if kinds.isStored(second) {
                     stage.source = .vector(second)
                 } else if let place = places[second.index] {
                     stage.source = .register(place)
@@ -209,12 +212,5 @@ struct Fusion {
             if stages.count > options.maximumStages || operands > options.maximumOperands { return nil }
         }
         return stages
-    }
-
-    private func isVector(_ value: Value) -> Bool {
-        switch graph[value].operation {
-        case .parameter, .constant: true
-        default: false
-        }
     }
 }

@@ -1,9 +1,10 @@
 internal import Network
 internal import Tensor
 
-/// Where values lie: first values in buffers, then buffers in the arena.
+/// In which buffers values lie: as views, as tensors, or both.
 struct Placement {
     private let graph: Graph
+    private let kinds: StepKinds
     private let options: PlanningOptions
     /// A value's buffer and its segment there.
     private var places: [Value: (buffer: Int, segment: ChannelSegment)] = [:]
@@ -11,42 +12,78 @@ struct Placement {
     private var joined: [Value: (buffer: Int, segments: [ChannelSegment])] = [:]
     /// Per concatenation the operands that must be copied there, and to which segment.
     private var copied: [Value: [(source: Value, segment: ChannelSegment)]] = [:]
-    /// Physical channels a pixel, and elements, of every buffer.
+    /// Per value its buffer as a dense tensor.
+    private var tensors: [Int: Int] = [:]
+    /// What each buffer holds. `pitches` are physical channels a pixel; 0 of tensors.
+    private(set) var contents: [(elements: Int, isTensor: Bool)] = []
     private var pitches: [Int] = []
-    private var elements: [Int] = []
 
-    init(graph: Graph, options: PlanningOptions, stored: (Value) -> Bool) {
-        self.graph = graph
-        self.options = options
+    /// - Parameters:
+    ///   - views: the values, concatenations apart, that some step reads or writes as views, in order.
+    ///   - tensors: those that some step reads or writes as tensors.
+    init(_ graph: Graph, _ kinds: StepKinds, options: PlanningOptions, views: [Value], tensors: [Value]) {
+        (self.graph, self.kinds, self.options) = (graph, kinds, options)
         placeConcatenations()
-        for index in graph.nodes.indices {
-            let value = Value(index: index)
-            if stored(value) && places[value] == nil {
-                let channels = graph.shape(value).channels
-                let extent = options.physicalChannels(channels)
-                let buffer = newBuffer(like: value, pitch: extent)
-                places[value] = (buffer, ChannelSegment(offset: 0, count: channels, extent: extent))
+        for value in views where places[value] == nil && kinds[value] != .alias { placeView(value) }
+        for value in tensors {
+            let count = graph.shape(value).count
+            if let place = places[value], options.sharesBuffers, isDense(value, pitch: pitches[place.buffer]) {
+                self.tensors[value.index] = place.buffer
+            } else {
+                self.tensors[value.index] = newBuffer(max(1, count), pitch: 0)
+            }
+        }
+        // Another shape of a tensor may be a view of its elements as they are.
+        for value in views where places[value] == nil {
+            let shape = graph.shape(value)
+            let extent = options.physicalChannels(shape.channels)
+            if options.sharesBuffers, extent == shape.channels, let tensor = tensor(value) {
+                // Kernels see this pitch; the buffer's is that of its other readers.
+                joined[value] = (tensor, [ChannelSegment(offset: 0, count: extent, extent: extent)])
+                aliasPitches[value] = extent
+            } else {
+                placeView(value)
             }
         }
     }
 
+    /// The pitches of views that lie in tensors' buffers.
+    private var aliasPitches: [Value: Int] = [:]
+
+    private mutating func placeView(_ value: Value) {
+        let channels = graph.shape(value).channels
+        let extent = options.physicalChannels(channels)
+        let buffer = newBuffer(like: value, pitch: extent)
+        places[value] = (buffer, ChannelSegment(offset: 0, count: channels, extent: extent))
+    }
+
+    /// Whether the elements of a view with this pitch lie as those of a dense tensor.
+    private func isDense(_ value: Value, pitch: Int) -> Bool { graph.shape(value).channels == pitch }
+
     private mutating func newBuffer(like value: Value, pitch: Int) -> Int {
         let shape = graph.shape(value)
+        return newBuffer(shape.batch * shape.height * shape.width * pitch, pitch: pitch)
+    }
+
+    private mutating func newBuffer(_ elements: Int, pitch: Int) -> Int {
+        contents.append((elements, pitch == 0))
         pitches.append(pitch)
-        elements.append(shape.batch * shape.height * shape.width * pitch)
         return pitches.count - 1
+    }
+
+    private func isJoined(_ value: Value) -> Bool {
+        if case .concatenate = graph[value].operation { kinds[value] == .views } else { false }
     }
 
     /// The values that a concatenation joins, nested ones opened.
     private func parts(_ value: Value) -> [Value] {
-        guard case .concatenate = graph[value].operation else { return [value] }
-        return graph[value].operands.flatMap(parts)
+        isJoined(value) ? graph[value].operands.flatMap(parts) : [value]
     }
 
     /// The longest concatenations first: the shorter ones of a dense block are then beginnings of the same buffer.
     private mutating func placeConcatenations() {
         let concatenations = graph.nodes.indices.map { Value(index: $0) }
-            .filter { if case .concatenate = graph[$0].operation { true } else { false } }
+            .filter(isJoined)
             .map { (value: $0, parts: parts($0)) }
             .sorted { ($0.parts.count, $1.value.index) > ($1.parts.count, $0.value.index) }
         for (value, parts) in concatenations {
@@ -84,10 +121,20 @@ struct Placement {
         return places.map(\.segment)
     }
 
-    // MARK: Views
+    // MARK: Views and tensors
+
+    /// The buffer of a value as a tensor; nil where no step asks for that.
+    func tensor(_ value: Value) -> Int? { tensors[kinds.root(value).index] }
+
+    /// Whether a value lies as a view.
+    func hasView(_ value: Value) -> Bool { joined[value] != nil || places[value] != nil }
 
     func view(_ value: Value) -> View {
-        if let (buffer, segments) = joined[value] { return view(value, buffer, segments) }
+        if let (buffer, segments) = joined[value] {
+            var result = view(value, buffer, segments)
+            result.pitch = aliasPitches[value] ?? result.pitch
+            return result
+        }
         guard let (buffer, segment) = places[value] else { preconditionFailure("value \(value.index) has no place") }
         return view(value, buffer, [segment])
     }
@@ -104,57 +151,5 @@ struct Placement {
         (copied[concatenation] ?? []).map { source, segment in
             (view(source), view(source, joined[concatenation]!.buffer, [segment]))
         }
-    }
-
-    // MARK: The arena
-
-    /// Places buffers by lifetime: the largest first, each at the lowest offset where it meets no other that is alive at
-    /// the same time.
-    func arrange(steps: [Step], inputs: [View], outputs: [View], strips: Strips?) -> (
-        buffers: [Buffer], elements: Int
-    ) {
-        var elements = elements
-        for (buffer, count) in strips?.elements(steps) ?? [:] { elements[buffer] = count }
-        var first = [Int](repeating: Int.max, count: pitches.count)
-        var last = [Int](repeating: -1, count: pitches.count)
-        func touch(_ view: View, _ step: Int) {
-            first[view.buffer] = min(first[view.buffer], step)
-            last[view.buffer] = max(last[view.buffer], step)
-        }
-        for view in inputs { touch(view, -1) }
-        for (index, step) in steps.enumerated() {
-            touch(step.output, index)
-            for view in step.reads { touch(view, index) }
-        }
-        for view in outputs { touch(view, steps.count) }
-        if let strips {
-            // These steps come round again: what one of them touches is alive during all of them.
-            for index in pitches.indices where last[index] >= strips.firstStep {
-                last[index] = max(last[index], steps.count - 1)
-                if first[index] > strips.firstStep { first[index] = strips.firstStep }
-            }
-        }
-
-        let alignment = options.bufferAlignment
-        var offsets = [Int](repeating: 0, count: pitches.count)
-        var arena = 0
-        var placed: [Int] = []
-        for buffer in pitches.indices.sorted(by: { (elements[$0], $1) > (elements[$1], $0) }) {
-            let neighbours = placed.filter { first[$0] <= last[buffer] && first[buffer] <= last[$0] }
-                .sorted { offsets[$0] < offsets[$1] }
-            var offset = 0
-            for other in neighbours {
-                if offset + elements[buffer] <= offsets[other] { break }
-                let end = offsets[other] + elements[other]
-                offset = max(offset, (end + alignment - 1) / alignment * alignment)
-            }
-            offsets[buffer] = offset
-            arena = max(arena, offset + elements[buffer])
-            placed.append(buffer)
-        }
-        let buffers = pitches.indices.map {
-            Buffer(elements: elements[$0], offset: offsets[$0], firstStep: first[$0], lastStep: last[$0])
-        }
-        return (buffers, arena)
     }
 }

@@ -1,30 +1,47 @@
 public import Network
 internal import Tensor
 
-/// Makes a program of a graph: `Fusion` says what is one step, `Placement` where values lie.
+/// Makes a program of a graph: `StepKinds` says what is computed on views and what on tensors, `Fusion` and `Expressions` what
+/// is one step, `Placement` where values lie.
 ///
-/// A step stands where its last node stood, so all that it reads has been written by then.
+/// A step stands where its last node stood, so all that it reads has been written by then. A value that is made in one layout
+/// and read in the other is copied right behind the step that makes it.
 public struct Planner {
-    /// - Throws: `PlanningError` for a graph that programs have no steps for; see `Graph.planningObstacle`.
-    public static func plan(
-        _ graph: Graph, options: PlanningOptions = PlanningOptions()
-    ) throws(PlanningError) -> Program {
-        if let operation = graph.planningObstacle { throw PlanningError(operation: operation) }
+    public static func plan(_ graph: Graph, options: PlanningOptions = PlanningOptions()) -> Program {
         var planner = Planner(graph: graph, options: options)
         planner.chooseVirtualUpsamplings()
-        let placement = Placement(graph: graph, options: options, stored: planner.stored)
-        return planner.emit(placement)
+        return planner.emit(planner.placement())
     }
 
     private let graph: Graph
     private let options: PlanningOptions
+    private let kinds: StepKinds
     private let fusion: Fusion
+    private let expressions: Expressions
+    private let users: [[Int]]
+    private let isResult: [Bool]
     /// Upsamplings that every user reads through.
     private var virtual: Set<Int> = []
 
     private init(graph: Graph, options: PlanningOptions) {
         (self.graph, self.options) = (graph, options)
-        fusion = Fusion(graph, options: options)
+        let kinds = StepKinds(graph, parametersChange: options.parametersChange)
+        let users = graph.users
+        (self.kinds, self.users, isResult) = (kinds, users, graph.isResult)
+        fusion = Fusion(graph, kinds, options: options)
+        expressions = Expressions(
+            graph, users: users, isResult: graph.isResult, most: options.maximumMembers,
+            of: { kinds[$0] == .tensors }
+        ) { index in
+            guard kinds[index] == .tensors else { return false }
+            switch graph.nodes[index].operation {
+            case .broadcast: return true
+            // Read again by every user: worth it for one or two.
+            case .sliceChannels, .crop, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .concatenate:
+                return options.readsThroughMoves && users[index].count <= 2
+            default: return false
+            }
+        }
     }
 
     private func parameterName(_ value: Value) -> String {
@@ -39,26 +56,85 @@ public struct Planner {
     private mutating func chooseVirtualUpsamplings() {
         // How often each value is read as the second operand of a stage.
         var stageReads: [Int: Int] = [:]
-        let users = graph.users
         for cluster in fusion.clusters.values {
             for operand in cluster.stages.compactMap(\.operand) { stageReads[operand.index, default: 0] += 1 }
         }
         for (index, node) in graph.nodes.enumerated() where !graph.outputs.contains(Value(index: index)) {
-            guard case .upsampleNearest = node.operation, !users[index].isEmpty else { continue }
+            guard case .upsampleNearest = node.operation, kinds[index] == .views, !users[index].isEmpty else {
+                continue
+            }
             let convolutions = users[index].filter { user in
-                if case .convolution = graph.nodes[user].operation { true } else { false }
+                if case .convolution = graph.nodes[user].operation { kinds[user] == .views } else { false }
             }
             if !convolutions.isEmpty && !options.fusesInputUpsampling { continue }
             if convolutions.count + stageReads[index, default: 0] == users[index].count { virtual.insert(index) }
         }
     }
 
-    /// Whether the value has a place of its own in memory. Concatenations are views of others' places.
-    private func stored(_ value: Value) -> Bool {
-        switch graph[value].operation {
-        case .parameter, .constant, .concatenate: false
-        default: !fusion.absorbed.contains(value.index) && !virtual.contains(value.index)
+    // MARK: Layouts
+
+    /// The nodes of a step on tensors that stands at this node; nil where none does.
+    private func members(_ index: Int) -> [Int]? {
+        guard kinds[index] == .tensors, !expressions.virtual.contains(index) else { return nil }
+        return graph.nodes[index].operation.isPointwise ? expressions.members[index] : [index]
+    }
+
+    /// The values that steps on tensors read at a node, through what they read through.
+    private func tensorsRead(_ nodes: [Int]) -> [Value] {
+        let inside = Set(nodes)
+        return nodes.flatMap { graph.nodes[$0].operands }.filter { !inside.contains($0.index) }.flatMap { operand in
+            expressions.virtual.contains(operand.index) ? graph[operand].operands : [operand]
+        }.map(kinds.root).filter { !kinds.isStored($0) }
+    }
+
+    /// The members of a step on tensors whose values others read.
+    private func tensorsWritten(_ nodes: [Int]) -> [Value] {
+        let inside = Set(nodes)
+        return nodes.filter { index in
+            isResult[index] || users[index].contains { !inside.contains($0) }
+        }.map { Value(index: $0) }
+    }
+
+    /// Whether a caller's tensor for this value, or of it, is a view.
+    private func isViewPort(_ value: Value) -> Bool {
+        if options.parametersChange || graph.shape(value).rank != 4 || kinds.isStored(kinds.root(value)) {
+            return false
         }
+        if options.portsAreViews { return true }
+        if case .input = graph[value].operation {
+            return users[value.index].isEmpty || users[value.index].contains { kinds[$0] == .views }
+        }
+        return kinds[value] == .views
+    }
+
+    private func placement() -> Placement {
+        var isView = [Bool](repeating: false, count: graph.nodes.count)
+        var isTensor = isView
+        for (index, node) in graph.nodes.enumerated() {
+            if kinds[index] == .views {
+                isView[index] = !fusion.absorbed.contains(index) && !virtual.contains(index)
+                for operand in node.operands where kinds[operand] != .views && !kinds.isStored(operand) {
+                    isView[operand.index] = true
+                }
+            }
+            guard let members = members(index) else { continue }
+            for value in tensorsRead(members) + tensorsWritten(members) { isTensor[value.index] = true }
+        }
+        for value in graph.inputs + graph.outputs where isViewPort(value) { isView[value.index] = true }
+        for value in graph.inputs where !isViewPort(value) { isTensor[value.index] = true }
+        for value in graph.outputs + graph.guards + graph.updates.map(\.value) where !isViewPort(value) {
+            let root = kinds.root(value)
+            if !kinds.isStored(root) { isTensor[root.index] = true }
+        }
+        for index in graph.nodes.indices where isView[index] && kinds[index] == .alias {
+            isTensor[kinds.root(Value(index: index)).index] = true
+        }
+        func values(_ flags: [Bool]) -> [Value] { flags.indices.filter { flags[$0] }.map { Value(index: $0) } }
+        return Placement(
+            graph, kinds, options: options,
+            views: values(isView).filter { value in
+                if case .concatenate = graph[value].operation { kinds[value] != .views } else { true }
+            }, tensors: values(isTensor))
     }
 
     // MARK: Emission
@@ -87,8 +163,23 @@ public struct Planner {
         }
 
         var steps: [Step] = []
+        /// Copies a value that was just made to where steps of the other kind read it.
+        func convert(_ value: Value) {
+            guard placement.hasView(value), let tensor = placement.tensor(value) else { return }
+            let view = placement.view(value)
+            if view.buffer == tensor { return }
+            let makesView = !kinds.isView(value)
+            steps.append(.layout(LayoutStep(view: view, tensor: tensor, makesView: makesView)))
+        }
         for (index, node) in graph.nodes.enumerated() {
             let value = Value(index: index)
+            defer { if kinds[index] != .tensors { convert(value) } }
+            if let members = members(index) {
+                steps.append(.tensors(tensorStep(members, placement)))
+                tensorsWritten(members).forEach(convert)
+                continue
+            }
+            if kinds[index] == .tensors || kinds[index] == .alias { continue }
             if let cluster = fusion.clusters[index] {
                 let stages = resolved(cluster.stages)
                 let output = placement.view(value)
@@ -127,21 +218,33 @@ public struct Planner {
             }
         }
 
-        let inputs = graph.inputs.map { placement.view($0) }
-        let outputs = graph.outputs.map { placement.view($0) }
-        let strips = options.stripElements.flatMap {
-            Strips(steps, inputs: inputs, outputs: outputs, limit: $0)
-        }
-        let (buffers, arena) = placement.arrange(steps: steps, inputs: inputs, outputs: outputs, strips: strips)
-        let parameters = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
-        var constants: Parameters = [:]
+        func port(_ value: Value) -> Port { isViewPort(value) ? .view(placement.view(value)) : .tensor(value) }
+        var program = Program(
+            graph: graph, steps: steps, inputs: graph.inputs.map(port), outputs: graph.outputs.map(port),
+            tensors: graph.nodes.indices.map { placement.tensor(Value(index: $0)) }, expressions: expressions,
+            contents: placement.contents)
+        program.strips = options.stripElements.flatMap { Strips(program, limit: $0) }
+        program.arrange(alignment: options.bufferAlignment)
         for (index, node) in graph.nodes.enumerated() {
             guard case .constant(let values) = node.operation else { continue }
-            constants[parameterName(Value(index: index))] = HostTensor(
+            program.constants[parameterName(Value(index: index))] = HostTensor(
                 node.shape, values.count == 1 ? [Float](repeating: values[0], count: node.shape.count) : values)
         }
-        return Program(
-            steps: steps, buffers: buffers, inputs: inputs, outputs: outputs, arenaElements: arena,
-            strips: strips, parameters: parameters, constants: constants)
+        return program
+    }
+
+    private func tensorStep(_ members: [Int], _ placement: Placement) -> TensorStep {
+        let (reads, writes) = (tensorsRead(members), tensorsWritten(members))
+        let node = graph.nodes[members[0]]
+        var kind = LayerTiming.Kind.move
+        switch node.operation {
+        case .convolution, .convolutionTranspose, .convolutionWeightGradient, .product: kind = .convolution
+        case .pointwise, .sum: kind = .pointwise
+        default: break
+        }
+        return TensorStep(
+            nodes: members, reads: reads.map { placement.tensor($0)! }, writes: writes.map { placement.tensor($0)! },
+            kind: kind, multiplyAdds: Int(min(Workload.multiplyAdds(graph, Value(index: members[0])), 0x1p60)),
+            elements: (reads + writes).reduce(0) { $0 + graph.shape($1).count })
     }
 }

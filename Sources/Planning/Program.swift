@@ -38,6 +38,8 @@ public struct View: Hashable, Sendable {
 public struct Buffer: Hashable, Sendable {
     /// Size in elements.
     public var elements: Int
+    /// Whether it holds a dense tensor, in single precision; otherwise views, in the executor's precision.
+    public var isTensor: Bool
     /// Place in the arena in elements; a multiple of `PlanningOptions.bufferAlignment`.
     public var offset: Int
     /// The indices of the first and the last step that touch it; -1 for inputs (written before the first step),
@@ -119,25 +121,74 @@ public struct MoveStep: Hashable, Sendable {
     public var output: View
 }
 
+/// The way between a value's view and its dense tensor.
+public struct LayoutStep: Hashable, Sendable {
+    public var view: View
+    /// The tensor's buffer.
+    public var tensor: Int
+    /// Whether the view is made of the tensor; otherwise the tensor of the view.
+    public var makesView: Bool
+}
+
+/// Operations on dense tensors of any rank: several pointwise ones that are computed together, or one of another kind.
+public struct TensorStep: Hashable, Sendable {
+    /// Indices of nodes, in order.
+    public var nodes: [Int]
+    /// Buffers of tensors.
+    public var reads: [Int]
+    public var writes: [Int]
+    public var kind: LayerTiming.Kind
+    /// Multiply-adds, counted as direct convolution.
+    public var multiplyAdds: Int
+    /// Elements of all tensors that are read and written.
+    public var elements: Int
+}
+
 public enum Step: Hashable, Sendable {
     case convolution(ConvolutionStep)
     case map(MapStep)
     case move(MoveStep)
+    case layout(LayoutStep)
+    case tensors(TensorStep)
 
-    public var output: View {
+    /// The view that the step writes, if it writes one.
+    public var output: View? {
         switch self {
         case .convolution(let step): step.output
         case .map(let step): step.output
         case .move(let step): step.output
+        case .layout(let step): step.makesView ? step.view : nil
+        case .tensors: nil
         }
     }
 
-    /// Every activation that the step reads.
+    /// Every view that the step reads.
     public var reads: [View] {
         switch self {
         case .convolution(let step): [step.input] + step.stages.compactMap(\.operand)
         case .map(let step): [step.input] + step.stages.compactMap(\.operand)
         case .move(let step): [step.input]
+        case .layout(let step): step.makesView ? [] : [step.view]
+        case .tensors: []
+        }
+    }
+
+    /// Every buffer that the step reads or writes.
+    public var buffers: [Int] {
+        let views = (reads + (output.map { [$0] } ?? [])).map(\.buffer)
+        return switch self {
+        case .tensors(let step): step.reads + step.writes
+        case .layout(let step): views + [step.tensor]
+        default: views
+        }
+    }
+
+    /// The buffers that the step writes.
+    public var written: [Int] {
+        switch self {
+        case .tensors(let step): step.writes
+        case .layout(let step) where !step.makesView: [step.tensor]
+        default: output.map { [$0.buffer] } ?? []
         }
     }
 
@@ -145,36 +196,100 @@ public enum Step: Hashable, Sendable {
         switch self {
         case .convolution: .convolution
         case .map: .pointwise
-        case .move: .move
+        case .move, .layout: .move
+        case .tensors(let step): step.kind
         }
     }
 
     /// Elements that must be read and written at the least: every activation and every weight once.
     public var leastElements: Int {
-        let activations = (reads + [output]).reduce(0) { $0 + $1.shape.count }
-        guard case .convolution(let step) = self else { return activations }
-        return activations + step.weightShape.count
+        let activations = (reads + (output.map { [$0] } ?? [])).reduce(0) { $0 + $1.shape.count }
+        return switch self {
+        case .convolution(let step): activations + step.weightShape.count
+        case .layout: 2 * activations
+        case .tensors(let step): step.elements
+        default: activations
+        }
     }
+}
+
+/// Where a caller's tensor goes to or comes from.
+public enum Port: Hashable, Sendable {
+    case view(View)
+    /// A value that steps on tensors give or read.
+    case tensor(Value)
+
+    /// The view, if it is one.
+    public var view: View? { if case .view(let view) = self { view } else { nil } }
 }
 
 /// A graph made ready to run.
 public struct Program: Sendable {
+    public let graph: Graph
     public var steps: [Step]
     public var buffers: [Buffer]
     /// Where the caller's inputs are written before, and its outputs read after the steps.
-    public var inputs: [View]
-    public var outputs: [View]
-    /// The arena's size in elements.
-    public var arenaElements: Int
+    public var inputs: [Port]
+    public var outputs: [Port]
+    /// Of every node the buffer in which its value lies as a tensor, if it does; what only names another's elements has that
+    /// one's.
+    public var tensors: [Int?]
+    /// Which pointwise nodes are computed together on tensors, and what they read through.
+    public var expressions: Expressions
+    /// The arena's size in elements, without what executors need inside their steps.
+    public var arenaElements = 0
     /// How the last steps are run; nil where every step is run once, as a whole.
     public var strips: Strips?
-    /// Every parameter's name and shape.
-    public var parameters: [String: Shape]
     /// Vectors that belong to the graph, under names that steps use as those of parameters.
-    public var constants: Parameters
+    public var constants: Parameters = [:]
+
+    init(
+        graph: Graph, steps: [Step], inputs: [Port], outputs: [Port], tensors: [Int?], expressions: Expressions,
+        contents: [(elements: Int, isTensor: Bool)]
+    ) {
+        (self.graph, self.steps, self.inputs, self.outputs) = (graph, steps, inputs, outputs)
+        (self.tensors, self.expressions) = (tensors, expressions)
+        buffers = contents.map {
+            Buffer(elements: $0.elements, isTensor: $0.isTensor, offset: 0, firstStep: .max, lastStep: -1)
+        }
+    }
 
     /// All that steps name.
-    public func tensors(_ parameters: Parameters) -> Parameters { parameters.merging(constants) { $1 } }
+    public func vectors(_ parameters: Parameters) -> Parameters { parameters.merging(constants) { $1 } }
+
+    /// The buffers that are written before the first step, and read after the last one.
+    public var heldFromStart: [Int] { inputs.compactMap(buffer) }
+    public var heldToEnd: [Int] {
+        outputs.compactMap(buffer) + graph.guards.compactMap { tensors[$0.index] }
+    }
+
+    private func buffer(_ port: Port) -> Int? {
+        switch port {
+        case .view(let view): view.buffer
+        case .tensor(let value): tensors[value.index]
+        }
+    }
+
+    /// Places the buffers in the arena by lifetime.
+    mutating func arrange(alignment: Int) {
+        if let strips {
+            for (buffer, count) in strips.elements(steps) { buffers[buffer].elements = count }
+        }
+        var lifetimes = Lifetimes(elements: buffers.map(\.elements), steps: steps.count)
+        for (index, step) in steps.enumerated() {
+            for buffer in step.buffers { lifetimes.touch(buffer, step: index) }
+        }
+        for buffer in heldFromStart { lifetimes.holdFromStart(buffer) }
+        for buffer in heldToEnd { lifetimes.holdToEnd(buffer) }
+        // These steps come round again: what one of them touches is alive during all of them.
+        if let strips { lifetimes.repeats(from: strips.firstStep) }
+        let (offsets, end) = lifetimes.arranged(alignment: alignment)
+        arenaElements = end
+        for index in buffers.indices {
+            buffers[index].offset = offsets[index]
+            (buffers[index].firstStep, buffers[index].lastStep) = lifetimes.steps(of: index)
+        }
+    }
 }
 
 /// What executors differ in.
@@ -187,6 +302,16 @@ public struct PlanningOptions: Hashable, Sendable {
     public var maximumOperands = 2
     /// Stages of one step.
     public var maximumStages = 8
+    /// Whether parameters may change between runs. All values are tensors then.
+    public var parametersChange = false
+    /// Whether images come and go as views even where only steps on tensors read or give them: for kernels that convert frames.
+    public var portsAreViews = false
+    /// Whether a view without padding is a tensor as it is: where both are stored in single precision.
+    public var sharesBuffers = true
+    /// Pointwise operations on tensors that are computed together.
+    public var maximumMembers = 64
+    /// Whether expressions on tensors read through slices, shuffles and the like, not only through broadcasts.
+    public var readsThroughMoves = false
     /// Whether a convolution reads through a nearest upsampling; otherwise that is a step of its own.
     public var fusesInputUpsampling = true
 

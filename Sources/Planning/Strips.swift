@@ -18,8 +18,10 @@ public struct Strips: Hashable, Sendable {
 
     /// - Parameter limit: elements that the activations between the steps may take together.
     /// - Returns: nil where they are within it anyway, or the steps' order does not allow it.
-    init?(_ steps: [Step], inputs: [View], outputs: [View], limit: Int) {
-        guard let first = Strips.tail(steps, outputs) else { return nil }
+    init?(_ program: Program, limit: Int) {
+        let steps = program.steps
+        let outputs = program.outputs.compactMap(\.view)
+        guard outputs.count == program.outputs.count, let first = Strips.tail(steps, outputs) else { return nil }
         let tail = Strips.convolutions(steps[first...])
         guard tail.count >= 2 else { return nil }
         let whole = tail.dropLast().reduce(0) { $0 + $1.output.pixels * $1.output.pitch }
@@ -44,10 +46,10 @@ public struct Strips: Hashable, Sendable {
 
     /// Where the chain of convolutions above the network's own size begins.
     private static func tail(_ steps: [Step], _ outputs: [View]) -> Int? {
-        guard outputs.count == 1, let last = steps.last, last.output == outputs[0], last.output.batch == 1 else {
+        guard outputs.count == 1, let last = steps.last?.output, last == outputs[0], last.batch == 1 else {
             return nil
         }
-        let base = steps.map(\.output.height).min() ?? 0
+        let base = steps.compactMap(\.output?.height).min() ?? 0
         var first = steps.count
         while first > 0 {
             guard case .convolution(let step) = steps[first - 1], step.output.height > base else { break }
@@ -55,17 +57,15 @@ public struct Strips: Hashable, Sendable {
                 // What lies between two steps belongs to them alone, and they to the chain.
                 guard case .convolution(let next) = steps[first], next.input == step.output,
                     step.output.segments.count == 1,
-                    !steps[..<(first - 1)].contains(where: { ($0.reads + [$0.output]).contains(in: step.output.buffer) }
-                    ),
-                    !steps[(first + 1)...].contains(where: { ($0.reads + [$0.output]).contains(in: step.output.buffer) }
-                    ),
+                    !steps[..<(first - 1)].contains(where: { $0.buffers.contains(step.output.buffer) }),
+                    !steps[(first + 1)...].contains(where: { $0.buffers.contains(step.output.buffer) }),
                     !next.stages.compactMap(\.operand).contains(in: step.output.buffer)
                 else { break }
             }
             first -= 1
         }
         // What the chain's steps add or multiply lies whole in memory.
-        let inner = Set(steps[first...].dropLast().map(\.output.buffer))
+        let inner = Set(steps[first...].dropLast().compactMap(\.output?.buffer))
         let operands = convolutions(steps[first...]).flatMap { $0.stages.compactMap(\.operand) }
         guard first < steps.count, !operands.contains(where: { inner.contains($0.buffer) }),
             !outputs.contains(where: { inner.contains($0.buffer) })

@@ -1,6 +1,5 @@
 internal import Compute
 internal import Network
-internal import Planning
 
 extension ExecutionError {
     /// The executors' common error for one of the device.
@@ -21,13 +20,7 @@ extension ExecutionError {
     }
 }
 
-/// The errors of the device and of the planner as the executors' common error.
-func translatingErrors<R>(device: String = "Vulkan", _ body: () throws -> R) throws -> R {
-    do {
-        return try body()
-    } catch let error as ComputeError {
-        throw ExecutionError(error)
-    } catch let error as PlanningError {
-        throw ExecutionError.unsupported(device: device, operation: error.operation)
-    }
+/// The errors of the device as the executors' common error.
+func translatingErrors<R>(_ body: () throws -> R) throws -> R {
+    do { return try body() } catch let error as ComputeError { throw ExecutionError(error) }
 }

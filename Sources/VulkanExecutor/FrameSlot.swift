@@ -4,83 +4,6 @@ internal import Planning
 internal import Tensor
 internal import Threads
 
-/// What all frames of a plan share: where everything lies, weights, constants and the arena.
-///
-/// Frames in flight share the arena, for the queue runs them in order and their commands begin with a barrier.
-final class PlanMemory {
-    let program: Program
-    let ends: PlanEnds
-    private(set) var launches: [Launch]
-    let arena: DeviceBuffer
-    let weights: DeviceBuffer
-    let constants: DeviceBuffer
-    /// Between the passes of Winograd's method; nil where no convolution may use it.
-    let scratch: DeviceBuffer?
-    /// Where inputs (but for frames) and outputs start in a slot's staging memory, and its size.
-    let inputs: (starts: [Int], bytes: Int)
-    let outputs: (starts: [Int], bytes: Int)
-
-    var bytes: Int { arena.bytes + weights.bytes + constants.bytes + (scratch?.bytes ?? 0) }
-
-    init(
-        _ executor: VulkanExecutor, _ graph: Graph, _ parameters: Parameters, _ precision: StoragePrecision,
-        _ ends: PlanEnds
-    ) throws {
-        self.ends = ends
-        program = try Planner.plan(graph, options: PlanMemory.options(executor, precision))
-        inputs = ends.input == nil ? PlanMemory.layout(program.inputs) : ([0], 0)
-        // Who reads a frame here may read a little past its end.
-        outputs =
-            ends.output.map { [program] in ([0], $0.bytes * program.outputs[0].batch + bindingAlignment) }
-            ?? PlanMemory.layout(program.outputs)
-        let lowering = Lowering(
-            program, parameters, precision, executor.device.capabilities, executor.multiplication,
-            executor.halfSums, ends: ends, inputStarts: inputs.starts, outputStarts: outputs.starts)
-        launches = lowering.launches
-        let device = executor.device
-        // Rounded up, so that a binding's beginning can always be rounded down to an aligned one inside.
-        arena = try DeviceBuffer(device, bytes: max(bindingAlignment, program.arenaElements * precision.bytes))
-        weights = try PlanMemory.filled(device, lowering.constants.weights)
-        constants = try PlanMemory.filled(device, lowering.constants.values.withUnsafeBytes { Array($0) })
-        let between = launches.filter { $0.winogradWeights != nil }
-            .map { $0.convolution?.winogradScratch(rows: $0.rows.count) ?? 0 }.max()
-        scratch = try between.map { try DeviceBuffer(device, bytes: $0) }
-        launches = try executor.tiles.chosen(for: launches, executor, self, precision)
-    }
-
-    static func options(_ executor: VulkanExecutor, _ precision: StoragePrecision) -> PlanningOptions {
-        var options = PlanningOptions()
-        options.bufferAlignment = bindingAlignment / precision.bytes
-        options.stripElements = executor.stripBytes / precision.bytes
-        return options
-    }
-
-    private static func layout(_ views: [View]) -> (starts: [Int], bytes: Int) {
-        var starts: [Int] = []
-        var end = 0
-        for view in views {
-            starts.append(end)
-            end = next(end, view.shape.count * 4)
-        }
-        return (starts, max(end, bindingAlignment))
-    }
-
-    /// Where the tensor after one of so many bytes at `start` begins.
-    static func next(_ start: Int, _ bytes: Int) -> Int {
-        start + (bytes + bindingAlignment - 1) / bindingAlignment * bindingAlignment
-    }
-
-    /// A device buffer with these bytes, copied there through staging memory.
-    private static func filled(_ device: Device, _ bytes: [UInt8]) throws -> DeviceBuffer {
-        let buffer = try DeviceBuffer(device, bytes: max(bindingAlignment, bytes.count))
-        if bytes.isEmpty { return buffer }
-        let staging = try HostBuffer(device, bytes: bytes.count, use: .upload)
-        try staging.write { $0.copyBytes(from: bytes) }
-        try CommandRecorder.copy(staging.slice(), to: buffer.slice(bytes: bytes.count), device)
-        return buffer
-    }
-}
-
 /// One frame in flight, or one batch of them: its ends, and commands recorded once.
 final class FrameSlot: @unchecked Sendable {
     private let ends: SlotEnds
@@ -89,9 +12,9 @@ final class FrameSlot: @unchecked Sendable {
     private let labels: [String]
     /// Run one after the other.
     private let commands: [CommandList]
-    /// Of each list, the launch (its index) whose end each timestamp but the first is.
+    /// Of each list, the step (its index) whose end each timestamp but the first is.
     private let stamped: [[Int]]
-    private let launchCount: Int
+    private let stepCount: Int
     private let timeline: Timeline
     /// Seconds to wait for a frame.
     private let patience: Double
@@ -109,45 +32,81 @@ final class FrameSlot: @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - isTimed: notes when each launch ends, which keeps neighbours from overlapping in the figures.
+    ///   - isTimed: notes when each step ends, which keeps neighbours from overlapping in the figures.
     ///   - isResident: as `SlotEnds` has it.
     init(_ executor: VulkanExecutor, _ memory: PlanMemory, isTimed: Bool = false, isResident: Bool = false) throws {
         let device = executor.device
         timeline = device.timeline
         ends = try SlotEnds(device, memory, isResident: isResident)
-        let launches = memory.launches
         let limit = executor.submissionWork
-        let parts = try launches.indices.flatMap { index in
-            try launches[index].pieces(
-                device.capabilities, bindingLimit: executor.bindingLimit, workLimit: limit
-            ).map { (launch: index, piece: $0) }
+        /// A step, or a piece of one on views.
+        var parts: [(step: Int, piece: Launch.Piece?, work: Int)] = []
+        for (index, step) in memory.steps.enumerated() {
+            guard case .launch(let launch) = step else {
+                parts.append((index, nil, step.work))
+                continue
+            }
+            let pieces = try launch.pieces(
+                device.capabilities, bindingLimit: executor.bindingLimit, workLimit: limit)
+            parts += pieces.map { (index, $0, launch.work($0)) }
         }
-        status = try HostBuffer(device, bytes: max(1, parts.count) * bindingAlignment, use: .readback)
+        let pieceCount = parts.count { $0.piece != nil }
+        status = try HostBuffer(device, bytes: max(1, pieceCount) * bindingAlignment, use: .readback)
         // Software drivers may take hours for what a GPU does in a second.
         patience = device.capabilities.quirks.contains(.slow) ? 1e6 : 600
 
         var labels: [String] = []
         var commands: [CommandList] = []
         var stamped: [[Int]] = []
-        for batch in FrameSlot.batches(parts.map { launches[$0.launch].work($0.piece) }, limit: limit) {
+        let batches = FrameSlot.batches(parts.map(\.work), limit: limit)
+        for (number, batch) in (batches.isEmpty ? [0..<0] : batches).enumerated() {
             let batch = parts[batch]
-            let dispatches = batch.reduce(0) { $0 + launches[$1.launch].passes }
-            let ends = isTimed ? FrameSlot.runs(batch.map(\.launch)) : []
+            var (dispatches, storageBuffers) = (0, 0)
+            for part in batch {
+                switch memory.steps[part.step] {
+                case .launch(let launch):
+                    dispatches += launch.passes
+                    storageBuffers += launch.passes * KernelLibrary.bindings
+                case .dispatches(_, let all):
+                    dispatches += all.count
+                    storageBuffers += all.reduce(0) { $0 + $1.kernel.bindings }
+                }
+            }
+            let ends = isTimed ? FrameSlot.runs(batch.map(\.step)) : []
             let recorder = try CommandRecorder(
-                device, dispatches: dispatches, storageBuffers: dispatches * KernelLibrary.bindings,
+                device, dispatches: dispatches, storageBuffers: storageBuffers,
                 timestamps: isTimed ? ends.count + 1 : 0)
+            if number == 0 {
+                for (index, tensor) in memory.copiedInputs {
+                    let start = memory.inputs.starts[index]
+                    recorder.copy(
+                        self.ends.slice(.input, start..<start + tensor.count * 4), to: memory.tensors.slice(tensor))
+                }
+            }
             if isTimed { recorder.timestamp(0) }
             var stamps = 0
             for (index, part) in zip(batch.indices, batch) {
-                let launch = launches[part.launch]
-                let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
-                for pass in Pass.passes(launch, part.piece, memory, self.ends, word) {
-                    try recorder.dispatch(pass, executor.kernels)
+                switch memory.steps[part.step] {
+                case .launch(let launch):
+                    guard let piece = part.piece else { preconditionFailure("launches are recorded in pieces") }
+                    let word = status.slice(offset: labels.count * bindingAlignment, bytes: 4)
+                    for pass in Pass.passes(launch, piece, memory, self.ends, word) {
+                        try recorder.dispatch(pass, executor.kernels)
+                    }
+                    labels.append(launch.label)
+                case .dispatches(_, let all):
+                    for dispatch in all { try memory.record(dispatch, executor, recorder) }
                 }
-                labels.append(launch.label)
-                if isTimed && (index + 1 == batch.endIndex || batch[index + 1].launch != part.launch) {
+                if isTimed && (index + 1 == batch.endIndex || batch[index + 1].step != part.step) {
                     stamps += 1
                     recorder.timestamp(stamps)
+                }
+            }
+            if number == max(0, batches.count - 1) {
+                for (index, tensor) in memory.copiedOutputs {
+                    let start = memory.outputs.starts[index]
+                    recorder.copy(
+                        memory.tensors.slice(tensor), to: self.ends.slice(.output, start..<start + tensor.count * 4))
                 }
             }
             commands.append(try recorder.finish())
@@ -156,7 +115,7 @@ final class FrameSlot: @unchecked Sendable {
         self.labels = labels
         self.commands = commands
         self.stamped = stamped
-        launchCount = launches.count
+        stepCount = memory.steps.count
     }
 
     /// Numbers without those that repeat the one before.
@@ -238,15 +197,15 @@ final class FrameSlot: @unchecked Sendable {
 
     // MARK: Time
 
-    /// What every launch of the last run took, in order, in seconds.
+    /// What every step of the last run took, in order, in seconds.
     ///
     /// - Precondition: made with `isTimed`, and the run is finished.
-    func launchSeconds() throws -> [Double] {
-        var seconds = [Double](repeating: 0, count: launchCount)
-        for (list, launches) in zip(commands, stamped) {
+    func stepSeconds() throws -> [Double] {
+        var seconds = [Double](repeating: 0, count: stepCount)
+        for (list, steps) in zip(commands, stamped) {
             let times = try list.timestamps()
-            for (launch, (start, end)) in zip(launches, zip(times, times.dropFirst())) {
-                seconds[launch] += (end - start) * 1e-9
+            for (step, (start, end)) in zip(steps, zip(times, times.dropFirst())) {
+                seconds[step] += (end - start) * 1e-9
             }
         }
         return seconds

@@ -2,9 +2,26 @@ internal import Compute
 internal import Network
 internal import Planning
 
+/// Where the buffers of a plan lie in its arena.
+struct ArenaPlaces {
+    /// In words of 32 bits, by buffer.
+    var offsets: [Int]
+    /// Words of the blocks that the arena is cut into.
+    var blockWords: Int
+
+    /// The block of a buffer, and the byte there at which it begins.
+    func place(_ buffer: Int) -> (memory: Region.Memory, start: Int) {
+        (.arena(offsets[buffer] / blockWords), offsets[buffer] % blockWords * 4)
+    }
+}
+
 /// Memory that a kernel sees as rows of pixels: a view in the arena, or a caller's dense picture.
 struct Region {
-    enum Memory { case arena, input, places, output }
+    enum Memory: Hashable {
+        /// A block of the arena.
+        case arena(Int)
+        case input, places, output
+    }
 
     var memory: Memory
     /// Where it starts, in bytes.
@@ -23,9 +40,8 @@ struct Region {
     var wholeBytes: Int?
 
     /// A view of the program, its buffer placed.
-    init(_ view: View, _ program: Program, _ precision: StoragePrecision) {
-        memory = .arena
-        start = program.buffers[view.buffer].offset * precision.bytes
+    init(_ view: View, _ places: ArenaPlaces, _ precision: StoragePrecision) {
+        (memory, start) = places.place(view.buffer)
         unitBytes = 4 * precision.bytes
         pitch = view.pitch / 4
         offset = view.segments[0].offset / 4
@@ -41,7 +57,7 @@ struct Region {
         return one
     }
 
-    /// A dense picture of 32-bit floats from byte `start` of the slot's staging memory on.
+    /// A dense image of 32-bit floats from byte `start` of some memory on.
     init(dense view: View, _ memory: Memory, start: Int) {
         self.memory = memory
         self.start = start

@@ -3,9 +3,10 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-/// Turns the steps of a program into launches, and collects the constants that they read.
+/// Turns steps on views into launches, and collects the constants that they read.
 struct Lowering {
     let program: Program
+    private let places: ArenaPlaces
     let parameters: Parameters
     let precision: StoragePrecision
     let capabilities: Capabilities
@@ -38,47 +39,51 @@ struct Lowering {
     private static let pointwiseGroup = 64
 
     /// - Parameters:
-    ///   - inputStarts, outputStarts: where the caller's dense pictures start in a slot's staging memory.
+    ///   - steps: all steps of the plan.
+    ///   - inputStarts, outputStarts: where the caller's tensors start in a slot's staging memory.
     init(
-        _ program: Program, _ parameters: Parameters, _ precision: StoragePrecision, _ capabilities: Capabilities,
+        _ program: Program, _ steps: [DeviceStep], _ places: ArenaPlaces, _ parameters: Parameters,
+        _ precision: StoragePrecision, _ capabilities: Capabilities,
         _ multiplication: Multiplication, _ halfSums: HalfSums, ends: PlanEnds, inputStarts: [Int], outputStarts: [Int]
     ) {
-        self.program = program
-        self.parameters = program.tensors(parameters)
+        (self.program, self.places) = (program, places)
+        self.parameters = program.vectors(parameters)
         self.precision = precision
         self.capabilities = capabilities
         self.multiplication = multiplication.with(precision)
         self.halfSums = halfSums
         convolutions = program.steps.count { $0.kind == .convolution }
-        if let ring = ends.input {
-            upload(ring, to: program.inputs[0])
-        } else {
-            for (view, start) in zip(program.inputs, inputStarts) { upload(view, start) }
+        for (index, port) in program.inputs.enumerated() {
+            guard let view = port.view else { continue }
+            if let ring = ends.input { upload(ring, to: view) } else { upload(view, inputStarts[index]) }
         }
-        var firstOfStrips = 0
-        for (index, step) in program.steps.enumerated() {
-            if index == program.strips?.firstStep { firstOfStrips = launches.count }
+        // What comes before the plan's steps has negative numbers, what comes after them larger ones.
+        for index in launches.indices { launches[index].step = index - launches.count }
+        let firstOfStrips = program.strips.map { steps.count - (program.steps.count - $0.firstStep) }
+        var stripsBegin = launches.count
+        for (index, step) in steps.enumerated() {
+            guard case .views(let step) = step.work else { continue }
+            if index == firstOfStrips { stripsBegin = launches.count }
             leastBytes = step.leastElements * precision.bytes
+            let first = launches.count
             switch step {
             case .convolution(let step): lower(step)
             case .map(let step): lower(step)
             case .move(let step): lower(step)
+            case .layout(let step): lower(step)
+            case .tensors: preconditionFailure("a step on tensors is no launch")
             }
+            for launch in first..<launches.count { launches[launch].step = index }
         }
-        for index in launches.indices { launches[index].step = index }
         if let strips = program.strips {
-            launches.replaceSubrange(firstOfStrips..., with: stripped(strips, firstOfStrips))
+            launches.replaceSubrange(stripsBegin..., with: stripped(strips, stripsBegin))
         }
-        if let frame = ends.output {
-            download(program.outputs[0], to: frame)
-        } else {
-            for (view, start) in zip(program.outputs, outputStarts) { download(view, start) }
+        let downloads = launches.count
+        for (index, port) in program.outputs.enumerated() {
+            guard let view = port.view else { continue }
+            if let frame = ends.output { download(view, to: frame) } else { download(view, outputStarts[index]) }
         }
-        for index in launches.indices.reversed() where launches[index].kind == .transfer {
-            // Those at the end were not numbered yet.
-            if index == 0 || launches[index].step > 0 { break }
-            launches[index].step = launches.count + index
-        }
+        for index in downloads..<launches.count { launches[index].step = steps.count + index - downloads }
     }
 
     /// The launches from `first` on, which are the strips' steps, strip by strip.
@@ -100,7 +105,7 @@ struct Lowering {
         }
     }
 
-    private func region(_ view: View) -> Region { Region(view, program, precision) }
+    private func region(_ view: View) -> Region { Region(view, places, precision) }
 
     // MARK: Constants
 
@@ -269,16 +274,34 @@ struct Lowering {
             kind: .move, label: step.operation.name, sourceRows: sourceRows)
     }
 
+    /// Between a view and the dense tensor of the same value.
+    private mutating func lower(_ step: LayoutStep) {
+        let (memory, start) = places.place(step.tensor)
+        let tensor = Region(dense: step.view, memory, start: start)
+        if step.makesView {
+            upload(step.view, from: tensor, kind: .move, label: "tensor to view")
+        } else {
+            download(step.view, to: tensor, kind: .move, label: "view to tensor")
+        }
+    }
+
     private mutating func upload(_ view: View, _ inputStart: Int) {
-        let start = constants.beginStep()
-        leastBytes = view.shape.count * (4 + precision.bytes)
-        pointwise(
-            "upload", common(target: view, source: view), Region(dense: view, .input, start: inputStart),
-            region(view), channels: view, constants: constants.endStep(start), kind: .transfer, label: "upload",
-            sourceRows: { $0 })
+        upload(view, from: Region(dense: view, .input, start: inputStart), kind: .transfer, label: "upload")
     }
 
     private mutating func download(_ view: View, _ outputStart: Int) {
+        download(view, to: Region(dense: view, .output, start: outputStart), kind: .transfer, label: "download")
+    }
+
+    private mutating func upload(_ view: View, from tensor: Region, kind: LayerTiming.Kind, label: String) {
+        let start = constants.beginStep()
+        leastBytes = view.shape.count * (4 + precision.bytes)
+        pointwise(
+            "upload", common(target: view, source: view), tensor, region(view), channels: view,
+            constants: constants.endStep(start), kind: kind, label: label, sourceRows: { $0 })
+    }
+
+    private mutating func download(_ view: View, to tensor: Region, kind: LayerTiming.Kind, label: String) {
         let start = constants.beginStep()
         var words = common(target: view, source: view)
         let quads = (view.channels + 3) / 4
@@ -286,8 +309,8 @@ struct Lowering {
         words[Constant.targetQuads] = UInt32(quads)
         words[Constant.sourceMap] = map(view, targetQuads: quads, step: start)
         pointwise(
-            "download", words, region(view), Region(dense: view, .output, start: outputStart), channels: view,
-            constants: constants.endStep(start), kind: .transfer, label: "download", sourceRows: { $0 })
+            "download", words, region(view), tensor, channels: view, constants: constants.endStep(start), kind: kind,
+            label: label, sourceRows: { $0 })
     }
 
     /// Decoders' frames, one after the other, to the pictures that the network reads. Where a frame lies in the ring, a word

@@ -19,7 +19,9 @@ struct Pass {
         _ launch: Launch, _ piece: Launch.Piece, _ memory: PlanMemory, _ ends: SlotEnds?, _ status: BufferSlice
     ) -> [Pass] {
         func slice(_ region: Region, _ bytes: Range<Int>) -> BufferSlice {
-            if region.memory == .arena { return memory.arena.slice(offset: bytes.lowerBound, bytes: bytes.count) }
+            if case .arena(let block) = region.memory {
+                return memory.arena.blocks[block].slice(offset: bytes.lowerBound, bytes: bytes.count)
+            }
             guard let ends else { preconditionFailure("a launch between the ends") }
             return ends.slice(region.memory, bytes)
         }

@@ -20,7 +20,7 @@ public struct PipelineDescription: Sendable {
 }
 
 extension VulkanExecutor {
-    /// Makes every pipeline of a network and runs none: drivers will do that compile for a card which is not there, such as
+    /// Makes every pipeline of a network's steps on views and runs none: drivers will do that compile for a card which is not there, such as
     /// RADV with RADV_FORCE_FAMILY. No self-test, no measurement: convolutions have their first tiles.
     ///
     /// - Throws: `ComputeError` when there is no such device or a pipeline cannot be made.
@@ -31,10 +31,15 @@ extension VulkanExecutor {
             device: device, precision: precision, allowSoftware: true, validation: false, framesInFlight: 1,
             cacheDirectory: nil, bindingLimit: .max, describesPipelines: true)
         let capabilities = executor.device.capabilities
-        let program = try Planner.plan(graph, options: PlanMemory.options(executor, precision))
+        var compiler = TensorCompiler(
+            executor, graph, precision, isTraining: false, limits: TensorLimits(capabilities, precision))
+        compiler.compile()
+        let block = compiler.largestBlock(executor)
         let lowering = Lowering(
-            program, parameters, precision, capabilities, executor.multiplication, executor.halfSums, ends: .tensors,
-            inputStarts: program.inputs.map { _ in 0 }, outputStarts: program.outputs.map { _ in 0 })
+            compiler.program, compiler.steps,
+            ArenaPlaces(offsets: compiler.arranged(block: block).offsets, blockWords: block), parameters, precision,
+            capabilities, executor.multiplication, executor.halfSums, ends: .tensors,
+            inputStarts: graph.inputs.map { _ in 0 }, outputStarts: graph.outputs.map { _ in 0 })
         var order: [Kernel] = []
         var found: [Kernel: (launch: Launch, uses: Int, work: Int)] = [:]
         for launch in lowering.launches {

@@ -3,7 +3,7 @@ public import Network
 public import Tensor
 
 /// What a network costs, layer by layer and without the way to the device and back.
-extension VulkanPlan: ProfilingPlan, ResidentPlan {
+extension VulkanPlan: ProfilingPlan, ResidentPlan, TimedPlan {
     public func profile(_ inputs: [HostTensor]) throws -> [LayerTiming] {
         guard executor.device.capabilities.timestampNanoseconds > 0 else {
             throw ExecutionError.device(device: executor.device.name, message: "it has no clock for compute work")
@@ -19,7 +19,16 @@ extension VulkanPlan: ProfilingPlan, ResidentPlan {
             }
             var timings: [LayerTiming] = []
             var places: [Int: Int] = [:]
-            for (launch, seconds) in zip(memory.launches, try slot.launchSeconds()) {
+            for (step, seconds) in zip(memory.steps, try slot.stepSeconds()) {
+                guard case .launch(let launch) = step else {
+                    if case .dispatches(let step, _) = step {
+                        timings.append(
+                            LayerTiming(
+                                name: step.name, kind: step.multiplyAdds > 0 ? .convolution : step.kind,
+                                seconds: seconds, multiplyAdds: step.multiplyAdds, bytes: step.leastBytes))
+                    }
+                    continue
+                }
                 // The strips of a step are one line.
                 let place = places[launch.step] ?? timings.count
                 places[launch.step] = place
@@ -43,6 +52,13 @@ extension VulkanPlan: ProfilingPlan, ResidentPlan {
         let plan = fallback ?? self
         guard let memory = plan.memory else { preconditionFailure("there is a fallback where there is no memory") }
         return (plan, memory)
+    }
+
+    /// The steps of the latest run; empty where the device has no clock, and for plans without a state, whose runs are not
+    /// timed.
+    public var stepTimings: [(name: String, milliseconds: Double)] {
+        guard let memory, let seconds = timedSeconds else { return [] }
+        return zip(memory.steps, seconds).map { ($0.label, $1 * 1000) }
     }
 
     // MARK: On the device

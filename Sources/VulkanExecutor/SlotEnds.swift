@@ -32,7 +32,7 @@ final class SlotEnds {
     /// - Throws: `ComputeError.outOfMemory`.
     init(_ device: Device, _ memory: PlanMemory, isResident: Bool) throws {
         self.device = device
-        images = memory.program.inputs[0].batch
+        images = memory.images
         frames = []
         if isResident {
             precondition(memory.ends.input == nil && memory.ends.output == nil, "frames come from the host")

@@ -165,17 +165,18 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
-        try graph.check(parameters)
-        if graph.planningObstacle != nil { return try compile(graph, state: makeState(parameters)) }
-        return try plan(graph, parameters: parameters)
+        try plan(graph, parameters: parameters)
     }
 
-    /// As `compile`, for graphs of inference only, with the type that can have several frames in flight.
-    ///
-    /// - Throws: also `ExecutionError.unsupported` for a graph of training.
+    /// As `compile`, with the type that can have several frames in flight.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
+        // What changes parameters changes copies of them, which belong to the plan.
+        if !graph.updates.isEmpty { return try plan(graph, state: makeState(parameters)) }
         try graph.check(parameters)
-        let plan = try translatingErrors(device: name) { try VulkanPlan(self, graph, parameters, precision) }
+        let plan = try translatingErrors {
+            try testTensorKernels(for: graph)
+            return try VulkanPlan(self, graph, parameters, precision)
+        }
         kernels.cache.save()
         tiles.save()
         return plan
@@ -195,7 +196,8 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             return VulkanFramePlan(
                 try VulkanPlan(self, graph, parameters, precision, ends: ends), input: ring, output: output)
         }
-        let plan = try translatingErrors(device: name) {
+        let plan = try translatingErrors {
+            try testTensorKernels(for: graph)
             if let layout = arrangement.flatMap({ FrameLayout(input, $0) }) {
                 // Nothing but speed is lost without.
                 do { return try plan(layout, lends: true) } catch ComputeError.outOfMemory {}
@@ -243,20 +245,18 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
 
     public func workingBytes(_ graph: Graph) -> Int {
         let ends = (graph.inputs + graph.outputs).reduce(0) { $0 + graph.shape($1).count * 4 }
-        let options = PlanMemory.options(self, precision)
-        let program: Program
-        do { program = try Planner.plan(graph, options: options) } catch {
-            // Tensors between the steps of such graphs may be single whatever the precision.
-            return graph.workingElements(options: options) * StoragePrecision.fp32.bytes + framesInFlight * ends
-        }
+        var compiler = TensorCompiler(
+            self, graph, precision, isTraining: false, limits: TensorLimits(device.capabilities, precision))
+        compiler.compile()
         var between = 0
         if multiplication == .texels {
-            for case .convolution(let step) in program.steps where ConvolutionKernel.allowsWinograd(step) {
+            for case .convolution(let step) in compiler.program.steps where ConvolutionKernel.allowsWinograd(step) {
                 let kernel = ConvolutionKernel(step, device.capabilities, .texels)
                 between = max(between, kernel.winogradScratch(rows: step.resultHeight))
             }
         }
-        return program.arenaElements * precision.bytes + between + framesInFlight * ends
+        let arena = compiler.arranged(block: compiler.largestBlock(self)).words * 4
+        return arena + between + framesInFlight * ends
     }
 
     /// A large GPU holds some thousand workgroups of 128 pixels at a time; a processor is filled by any picture.

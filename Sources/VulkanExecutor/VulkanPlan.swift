@@ -3,7 +3,7 @@ public import Network
 internal import Planning
 public import Tensor
 
-/// A graph compiled for a Vulkan device. Owned by one thread at a time.
+/// A graph compiled for a Vulkan device. Owned by one thread at a time, together with its state if it has one.
 ///
 /// `run` does one frame and waits for it. `submit` and `wait` keep up to `framesInFlight` frames going, so that copying
 /// one frame in or out goes on while the device computes another.
@@ -26,6 +26,8 @@ public final class VulkanPlan {
     private let parameters: Parameters
     private let storage: StoragePrecision
     private let ends: PlanEnds
+    /// The parameters that the plan reads and its updates change; nil where all are constants.
+    private let state: VulkanState?
     /// Everything but the slots' staging memory; nil where only the fallback runs.
     let memory: PlanMemory?
     private var slots: [FrameSlot] = []
@@ -43,6 +45,7 @@ public final class VulkanPlan {
         self.graph = graph
         self.parameters = parameters
         self.ends = ends
+        state = nil
         storage = precision
         inputShapes = graph.inputs.map { graph.shape($0) }
         outputShapes = graph.outputs.map { graph.shape($0) }
@@ -62,6 +65,20 @@ public final class VulkanPlan {
         }
     }
 
+    /// A plan whose parameters may change between runs: one run at a time.
+    ///
+    /// - Parameter limits: lower ones than the device's, for tests.
+    init(_ executor: VulkanExecutor, _ graph: Graph, state: VulkanState, limits: TensorLimits? = nil) throws {
+        (self.executor, self.graph, self.state) = (executor, graph, state)
+        (parameters, ends, storage, framesInFlight) = ([:], .tensors, executor.precision, 1)
+        inputShapes = graph.inputs.map { graph.shape($0) }
+        outputShapes = graph.outputs.map { graph.shape($0) }
+        let memory = try PlanMemory(executor, graph, [:], storage, ends, state: state, limits: limits)
+        self.memory = memory
+        let isTimed = executor.device.capabilities.timestampNanoseconds > 0
+        slots = [try FrameSlot(executor, memory, isTimed: isTimed)]
+    }
+
     /// Slots beyond those in flight, whose frames an encoder reads where they are: as many as wait for it, but no more than
     /// fit into 128 MiB (one frame of 8K).
     private func spareSlots(_ memory: PlanMemory) -> Int {
@@ -70,7 +87,8 @@ public final class VulkanPlan {
 
     /// Device and staging memory, weights included.
     public var memoryBytes: Int {
-        (memory?.bytes ?? 0) + slots.reduce(0) { $0 + $1.bytes } + (resident?.bytes ?? 0) + (fallback?.memoryBytes ?? 0)
+        (memory?.bytes ?? 0) + (state?.bytes ?? 0) + slots.reduce(0) { $0 + $1.bytes } + (resident?.bytes ?? 0)
+            + (fallback?.memoryBytes ?? 0)
     }
 
     private static func exceedsHalf(_ graph: Graph, _ parameters: Parameters) -> Bool {
@@ -201,7 +219,7 @@ public final class VulkanPlan {
             isDone = true
             return ticket
         }
-        guard storage == .fp16, !ticket.isFallback else {
+        guard storage == .fp16, !ticket.isFallback, state == nil else {
             throw ExecutionError.device(
                 device: executor.device.name,
                 message: "numbers grew beyond single precision in \(overflow): the weights do not fit the network")
@@ -244,6 +262,15 @@ public final class VulkanPlan {
 
     /// The slot is free again, unless it is lent.
     func release(_ ticket: Ticket) { slot(ticket).release() }
+
+    /// What every step of the latest run took, where runs are timed.
+    var timedSeconds: [Double]? {
+        guard state != nil, executor.device.capabilities.timestampNanoseconds > 0 else { return nil }
+        return try? slots[0].stepSeconds()
+    }
+
+    /// Blocks that the arena is cut into; for tests.
+    var arenaBlocks: Int { memory?.arena.blocks.count ?? 0 }
 
     /// Dispatches and barriers of one frame; for tests.
     var recorded: (dispatches: Int, barriers: Int) { slots.first?.recorded ?? (0, 0) }

@@ -47,7 +47,7 @@ import Testing
             let parameters = randomParameters(test.graph, seed: 3)
             let input = randomTensor(test.graph.shape(test.graph.inputs[0]), seed: 4)
             let expected = try ReferenceExecutor().compile(test.graph, parameters: parameters).run([input])[0]
-            let program = try Planner.plan(test.graph)
+            let program = Planner.plan(test.graph)
             guard case .convolution(let step) = program.steps.first(where: { $0.kind == .convolution }) else {
                 Issue.record("no convolution in \(test.name)")
                 continue

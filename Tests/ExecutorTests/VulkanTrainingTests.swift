@@ -59,7 +59,7 @@ import Testing
                 fatalError("not a Vulkan state")
             }
             if largest > 32 << 10 { continue }
-            let plan = try VulkanTensorPlan(executor, test.graph, state: state, limits: limits)
+            let plan = try VulkanPlan(executor, test.graph, state: state, limits: limits)
             blocks = max(blocks, plan.arenaBlocks)
             for (found, expected) in zip(try plan.run(test.inputs), expected) {
                 let scale = expected.values.reduce(1) { max($0, abs($1)) }
@@ -158,7 +158,7 @@ import Testing
             let executor = try Self.shared.get()
             let parameters = randomParameters(graph, seed: 4)
             let state = try executor.makeState(parameters)
-            let plan = try executor.compileTensors(graph, state: state)
+            let plan = try executor.plan(graph, state: state)
             let other = ReferenceExecutor().makeState(parameters)
             let reference = try ReferenceExecutor().compile(graph, state: other)
             let numbers = [HostTensor([1], [0.1])]
@@ -207,7 +207,12 @@ import Testing
         }
         #expect(executor.activity.allocatedBytes == 0)
         let small = try Self.executor(bindingLimit: 64 << 10)
-        #expect { try small.compile(graph, parameters: [:]) } throws: { "\($0)".contains("smaller patches") }
+        #expect { try small.compile(graph, parameters: [:]) } throws: {
+            if case .outOfMemory = $0 as? ExecutionError { true } else { false }
+        }
+        #expect { try small.compile(graph, state: small.makeState([:])) } throws: {
+            "\($0)".contains("smaller patches")
+        }
 
         var c = GraphBuilder()
         let named = c.finish([c.total(c.parameter("p", [3]))])
@@ -269,7 +274,7 @@ import Testing
                 guard let state = try executor.makeState(test.parameters) as? VulkanState else {
                     fatalError("not a Vulkan state")
                 }
-                let plan = try VulkanTensorPlan(executor, test.graph, state: state, limits: limits)
+                let plan = try VulkanPlan(executor, test.graph, state: state, limits: limits)
                 for (found, expected) in zip(try plan.run(test.inputs), expected) {
                     let scale = expected.values.reduce(1) { max($0, abs($1)) }
                     let tolerance: Float = executor.precision == .fp32 ? 2e-5 : 0.01

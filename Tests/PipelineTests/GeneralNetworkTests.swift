@@ -11,7 +11,7 @@ import Weights
 @testable import Pipeline
 @testable import VulkanExecutor
 
-/// Networks with operations that inference's programs have no steps for: computed as they are by every way a frame can take.
+/// Networks of operations that kernels on views do not take, computed by every way a frame can go.
 @Suite(.serialized) struct GeneralNetworkTests {
     /// One of the forms that once stopped the process.
     enum Form: String, Codable, CaseIterable, Sendable { case constant, transposed, instanceNorm, attention }
@@ -65,7 +65,9 @@ import Weights
         let expected = try Upscaler(model: model, executor: ReferenceExecutor(), tiling: .off).upscale(image)
         let executor: any Executor = isVulkan ? try Self.vulkan.get() : CPUExecutor(threads: 2)
         let upscaler = Upscaler(model: model, executor: executor)
-        #expect(largestDifference(try upscaler.upscale(image), expected) < 2e-5)
+        let size = expected.values.reduce(1) { max($0, abs($1)) }
+        let difference = largestDifference(try upscaler.upscale(image), expected)
+        #expect(difference < 2e-5 * size, "\(difference) of \(size)")
         #expect(upscaler.tileCount == 1 && upscaler.picturesAtOnce(image.shape) == 1)
     }
 
@@ -78,7 +80,7 @@ import Weights
         #expect((largest...all + 4 * 90 * 160 * 3 * 10).contains(bytes))
     }
 
-    /// A video is computed although the device takes no frames of it: they are converted on the CPU.
+    /// A video goes straight from decoded frames to frames for the encoder.
     @Test(arguments: Form.allCases) func videosAreUpscaled(_ form: Form) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("upframe-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -89,8 +91,7 @@ import Weights
         try SyntheticClip.write(input, width: 34, height: 18, frames: 5)
         let job = try UpscaleJob(
             UpscaleOptions(input: input, output: output, model: Self.model(form), executor: Self.vulkan.get()))
-        // Vectors that belong to the graph are part of inference's steps.
-        #expect((try DirectWorker(job, job.ladder[0], batches: true) == nil) == (form != .constant))
+        #expect(try DirectWorker(job, job.ladder[0], batches: true) != nil)
         _ = try job.run()
         let reader = try MediaReader(path: output)
         var frames = 0

@@ -14,7 +14,7 @@ extension PointwiseFunction {
     }
 }
 
-extension TensorCompiler {
+extension PlanCompiler {
     /// What an expression reads: a tensor, as it lies or repeated.
     private struct Source: Hashable {
         var place: TensorPlace
@@ -22,7 +22,7 @@ extension TensorCompiler {
         var axes: [Axis]
     }
 
-    mutating func lowerExpression(_ members: [Int], _ expressions: Expressions) throws(ExecutionError) {
+    mutating func lowerExpression(_ members: [Int]) throws(ExecutionError) {
         let shape = graph.nodes[members[0]].shape
         let inside = Set(members)
         var sources: [Source] = []
@@ -32,7 +32,7 @@ extension TensorCompiler {
         enum Slot { case member(Int), source(Int) }
         func slot(of value: Value) throws(ExecutionError) -> Slot {
             if inside.contains(value.index) { return .member(value.index) }
-            let source = try source(of: value, in: shape, expressions)
+            let source = try source(of: value, in: shape)
             if let index = sources.firstIndex(of: source) { return .source(index) }
             sources.append(source)
             return .source(sources.count - 1)
@@ -50,9 +50,10 @@ extension TensorCompiler {
             for case .member(let index) in slots { lastUse[index] = position }
         }
         var outputSlots: [Int: Int] = [:]
-        for index in members where isResult[index] || users[index].contains(where: { !inside.contains($0) }) {
+        for index in members {
+            guard program.tensors[index] != nil else { continue }
             outputSlots[index] = sources.count + outputs.count
-            outputs.append(makePlace(Value(index: index)))
+            outputs.append(try place(Value(index: index)))
         }
         let firstRegister = sources.count + outputs.count
         var registers = 0
@@ -96,7 +97,7 @@ extension TensorCompiler {
         let code = instructions
         append(
             "expression of \(members.count) on \(count)", tensorKernels.pointee.pointwise,
-            blocks: blocks(count, perBlock), places: sources.map(\.place) + outputs,
+            blocks: blocks(count, perBlock), reads: sources.map(\.place), writes: outputs,
             scratchFloats: (registers + sources.count + outputs.count) * lanes
         ) { (resolve) throws(ExecutionError) in
             var job = ct_pointwise_job()
@@ -122,13 +123,13 @@ extension TensorCompiler {
 
     /// How an expression of shape `shape` reads `value`.
     private mutating func source(
-        of value: Value, in shape: Shape, _ expressions: Expressions
+        of value: Value, in shape: Shape
     ) throws(ExecutionError) -> Source {
         let node = graph[value]
         if case .constant(let values) = node.operation, values.count == 1 {
             return Source(place: .memory(try memory.store(values)), axes: [Axis(shape.count, 0, 0)])
         }
-        if expressions.virtual.contains(value.index) {
+        if program.expressions.virtual.contains(value.index) {
             var axes = Axis.broadcast(graph.shape(node.operands[0]), to: node.shape)
             // A vector for every pixel, repeated before.
             if node.shape != shape { axes.insert(Axis(shape.count / node.shape.count, 0, node.shape.count), at: 0) }

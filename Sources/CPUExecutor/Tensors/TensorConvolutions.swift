@@ -4,12 +4,12 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-extension TensorCompiler {
+extension PlanCompiler {
     mutating func lowerConvolution(_ value: Value) throws(ExecutionError) {
         let node = graph[value]
         let operands = node.operands
         let form = ConvolutionForm(graph, value)
-        let target = makePlace(value)
+        let target = try place(value)
         switch node.operation {
         case .convolution:
             try lowerForward(
@@ -132,7 +132,7 @@ extension TensorCompiler {
         for group in 0..<form.groups {
             let partial = newBuffer(parts * depth * outputs)
             append(
-                "weight gradient \(form)", weightGradientKernel, blocks: parts, places: [x, g, partial],
+                "weight gradient \(form)", weightGradientKernel, blocks: parts, reads: [x, g], writes: [partial],
                 scratchFloats: perProduct * depth + 64, multiplyAdds: pixels * depth * outputs
             ) { (resolve) throws(ExecutionError) in
                 var gathering = ct_gathering()
@@ -188,7 +188,7 @@ extension TensorCompiler {
         let pixels = max(1, min(fitting, blocks(total, 16)))
         append(
             product.name, gatheredProductKernel, blocks: blocks(total, pixels),
-            places: [product.source, product.weights, product.target] + (product.bias.map { [$0] } ?? []),
+            reads: [product.source, product.weights] + (product.bias.map { [$0] } ?? []), writes: [product.target],
             scratchFloats: pixels * (depth + product.lanes) + 64, multiplyAdds: total * depth * product.lanes
         ) { (resolve) throws(ExecutionError) in
             var gathering = gathering
@@ -214,10 +214,11 @@ extension TensorCompiler {
         let count = node.shape.count / max(1, rows * columns)
         let perBlock = min(rows, 128)
         let (x, y) = (try place(node.operands[0]), try place(node.operands[1]))
-        let target = makePlace(value)
+        let target = try place(value)
         append(
             "product \(count)x\(rows)x\(depth)x\(columns)", matrixProductKernel,
-            blocks: count * blocks(rows, perBlock), places: [x, y, target], multiplyAdds: count * rows * depth * columns
+            blocks: count * blocks(rows, perBlock), reads: [x, y], writes: [target],
+            multiplyAdds: count * rows * depth * columns
         ) { (resolve) throws(ExecutionError) in
             MatrixProductJob(
                 a: UnsafePointer(resolve(x)), b: UnsafePointer(resolve(y)), target: resolve(target), rows: rows,

@@ -8,11 +8,11 @@ extension CPUExecutor: TrainingExecutor {
     }
 
     public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
-        try compileTensors(graph, state: state)
+        try compilePlan(graph, state: state)
     }
 
     /// As `compile`, with the type that can be asked for its timings.
-    func compileTensors(_ graph: Graph, state: any ParameterState) throws -> TensorPlan {
+    func compilePlan(_ graph: Graph, state: any ParameterState) throws -> CPUPlan {
         guard let state = state as? CPUState else { preconditionFailure("a state of another executor") }
         for (name, shape) in graph.parameters {
             guard let found = state.shape(name) else { throw ExecutionError.missingParameter(name: name) }
@@ -20,10 +20,6 @@ extension CPUExecutor: TrainingExecutor {
                 throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
             }
         }
-        let memory = PlanMemory(device: name)
-        var compiler = TensorCompiler(
-            graph, state: state, memory: memory, kernels: ck_kernels_for(instructionSet.code),
-            tensorKernels: ct_kernels_for(Int32(instructionSet.code.rawValue)), threads: threads)
-        return try TensorPlan(graph, compiler.compile(), state: state, pool: pool, memory: memory)
+        return try compile(graph, [:], state: state)
     }
 }

@@ -3,7 +3,7 @@ internal import Network
 internal import Planning
 internal import Tensor
 
-extension TensorCompiler {
+extension PlanCompiler {
     mutating func appendCopy(
         _ name: String, from source: TensorPlace, to target: TensorPlace, sourceOffset: Int = 0, targetOffset: Int = 0,
         _ axes: [Axis]
@@ -25,7 +25,8 @@ extension TensorCompiler {
         let perBlock = max(1, 16384 * outer / max(1, total))
         let (source, target, all) = (source, target, axes)
         append(
-            "\(name) \(total)", tensorKernels.pointee.copy, blocks: blocks(outer, perBlock), places: [source, target]
+            "\(name) \(total)", tensorKernels.pointee.copy, blocks: blocks(outer, perBlock), reads: [source],
+            writes: [target]
         ) { (resolve) throws(ExecutionError) in
             var job = ct_copy_job()
             job.source = UnsafePointer(resolve(source) + sourceOffset)
@@ -42,7 +43,7 @@ extension TensorCompiler {
     /// Operations that only move elements.
     mutating func lowerMove(_ value: Value) throws(ExecutionError) {
         let node = graph[value]
-        let target = makePlace(value)
+        let target = try place(value)
         if case .concatenate = node.operation {
             let to = node.shape.strides
             var start = 0
@@ -80,7 +81,7 @@ extension TensorCompiler {
         }
         var current = try place(node.operands[0])
         if !runs.contains(where: \.summed) {
-            appendCopy("sum", from: current, to: makePlace(value), [Axis(source.count, 1, 1)])
+            try appendCopy("sum", from: current, to: place(value), [Axis(source.count, 1, 1)])
             return
         }
         while let position = runs.lastIndex(where: \.summed) {
@@ -89,7 +90,7 @@ extension TensorCompiler {
             let rows = runs[position].extent
             runs.remove(at: position)
             let isLast = !runs.contains(where: \.summed)
-            let target = isLast ? makePlace(value) : newBuffer(outer * inner)
+            let target = isLast ? try place(value) : newBuffer(outer * inner)
             appendSum(from: current, to: target, outer: outer, rows: rows, inner: inner)
             current = target
         }
@@ -103,7 +104,7 @@ extension TensorCompiler {
         let perBlock = max(1, 16384 / (min(rows, perPart) * inner))
         append(
             "sum \(outer)x\(rows)x\(inner)", tensorKernels.pointee.sum, blocks: blocks(outer * parts, perBlock),
-            places: [source, partial]
+            reads: [source], writes: [partial]
         ) { (resolve) throws(ExecutionError) in
             ct_sum_job(
                 source: resolve(source), target: resolve(partial), outer: Int64(outer), rows: Int64(rows),
@@ -117,7 +118,7 @@ extension TensorCompiler {
         let perBlock = 2048
         append(
             "fold \(outer)x\(parts)x\(inner)", tensorKernels.pointee.fold, blocks: blocks(outer * inner, perBlock),
-            places: [source, target]
+            reads: [source], writes: [target]
         ) { (resolve) throws(ExecutionError) in
             ct_fold_job(
                 source: resolve(source), target: resolve(target), outer: Int64(outer), parts: Int64(parts),
@@ -135,12 +136,12 @@ extension TensorCompiler {
             LineTable(node.operation, isRow: false, from: source.width, to: node.shape.width)
         )
         let input = try place(node.operands[0])
-        let target = makePlace(value)
+        let target = try place(value)
         let shape = node.shape
         let perBlock = max(1, 8192 / max(1, shape.width * shape.channels))
         append(
             "\(node.operation.name) \(shape)", tensorKernels.pointee.resample,
-            blocks: blocks(shape.batch * shape.height, perBlock), places: [input, target],
+            blocks: blocks(shape.batch * shape.height, perBlock), reads: [input], writes: [target],
             scratchFloats: source.width * source.channels
         ) { (resolve) throws(ExecutionError) in
             var job = ct_resample_job()

@@ -6,7 +6,7 @@ internal import Tensor
 // 3x3 convolutions of stride 1 and their adjoints in x by Winograd's method: the adjoint is a convolution with the weight
 // turned by half a turn and its channels exchanged. Weights are transformed in every run, by all threads.
 
-extension TensorCompiler {
+extension PlanCompiler {
     /// Whether a convolution from so many channels to so many can be done this way.
     func canWinograd(_ form: ConvolutionForm, from inputs: Int, to outputs: Int) -> Bool {
         form.weight[2] == 3 && form.weight[3] == 3 && form.stride == 1 && form.padding == 1 && form.groups == 1
@@ -42,7 +42,7 @@ extension TensorCompiler {
         let inputsPerBlock = 16
         append(
             "transform weights \(form)", tensorKernels.pointee.winograd_pack,
-            blocks: panels * blocks(inputs, inputsPerBlock), places: [weight, packed]
+            blocks: panels * blocks(inputs, inputsPerBlock), reads: [weight], writes: [packed]
         ) { (resolve) throws(ExecutionError) in
             var pack = ct_winograd_pack_job()
             (pack.weights, pack.packed) = (UnsafePointer(resolve(weight)), resolve(packed))
@@ -59,7 +59,7 @@ extension TensorCompiler {
         let shape = job
         append(
             "\(isAdjoint ? "transposed " : "")convolution \(form) winograd", kernels.pointee.winograd,
-            blocks: tiles.count, places: [source, packed, target] + (bias.map { [$0] } ?? []),
+            blocks: tiles.count, reads: [source, packed] + (bias.map { [$0] } ?? []), writes: [target],
             scratchFloats: scratch, multiplyAdds: batch * height * width * inputs * outputs * 9
         ) { (resolve) throws(ExecutionError) in
             var job = shape

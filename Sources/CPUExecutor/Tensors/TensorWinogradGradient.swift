@@ -8,7 +8,7 @@ internal import Tensor
 // Aᵀ [(G w Gᵀ) * (Bᵀ x B)] A, its derivative is Gᵀ [(A g Aᵀ) * (Bᵀ x B)] G, summed over tiles. The sum over tiles is one
 // matrix product for each of the 36 places: a quarter of the multiplications of the direct way.
 
-extension TensorCompiler {
+extension PlanCompiler {
     /// Whether it pays: both sides of the products must be wide, and there must be tiles to sum over.
     func canWinogradGradient(_ form: ConvolutionForm) -> Bool {
         canWinograd(form, from: form.x.channels, to: form.g.channels)
@@ -28,7 +28,7 @@ extension TensorCompiler {
             let perBlock = max(1, 2048 / channels)
             append(
                 "transform \(isGradient ? "gradient" : "input") \(form)", tensorKernels.pointee.winograd_samples,
-                blocks: blocks(tiles, perBlock), places: [source, samples]
+                blocks: blocks(tiles, perBlock), reads: [source], writes: [samples]
             ) { (resolve) throws(ExecutionError) in
                 var job = ct_winograd_samples_job()
                 (job.source, job.target) = (UnsafePointer(resolve(source)), resolve(samples))
@@ -50,7 +50,7 @@ extension TensorCompiler {
         let products = newBuffer(parts * places * inputs * outputs)
         append(
             "weight gradient \(form) winograd", tileProductKernel, blocks: parts * places,
-            places: [ours, theirs, products],
+            reads: [ours, theirs], writes: [products],
             multiplyAdds: form.x.batch * form.x.height * form.x.width * inputs * outputs * 9
         ) { (resolve) throws(ExecutionError) in
             TileProductJob(
@@ -59,7 +59,7 @@ extension TensorCompiler {
         }
         append(
             "transform weight gradient \(form)", tensorKernels.pointee.winograd_gradient, blocks: inputs,
-            places: [products, target]
+            reads: [products], writes: [target]
         ) { (resolve) throws(ExecutionError) in
             var job = ct_winograd_gradient_job()
             (job.source, job.target) = (UnsafePointer(resolve(products)), resolve(target))

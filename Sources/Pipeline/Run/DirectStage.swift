@@ -201,10 +201,7 @@ final class DirectWorker {
         let most = batches ? min(upscaler.picturesAtOnce(shape), max(1, job.source.frameCountEstimate ?? .max)) : 1
         var compiled: (any FramePlan)?
         for frames in most > 1 ? [most, 1] : [1] where compiled == nil {
-            do { compiled = try compile(frames) } catch ExecutionError.outOfMemory {} catch ExecutionError.unsupported {
-                // The executor computes this network on tensors only: frames are converted on the CPU.
-                return nil
-            }
+            do { compiled = try compile(frames) } catch ExecutionError.outOfMemory {}
         }
         guard let compiled else { return nil }
         plan = compiled

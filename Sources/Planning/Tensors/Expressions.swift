@@ -5,7 +5,7 @@ public import Network
 /// An operation joins the expression of its users when they are all in one and have its shape. Then every way out of a
 /// member leads through the expression's last operation, so all that the expression reads is there when that one's turn
 /// comes.
-public struct Expressions {
+public struct Expressions: Sendable {
     /// By the index of the last operation: the members in order.
     public private(set) var members: [Int: [Int]] = [:]
     /// Arrangements that only expressions read: they read through them.
@@ -15,15 +15,19 @@ public struct Expressions {
     ///   - users: the nodes that read each value, once per reading.
     ///   - isResult: whether a value is read from outside the graph.
     ///   - most: members of one expression.
+    ///   - includes: whether a node may be a member; nil for all that are pointwise.
     ///   - canRead: whether expressions can read through the arrangement that is this node.
-    public init(_ graph: Graph, users: [[Int]], isResult: [Bool], most: Int, through canRead: (Int) -> Bool) {
+    public init(
+        _ graph: Graph, users: [[Int]], isResult: [Bool], most: Int, of includes: ((Int) -> Bool)? = nil,
+        through canRead: (Int) -> Bool
+    ) {
         var last = [Int](repeating: -1, count: graph.nodes.count)
         for index in graph.nodes.indices.reversed() {
             let node = graph.nodes[index]
             if canRead(index), !isResult[index], users[index].allSatisfy({ last[$0] >= 0 }) {
                 virtual.insert(index)
             }
-            guard node.operation.isPointwise else { continue }
+            guard node.operation.isPointwise, includes?(index) ?? true else { continue }
             last[index] = index
             if let first = users[index].first, last[first] >= 0 {
                 let candidate = last[first]

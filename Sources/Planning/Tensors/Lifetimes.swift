@@ -25,6 +25,18 @@ public struct Lifetimes {
     /// The buffer is read after the last step.
     public mutating func holdToEnd(_ buffer: Int) { touch(buffer, step: steps) }
 
+    /// The steps from `start` on are run several times in turn.
+    public mutating func repeats(from start: Int) {
+        for buffer in elements.indices where last[buffer] >= start {
+            last[buffer] = max(last[buffer], steps - 1)
+            if first[buffer] > start { first[buffer] = start }
+        }
+    }
+
+    /// The first and the last step that touch a buffer; -1 where it is written before them, the number of steps where it is
+    /// read after them.
+    func steps(of buffer: Int) -> (first: Int, last: Int) { (first[buffer], last[buffer]) }
+
     /// Where each buffer begins, and how many elements all of them take: the largest first, each at the lowest place
     /// where it meets no other that is needed at the same time.
     ///

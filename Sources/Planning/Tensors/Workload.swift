@@ -57,7 +57,7 @@ public struct Workload: Sendable {
         (workingElements, multiplyAdds) = (most, work)
     }
 
-    private static func multiplyAdds(_ graph: Graph, _ value: Value) -> Double {
+    static func multiplyAdds(_ graph: Graph, _ value: Value) -> Double {
         let node = graph[value]
         switch node.operation {
         case .convolution, .convolutionTranspose, .convolutionWeightGradient:

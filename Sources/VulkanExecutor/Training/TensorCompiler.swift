@@ -13,6 +13,8 @@ struct TensorLimits {
     var groupsAcross: Int
     /// Storage buffers that a kernel may bind.
     var bindings: Int
+    /// Words that one binding may span.
+    var bindingWords: Int
     /// Whether activations are stored as half floats.
     var storesHalf: Bool
     /// The tile of all products; nil chooses by size.
@@ -24,6 +26,7 @@ struct TensorLimits {
         productDepth = capabilities.sharedMemoryBytes >= 32 << 10 ? 16 : 8
         groupsAcross = capabilities.maximumGroups[0]
         bindings = min(capabilities.maximumStorageBuffers, 64)
+        bindingWords = capabilities.maximumBindingBytes / 4
     }
 
     /// So many workgroups, folded into two axes where one cannot hold them; kernels pass over those that are too many.
@@ -33,96 +36,117 @@ struct TensorLimits {
     }
 }
 
-/// Turns a graph into steps on tensors that have no addresses yet.
+/// Turns a program into steps on buffers that have no addresses yet. Steps on views stay as they are.
 struct TensorCompiler {
-    let graph: Graph
+    let program: Program
     let limits: TensorLimits
+    let precision: StoragePrecision
+    /// Whether parameters may change between runs; otherwise they are constants.
+    let isTraining: Bool
+    var graph: Graph { program.graph }
     var threads: Int { limits.threads }
-    /// The nodes that read each value, once per reading.
-    let users: [[Int]]
-    /// Outputs, guards and new values of parameters.
-    let isResult: [Bool]
-    let expressions: Expressions
     /// The shapes of parameters that change.
     private let trainedShapes: Set<Shape>
     let isHalf: HalfValues
 
-    private(set) var steps: [TensorStep] = []
-    /// Elements of each buffer.
-    private(set) var buffers: [Int] = []
+    private(set) var steps: [DeviceStep] = []
+    /// Words of each buffer: the program's, and then those that live inside steps.
+    private(set) var buffers: [Int]
     /// Numbers that belong to the graph or to kernels, as words; every entry begins at an aligned place.
     private(set) var constants: [UInt32] = []
-    private(set) var inputs: [TensorReference] = []
-    private(set) var outputs: [TensorReference] = []
-    private(set) var heldFromStart: Set<Int> = []
-    private(set) var heldToEnd: Set<Int> = []
+    /// The parameters that steps on tensors read.
+    private(set) var parameters: Set<String> = []
+    /// Where the caller's tensors lie that are no views.
+    private(set) var inputs: [TensorReference?] = []
+    private(set) var outputs: [TensorReference?] = []
+    private var heldToEnd: Set<Int> = []
     /// How many steps come before those that change the state.
     private(set) var computingSteps = 0
 
     private var places: [TensorPlace?]
     private var storedConstants: [[UInt32]: TensorPlace] = [:]
     /// The step that writes each buffer; -1 before the first.
-    private var writers: [Int] = []
+    private var writers: [Int]
+    /// Buffers whose contents depend on constants alone: they are computed once, when the plan is made.
+    private var constantBuffers: Set<Int> = []
     /// The latest step of each kernel that serves many tensors.
-    private var latest: [TensorStep.Rows.Kernel: Int] = [:]
+    private var latest: [Latest: Int] = [:]
 
-    /// - Parameter mostMembers: of one expression; 1 where memory has so many blocks that a kernel cannot bind those of
-    ///   many tensors.
-    init(_ graph: Graph, _ limits: TensorLimits, mostMembers: Int) {
-        (self.graph, self.limits) = (graph, limits)
-        let users = graph.users
-        (self.users, isResult) = (users, graph.isResult)
-        expressions = Expressions(graph, users: users, isResult: isResult, most: mostMembers) { index in
-            let node = graph.nodes[index]
-            switch node.operation {
-            case .broadcast: return true
-            // Read again by every user: worth it for one or two.
-            case .sliceChannels, .crop, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .concatenate:
-                return users[index].count <= 2
-            default: return false
-            }
-        }
-        isHalf = limits.storesHalf ? HalfValues(graph) : HalfValues()
+    private struct Latest: Hashable {
+        var kernel: DeviceStep.Rows.Kernel
+        var isConstant: Bool
+    }
+
+    /// - Parameters:
+    ///   - precision: of views; what steps on tensors write between them is single.
+    ///   - mostMembers: of one expression; 1 where memory has so many blocks that a kernel cannot bind those of many
+    ///     tensors.
+    ///   - readsFrames: whether kernels convert frames in front of the first step and behind the last one.
+    init(
+        _ executor: VulkanExecutor, _ graph: Graph, _ precision: StoragePrecision, isTraining: Bool,
+        limits: TensorLimits, mostMembers: Int = 64, readsFrames: Bool = false
+    ) {
+        var options = PlanMemory.options(executor, precision)
+        (options.parametersChange, options.maximumMembers) = (isTraining, mostMembers)
+        options.portsAreViews = readsFrames
+        program = Planner.plan(graph, options: options)
+        (self.limits, self.precision, self.isTraining) = (limits, precision, isTraining)
+        isHalf = limits.storesHalf && isTraining ? HalfValues(graph) : HalfValues()
         trainedShapes = Set(graph.updates.map { graph.shape($0.parameter) })
         places = [TensorPlace?](repeating: nil, count: graph.nodes.count)
+        buffers = program.buffers.map { $0.isTensor ? $0.elements : ($0.elements * precision.bytes + 3) / 4 }
+        writers = [Int](repeating: -1, count: buffers.count)
+        for (index, buffer) in program.tensors.enumerated() {
+            guard let buffer, isHalf(Value(index: index)) else { continue }
+            buffers[buffer] = TensorReference(place: .buffer(buffer), count: buffers[buffer], isHalf: true).words
+        }
     }
 
     mutating func compile() {
-        for value in graph.inputs {
-            let input = makePlace(value)
-            if case .buffer(let index) = input.place { heldFromStart.insert(index) }
-            inputs.append(input)
+        for port in program.inputs {
+            if case .tensor(let value) = port { inputs.append(operand(value)) } else { inputs.append(nil) }
         }
-        for index in graph.nodes.indices { lower(Value(index: index)) }
-
-        // A result must not change when a parameter does: copies of what lies in the state.
-        var results: [TensorReference] = []
-        for value in graph.outputs + graph.guards + graph.updates.map(\.value) {
-            let shape = graph.shape(value)
-            let result = full(operand(value))
-            if case .state = result.place {
-                let copy = reference(newBuffer(shape.count), shape)
-                appendCopy(from: result, to: copy, [], count: shape.count)
-                results.append(copy)
+        for step in program.steps {
+            if case .tensors(let tensors) = step {
+                let first = steps.count
+                lower(tensors)
+                guard first < steps.count else { continue }
+                steps[steps.count - 1].kind = step.kind
+                steps[steps.count - 1].leastBytes = step.leastElements * 4
             } else {
-                results.append(result)
+                for buffer in step.written { writers[buffer] = steps.count }
+                steps.append(DeviceStep(name: "", work: .views(step)))
             }
         }
-        outputs = Array(results.prefix(graph.outputs.count))
-        for case .buffer(let index) in outputs.map(\.place) { heldToEnd.insert(index) }
-        let guards = results[graph.outputs.count..<graph.outputs.count + graph.guards.count]
-        appendUpdates(guards: Array(guards), values: Array(results.suffix(graph.updates.count)))
+
+        // A result must not change when a parameter does: copies of what lies in the state.
+        func result(_ value: Value) -> TensorReference {
+            let shape = graph.shape(value)
+            let result = full(operand(value))
+            guard case .state = result.place, isTraining else { return result }
+            let copy = reference(newBuffer(shape.count), shape)
+            appendCopy(from: result, to: copy, [], count: shape.count)
+            return copy
+        }
+        for port in program.outputs {
+            if case .tensor(let value) = port { outputs.append(result(value)) } else { outputs.append(nil) }
+        }
+        let guards = graph.guards.map(result)
+        let values = graph.updates.map { result($0.value) }
+        for case .buffer(let index)? in outputs.map(\.?.place) { heldToEnd.insert(index) }
+        computingSteps = steps.count
+        appendUpdates(guards: guards, values: values)
     }
 
-    private mutating func lower(_ value: Value) {
-        let node = graph[value]
-        switch node.operation {
-        case .input, .parameter, .constant, .reshape, .detach, .again: return
-        case .pointwise:
-            if let members = expressions.members[value.index] { lowerExpression(members) }
+    private mutating func lower(_ step: TensorStep) {
+        let value = Value(index: step.nodes[step.nodes.count - 1])
+        switch graph[value].operation {
+        case .input, .parameter, .constant, .reshape, .detach, .again:
+            preconditionFailure("\(graph[value].operation.name) is no step")
+        case .pointwise: lowerExpression(step.nodes)
         case .broadcast, .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop,
             .transpose:
-            if !expressions.virtual.contains(value.index) { lowerMove(value) }
+            lowerMove(value)
         case .convolution, .convolutionTranspose, .convolutionWeightGradient: lowerConvolution(value)
         case .sum: lowerSum(value)
         case .product: lowerProduct(value)
@@ -138,7 +162,7 @@ struct TensorCompiler {
             let rows = guards.enumerated().map { index, guarded in
                 var verdict = verdicts
                 verdict.offset = index
-                return TensorStep.Rows.Row(
+                return DeviceStep.Rows.Row(
                     words: [UInt32(guarded.count)], tensors: [guarded, verdict], blocks: 1)
             }
             appendRows(
@@ -146,20 +170,20 @@ struct TensorCompiler {
         }
         computingSteps = steps.count
         let perBlock = threads * 8
-        var rows: [TensorStep.Rows.Row] = []
+        var rows: [DeviceStep.Rows.Row] = []
         for (update, value) in zip(graph.updates, values) {
             guard case .parameter(let name) = graph[update.parameter].operation else { continue }
             let count = graph.shape(update.parameter).count
             let target = TensorReference(place: .state(name), count: count)
             rows.append(
-                TensorStep.Rows.Row(
+                DeviceStep.Rows.Row(
                     words: [UInt32(count)], tensors: [value, verdicts, target], blocks: blocks(count, perBlock)))
         }
-        let kernel = TensorStep.Rows.Kernel.shader("tensor_commit", constants: [UInt32(threads), UInt32(perBlock)])
+        let kernel = DeviceStep.Rows.Kernel.shader("tensor_commit", constants: [UInt32(threads), UInt32(perBlock)])
         steps.append(
-            TensorStep(
+            DeviceStep(
                 name: "update of \(rows.count)",
-                work: .rows(TensorStep.Rows(kernel: kernel, writes: 1, parameter: guards.count, rows: rows))))
+                work: .rows(DeviceStep.Rows(kernel: kernel, writes: 1, parameter: guards.count, rows: rows))))
     }
 
     // MARK: Places
@@ -170,32 +194,28 @@ struct TensorCompiler {
 
     func reference(_ place: TensorPlace, count: Int) -> TensorReference { TensorReference(place: place, count: count) }
 
+    /// A buffer that lives inside a step.
     mutating func newBuffer(_ elements: Int) -> TensorPlace {
         buffers.append(max(1, elements))
         writers.append(-1)
         return .buffer(buffers.count - 1)
     }
 
-    /// A buffer for the value.
-    mutating func makePlace(_ value: Value) -> TensorReference {
-        var tensor = TensorReference(place: .constant(0), count: graph.shape(value).count, isHalf: isHalf(value))
-        tensor.place = newBuffer(tensor.words)
-        places[value.index] = tensor.place
-        return tensor
-    }
-
     /// Where the value lies, dense.
-    mutating func place(_ value: Value) -> TensorPlace {
+    private mutating func place(_ value: Value) -> TensorPlace {
         if let place = places[value.index] { return place }
         let node = graph[value]
         let place: TensorPlace
         switch node.operation {
-        case .parameter(let name): place = .state(name)
+        case .parameter(let name):
+            parameters.insert(name)
+            place = .state(name)
         case .constant(let values):
             let all = values.count == 1 ? [Float](repeating: values[0], count: node.shape.count) : values
             place = store(all.map(\.bitPattern))
-        case .reshape, .detach, .again: place = self.place(node.operands[0])
-        default: preconditionFailure("\(node.operation.name) is read before it is computed")
+        default:
+            // What has no buffer is another shape of a parameter or a constant.
+            place = program.tensors[value.index].map { .buffer($0) } ?? self.place(node.operands[0])
         }
         places[value.index] = place
         return place
@@ -232,12 +252,13 @@ struct TensorCompiler {
         workgroups: Int, multiplyAdds: Int = 0
     ) {
         if workgroups == 0 { return }
-        note(tensors.suffix(writes), steps.count)
+        let isConstant = isConstant(tensors.dropLast(writes))
+        note(tensors.suffix(writes), steps.count, isConstant: isConstant)
         steps.append(
-            TensorStep(
-                name: name,
+            DeviceStep(
+                name: name, isConstant: isConstant,
                 work: .direct(
-                    TensorStep.Direct(
+                    DeviceStep.Direct(
                         kernel: kernel, tensors: tensors, writes: writes, push: push, workgroups: workgroups)),
                 multiplyAdds: multiplyAdds))
     }
@@ -245,27 +266,44 @@ struct TensorCompiler {
     /// - Parameter joins: whether the rows may be computed with an earlier step of the same kernel. That is for what is
     ///   small: its memory is needed for longer then.
     mutating func appendRows(
-        _ name: String, _ kernel: TensorStep.Rows.Kernel, _ rows: [TensorStep.Rows.Row], writes: Int,
+        _ name: String, _ kernel: DeviceStep.Rows.Kernel, _ rows: [DeviceStep.Rows.Row], writes: Int,
         joins: Bool = false
     ) {
         let rows = rows.filter { $0.blocks > 0 }
         if rows.isEmpty { return }
-        if joins, let earlier = latest[kernel], case .rows(var work) = steps[earlier].work,
+        let isConstant = rows.allSatisfy { self.isConstant($0.tensors.dropLast(writes)) }
+        let key = Latest(kernel: kernel, isConstant: isConstant)
+        if joins, let earlier = latest[key], case .rows(var work) = steps[earlier].work,
             rows.allSatisfy({ $0.tensors.dropLast(writes).allSatisfy { writer($0) < earlier } })
         {
-            for row in rows { note(row.tensors.suffix(writes), earlier) }
+            for row in rows { note(row.tensors.suffix(writes), earlier, isConstant: isConstant) }
             work.rows += rows
             steps[earlier].work = .rows(work)
             return
         }
-        for row in rows { note(row.tensors.suffix(writes), steps.count) }
-        if joins { latest[kernel] = steps.count }
+        for row in rows { note(row.tensors.suffix(writes), steps.count, isConstant: isConstant) }
+        if joins { latest[key] = steps.count }
         steps.append(
-            TensorStep(name: name, work: .rows(TensorStep.Rows(kernel: kernel, writes: writes, rows: rows))))
+            DeviceStep(
+                name: name, isConstant: isConstant,
+                work: .rows(DeviceStep.Rows(kernel: kernel, writes: writes, rows: rows))))
     }
 
-    private mutating func note(_ written: ArraySlice<TensorReference>, _ step: Int) {
-        for case .buffer(let index) in written.map(\.place) { writers[index] = max(writers[index], step) }
+    private mutating func note(_ written: ArraySlice<TensorReference>, _ step: Int, isConstant: Bool) {
+        for case .buffer(let index) in written.map(\.place) {
+            writers[index] = max(writers[index], step)
+            if isConstant { constantBuffers.insert(index) }
+        }
+    }
+
+    private func isConstant(_ tensors: ArraySlice<TensorReference>) -> Bool {
+        tensors.allSatisfy { tensor in
+            switch tensor.place {
+            case .buffer(let index): constantBuffers.contains(index)
+            case .state: !isTraining
+            case .constant: true
+            }
+        }
     }
 
     private func writer(_ tensor: TensorReference) -> Int {
@@ -274,4 +312,36 @@ struct TensorCompiler {
 
     /// Whether steps on tensors of this shape may be brought together: those of parameters, and what is small.
     func joins(_ shape: Shape) -> Bool { trainedShapes.contains(shape) || shape.count <= 4096 }
+
+    // MARK: The arena
+
+    /// Words of the blocks that the arena is cut into: what the device can allocate, and, where steps on tensors bind whole
+    /// blocks, bind at once. Views are bound in pieces; a block holds the largest of them.
+    func largestBlock(_ executor: VulkanExecutor) -> Int {
+        let bound = BlockedMemory.largestBlock(executor)
+        let views = zip(buffers, program.buffers).filter { !$1.isTensor }.map(\.0).max() ?? 0
+        if views == 0 { return bound }
+        let words = executor.device.capabilities.maximumBufferBytes / bindingAlignment * (bindingAlignment / 4)
+        let quantum = bindingAlignment / 4
+        return max(words, (views + quantum - 1) / quantum * quantum)
+    }
+
+    /// Where each buffer begins, in words, and how many words all of them take.
+    ///
+    /// - Parameter block: no buffer crosses a multiple of it.
+    func arranged(block: Int) -> (offsets: [Int], words: Int) {
+        var lifetimes = Lifetimes(elements: buffers, steps: steps.count)
+        for (index, step) in steps.enumerated() {
+            for buffer in step.buffers { lifetimes.touch(buffer, step: index) }
+        }
+        for buffer in program.heldFromStart + constantBuffers { lifetimes.holdFromStart(buffer) }
+        let views = program.outputs.compactMap(\.view?.buffer)
+        for buffer in views + heldToEnd + constantBuffers { lifetimes.holdToEnd(buffer) }
+        // Strips are the last of the program's steps, which nothing follows.
+        if let strips = program.strips {
+            lifetimes.repeats(from: steps.count - (program.steps.count - strips.firstStep))
+        }
+        let (offsets, words) = lifetimes.arranged(alignment: bindingAlignment / 4, block: block)
+        return (offsets, words)
+    }
 }

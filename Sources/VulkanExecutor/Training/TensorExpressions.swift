@@ -36,10 +36,8 @@ extension TensorCompiler {
             form.instructions.append(ExpressionForm.Instruction(function: function, operands: operands))
         }
         let reads = tensors.list.count
-        for (position, index) in members.enumerated()
-        where isResult[index] || users[index].contains(where: { positions[$0] == nil }) {
-            let value = Value(index: index)
-            let tensor = tensors.append(makePlace(value))
+        for (position, index) in members.enumerated() where program.tensors[index] != nil {
+            let tensor = tensors.append(operand(Value(index: index)))
             form.outputs.append(ExpressionForm.Output(value: .result(position), tensor: tensor))
         }
         appendExpression(
@@ -52,7 +50,7 @@ extension TensorCompiler {
     ) {
         var form = form
         form.halves = tensors.map(\.isHalf)
-        let row = TensorStep.Rows.Row(
+        let row = DeviceStep.Rows.Row(
             words: [UInt32(count)], tensors: tensors, blocks: blocks(count, threads * ExpressionKernel.perThread))
         appendRows("\(name) on \(count)", .expression(form), [row], writes: writes, joins: joins)
     }
@@ -61,7 +59,7 @@ extension TensorCompiler {
     private mutating func read(_ value: Value, in shape: Shape, _ tensors: inout Tensors) -> ExpressionForm.Operand {
         let node = graph[value]
         if case .constant(let values) = node.operation, values.count == 1 { return .number(values[0]) }
-        let isVirtual = expressions.virtual.contains(value.index)
+        let isVirtual = program.expressions.virtual.contains(value.index)
         if isVirtual, case .concatenate = node.operation, node.shape == shape { return joined(node, &tensors) }
         if !isVirtual && node.shape == shape {
             return .read(ExpressionForm.Read(tensor: tensors.number(operand(value))))
@@ -118,7 +116,7 @@ extension TensorCompiler {
             tensor.offset = move.offset
             moved = .read(ExpressionForm.Read(tensor: tensors.number(tensor), axes: move.inTargetOrder))
         }
-        let target = tensors.append(makePlace(value))
+        let target = tensors.append(operand(value))
         appendExpression(
             node.operation.name,
             ExpressionForm(outputs: [ExpressionForm.Output(value: moved, tensor: target)]), tensors.list, writes: 1,

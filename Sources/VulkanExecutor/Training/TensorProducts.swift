@@ -119,7 +119,7 @@ extension TensorCompiler {
             tile.constants(leftAlongDepth: true, rightAlongDepth: false) + [isAdjoint ? 1 : 0]
             + numbers.map { UInt32($0) } + flags.map { $0 ? 1 : 0 }
         let tiles = (blocks(rows, tile.rows), blocks(columns, tile.columns))
-        let result = makePlace(target)
+        let result = operand(target)
         let workgroups = tiles.0 * tiles.1 * phases * form.groups
         appendDirect(
             "convolution \(isAdjoint ? "adjoint " : "")\(form)",
@@ -156,7 +156,7 @@ extension TensorCompiler {
             tile.constants(leftAlongDepth: false, rightAlongDepth: false) + numbers.map { UInt32($0) }
             + flags.map { $0 ? 1 : 0 }
         let workgroups = tiles.0 * tiles.1 * parts * form.groups
-        let result = makePlace(target)
+        let result = operand(target)
         let partial = parts == 1 ? result : reference(newBuffer(parts * count), count: parts * count)
         appendDirect(
             "weight gradient \(form)",
@@ -188,7 +188,7 @@ extension TensorCompiler {
         appendDirect(
             "product \(count)x\(rows)x\(depth)x\(columns)",
             .shader("tensor_product", bindings: 3, words: 6, constants: constants),
-            [full(operand(node.operands[0])), full(operand(node.operands[1])), makePlace(value)],
+            [full(operand(node.operands[0])), full(operand(node.operands[1])), operand(value)],
             push: [workgroups, tiles.0, tiles.1, rows, columns, depth].map { UInt32($0) }, workgroups: workgroups,
             multiplyAdds: count * rows * depth * columns)
     }

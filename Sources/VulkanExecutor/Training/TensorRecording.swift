@@ -13,7 +13,8 @@ struct TensorMemory {
     let arena: BlockedMemory
     /// By buffer.
     let offsets: [Int]
-    let state: VulkanState
+    /// The parameters; nil where no step on tensors reads any.
+    let state: VulkanState?
     let constants: DeviceBuffer
 
     var bytes: Int { arena.bytes + constants.bytes }
@@ -30,6 +31,7 @@ struct TensorMemory {
             let (block, elements) = inside(offsets[index], arena)
             return (.arena(block), elements)
         case .state(let name):
+            guard let state else { preconditionFailure("there is no state") }
             let (block, elements) = inside(state.offset(name), state.memory)
             return (.state(block), elements)
         case .constant(let offset): return (.constants, offset..<offset + count)
@@ -40,7 +42,7 @@ struct TensorMemory {
         let buffer =
             switch block {
             case .arena(let index): arena.blocks[index]
-            case .state(let index): state.memory.blocks[index]
+            case .state(let index): state!.memory.blocks[index]
             case .constants: constants
             }
         return buffer.slice(offset: elements.lowerBound * 4, bytes: elements.count * 4)
@@ -73,7 +75,7 @@ struct TensorDispatches {
 
     init(_ memory: TensorMemory, _ limits: TensorLimits) { (self.memory, self.limits) = (memory, limits) }
 
-    mutating func dispatches(_ step: TensorStep) throws(TooManyBlocks) -> [TensorDispatch] {
+    mutating func dispatches(_ step: DeviceStep) throws(TooManyBlocks) -> [TensorDispatch] {
         switch step.work {
         case .direct(let direct):
             let bindings = direct.tensors.enumerated().map { index, tensor in
@@ -86,16 +88,37 @@ struct TensorDispatches {
         case .rows(let rows):
             // Rows whose tensors lie in other blocks need other bindings.
             var order: [[TensorMemory.Block]] = []
-            var sorted: [[TensorMemory.Block]: [TensorStep.Rows.Row]] = [:]
+            var sorted: [[TensorMemory.Block]: [DeviceStep.Rows.Row]] = [:]
             for row in rows.rows {
                 let blocks = row.tensors.map { memory.range($0).block }
                 if sorted[blocks] == nil { order.append(blocks) }
                 sorted[blocks, default: []].append(row)
             }
             var result: [TensorDispatch] = []
-            for blocks in order { result.append(try dispatch(rows, sorted[blocks]!, blocks)) }
+            for blocks in order {
+                let group = sorted[blocks]!
+                // What lies too far apart to be bound together is not computed together.
+                for part in fits(group, blocks) ? [group] : group.map({ [$0] }) {
+                    result.append(try dispatch(rows, part, blocks))
+                }
+            }
             return result
+        case .views: preconditionFailure("a step on views is a launch")
         }
+    }
+
+    /// Whether what these rows touch of each block can be bound at once.
+    private func fits(_ rows: [DeviceStep.Rows.Row], _ blocks: [TensorMemory.Block]) -> Bool {
+        var hulls: [TensorMemory.Block: Range<Int>] = [:]
+        for row in rows {
+            for (tensor, block) in zip(row.tensors, blocks) {
+                let elements = memory.range(tensor).elements
+                let hull = hulls[block] ?? elements
+                hulls[block] =
+                    min(hull.lowerBound, elements.lowerBound)..<max(hull.upperBound, elements.upperBound)
+            }
+        }
+        return hulls.values.allSatisfy { $0.count <= limits.bindingWords }
     }
 
     /// A piece of memory that is bound.
@@ -107,7 +130,7 @@ struct TensorDispatches {
     }
 
     private mutating func dispatch(
-        _ work: TensorStep.Rows, _ rows: [TensorStep.Rows.Row], _ blocks: [TensorMemory.Block]
+        _ work: DeviceStep.Rows, _ rows: [DeviceStep.Rows.Row], _ blocks: [TensorMemory.Block]
     ) throws(TooManyBlocks) -> TensorDispatch {
         // A single expression binds its tensors; several, or one with many tensors, the hull of what is read and of what
         // is written in each block.

@@ -19,7 +19,7 @@ extension TensorCompiler {
         let joins = joins(source)
         var current = operand(node.operands[0])
         if !runs.contains(where: \.isSummed) {
-            let target = makePlace(value)
+            let target = operand(value)
             appendCopy(from: current, to: target, [], count: source.count, joins: joins)
             return
         }
@@ -29,7 +29,7 @@ extension TensorCompiler {
             let rows = runs[position].extent
             runs.remove(at: position)
             let isLast = !runs.contains(where: \.isSummed)
-            let target = isLast ? makePlace(value) : reference(newBuffer(outer * inner), count: outer * inner)
+            let target = isLast ? operand(value) : reference(newBuffer(outer * inner), count: outer * inner)
             appendSum(from: current, to: target, outer: outer, rows: rows, inner: inner, joins: joins)
             current = target
         }
@@ -56,7 +56,7 @@ extension TensorCompiler {
         let partial =
             used == 1 ? target : reference(newBuffer(outer * used * inner), count: outer * used * inner)
         let outerLanes = threads / (innerLanes * rowLanes)
-        let row = TensorStep.Rows.Row(
+        let row = DeviceStep.Rows.Row(
             words: [outer, rows, inner, perPart, used].map { UInt32($0) }, tensors: [source, partial],
             blocks: blocks(outer, outerLanes) * used * blocks(inner, innerLanes))
         let constants = [threads, innerLanes, rowLanes].map { UInt32($0) }
@@ -90,7 +90,7 @@ extension TensorCompiler {
             .shader(
                 "tensor_resample" + (input.isHalf ? ".half" : ""), bindings: 3, words: push.count,
                 constants: [UInt32(threads)]),
-            [input, table, makePlace(value)],
+            [input, table, operand(value)],
             push: push.map { UInt32($0) }, workgroups: blocks(shape.count, threads))
     }
 }

@@ -164,7 +164,7 @@ struct TrainingSelfTest {
         let inputs = graph.inputs.enumerated().map { numbers(graph.shape($1), key: $0 + 100, 1) }
         let expected = try ReferenceExecutor().compile(graph, parameters: parameters).run(inputs)
         let state = try VulkanState(executor, parameters)
-        let found = try VulkanTensorPlan(executor, graph, state: state, limits: limits).run(inputs)
+        let found = try VulkanPlan(executor, graph, state: state, limits: limits).run(inputs)
         let tolerance: Float = executor.precision == .fp32 ? 1e-4 : 1e-2
         for (expected, found) in zip(expected, found) {
             let size = expected.values.reduce(1) { max($0, abs($1)) }

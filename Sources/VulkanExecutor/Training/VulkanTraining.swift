@@ -33,21 +33,33 @@ extension VulkanExecutor: TrainingExecutor {
     ///   it fails the self-test.
     public func makeState(_ parameters: Parameters) throws -> any ParameterState {
         try translatingErrors {
-            try trainingIsUntested.withLock { isUntested in
-                if isUntested { try TrainingSelfTest(executor: self, cacheDirectory: cacheDirectory).pass() }
-                isUntested = false
-            }
+            try testTensorKernels()
             return try VulkanState(self, parameters)
         }
     }
 
+    /// Tests the kernels for tensors, unless that was done.
+    private func testTensorKernels() throws {
+        try trainingIsUntested.withLock { isUntested in
+            if isUntested { try TrainingSelfTest(executor: self, cacheDirectory: cacheDirectory).pass() }
+            isUntested = false
+        }
+    }
+
+    /// Tests the kernels for tensors where a graph of inference needs them.
+    func testTensorKernels(for graph: Graph) throws {
+        let program = Planner.plan(graph, options: PlanMemory.options(self, precision))
+        let needsThem = program.steps.contains { if case .tensors = $0 { true } else { false } }
+        if needsThem { try testTensorKernels() }
+    }
+
     /// - Throws: as the protocol says, and `.device` when a tensor is more than the device can bind at once.
     public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
-        try compileTensors(graph, state: state)
+        try plan(graph, state: state)
     }
 
     /// As `compile`, with the type that can be asked for its timings.
-    func compileTensors(_ graph: Graph, state: any ParameterState) throws -> VulkanTensorPlan {
+    func plan(_ graph: Graph, state: any ParameterState) throws -> VulkanPlan {
         guard let state = state as? VulkanState else { preconditionFailure("a state of another executor") }
         for (name, shape) in graph.parameters {
             guard let found = state.shape(name) else { throw ExecutionError.missingParameter(name: name) }
@@ -55,7 +67,7 @@ extension VulkanExecutor: TrainingExecutor {
                 throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
             }
         }
-        let plan = try translatingErrors { try VulkanTensorPlan(self, graph, state: state) }
+        let plan = try translatingErrors { try VulkanPlan(self, graph, state: state) }
         kernels.cache.save()
         return plan
     }

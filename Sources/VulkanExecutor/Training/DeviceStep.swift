@@ -1,5 +1,6 @@
 internal import Compute
 internal import Network
+internal import Planning
 
 /// Where a tensor lies.
 enum TensorPlace: Hashable {
@@ -24,7 +25,7 @@ struct TensorReference: Hashable {
 }
 
 /// One step of a plan, before it is known where buffers lie.
-struct TensorStep {
+struct DeviceStep {
     /// A dispatch on whole tensors.
     struct Direct {
         var kernel: TensorKernel
@@ -60,28 +61,34 @@ struct TensorStep {
     enum Work {
         case direct(Direct)
         case rows(Rows)
+        /// One of the program's own, on views.
+        case views(Step)
     }
 
+    /// For reports.
     var name: String
+    /// Whether it depends on constants alone.
+    var isConstant = false
     var work: Work
     var multiplyAdds = 0
+    var kind = LayerTiming.Kind.move
+    /// Bytes that it must move at the least.
+    var leastBytes = 0
 
-    private func each(_ body: (TensorReference, Access) -> Void) {
-        func split(_ tensors: [TensorReference], _ writes: Int) {
-            for (index, tensor) in tensors.enumerated() {
-                body(tensor, index < tensors.count - writes ? .read : .write)
-            }
-        }
+    var isOnViews: Bool { if case .views = work { true } else { false } }
+
+    /// The tensors that it reads and writes.
+    var tensors: [TensorReference] {
         switch work {
-        case .direct(let direct): split(direct.tensors, direct.writes)
-        case .rows(let rows): for row in rows.rows { split(row.tensors, rows.writes) }
+        case .direct(let direct): direct.tensors
+        case .rows(let rows): rows.rows.flatMap(\.tensors)
+        case .views: []
         }
     }
 
-    /// All that it touches.
-    var tensors: [TensorReference] {
-        var result: [TensorReference] = []
-        each { tensor, _ in result.append(tensor) }
-        return result
+    /// The buffers of the arena that it touches.
+    var buffers: [Int] {
+        if case .views(let step) = work { return step.buffers }
+        return tensors.compactMap { if case .buffer(let index) = $0.place { index } else { nil } }
     }
 }
