@@ -2,14 +2,20 @@
 //
 // A plan is a list of steps, each cut into blocks that any thread can do; every thread has its own part of the picture in
 // all steps, helps where others are late, and waits only for those blocks of the step before that a block needs (`BlockNeeds`).
-// Activations lie in one arena as NHWC fp32, as `Planning` placed them. A convolution is done by one of a
-// few kernels, chosen when the plan is compiled: Winograd for 3x3, with tiles of 6x6 or 4x4 (`WinogradChoice`), a matrix
-// product of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of
-// the convolution's own reading and writing.
+// All values lie in one arena as fp32, in the layouts that `Planning` chose. A convolution on views is done by one of a few
+// kernels, chosen when the plan is compiled: Winograd for 3x3, with tiles of 6x6 or 4x4 (`WinogradChoice`), a matrix product
+// of gathered pixels for the rest. Bias, activations, residuals, nearest upsampling and pixel shuffle are part of the
+// convolution's own reading and writing.
+//
+// Steps on tensors are in `Tensors/`. Pointwise operations that only feed each other are one step, computed block by block in
+// the first-level cache (`Expressions`). Convolutions and their adjoints are matrix products by OpenBLAS over gathered rows
+// (`TensorConvolutions`), or Winograd's method where that fits (`TensorWinograd`). What only moves elements is one strided
+// copy (`TensorMoves`), what is linear along rows and columns one table of weighted sums. Parameters that change lie in a
+// `CPUState`, which several plans may share and which a plan's updates change in place at the end of a run.
 //
 // The parts: `CPUExecutor` (threads and instruction set), `CPUPlan` (memory and running), `PlanCompiler` (steps to kernel
-// jobs), `ConvolutionCompiler` (choice and packing of convolutions). The inner loops are C, in `CKernels`, compiled for
-// several instruction sets; no C type leaves this module.
+// jobs), `ViewSteps` (what steps on views have in common), `ConvolutionCompiler` (choice and packing of convolutions). The
+// inner loops are C, in `CKernels`, compiled for several instruction sets; no C type leaves this module.
 //
 // It allocates nothing while running, reads no files, knows no models, and computes in fp32 only.
 internal import CKernels

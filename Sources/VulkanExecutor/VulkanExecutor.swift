@@ -1,14 +1,14 @@
 // VulkanExecutor: graphs on any device that speaks Vulkan.
 //
-// A `VulkanPlan` is a program of `Planning` with memory and kernels: weights packed once, one arena for all activations,
-// and per frame in flight a `FrameSlot` with the caller's staging memory and commands recorded once. Running a frame is
-// a copy in, one submission, one wait, a copy out; nothing is allocated.
+// A `VulkanPlan` is a program of `Planning` with memory and kernels: weights packed once, one arena for all values, and per
+// frame in flight a `FrameSlot` with the caller's staging memory and commands recorded once. Running a frame is a copy in, one
+// submission, one wait, a copy out; nothing is allocated.
 //
-// The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines),
-// `Lowering` (a step to `Launch`es: which kernel, with which constants, on which memory), `ConvolutionKernel` (tiles and
-// weight packing), `Passes` (the dispatches of a launch: three for Winograd's method), `VulkanPlan`, `SelfTest`. Video
-// frames (`VulkanFramePlan`) are read from a `FrameRing`, where decoders write them. The kernels are in Shaders/. Graphs
-// that inference's programs are not made for go another way, from `Training/VulkanTraining` on.
+// The parts: `VulkanExecutor` (the device, and what is shared by plans), `KernelLibrary` (shaders to pipelines), `PlanMemory`
+// (a program's steps and where everything lies), `Lowering` (a step on views to `Launch`es: which kernel, with which
+// constants, on which memory), `ConvolutionKernel` (tiles and weight packing), `Passes` (the dispatches of a launch: three for
+// Winograd's method), `VulkanPlan`, `SelfTest`; for steps on tensors, and for training, `Training/`. Video frames
+// (`VulkanFramePlan`) are read from a `FrameRing`, where decoders write them. The kernels are in Shaders/.
 //
 // Convolutions multiply in one of three ways: with cooperative matrices; with vectors and shared memory; or, on software
 // drivers, whose invocations are the lanes of a processor's vectors, with what is fetched from texel buffers.

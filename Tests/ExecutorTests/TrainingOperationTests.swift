@@ -32,7 +32,7 @@ import Testing
         try Self.compare(test)
     }
 
-    /// The same operations that inference has, through the other compiler.
+    /// The operations of inference, on tensors.
     @Test(arguments: operationCases + networkCases)
     func inferenceOperation(_ test: OperationCase) throws { try Self.compare(test, tolerance: 3e-5) }
 

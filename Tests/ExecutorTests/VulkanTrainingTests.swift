@@ -39,7 +39,7 @@ import Testing
     @Test(arguments: trainingOperationCases)
     func trainingOperation(_ test: OperationCase) throws { try Self.compare(test, Self.shared.get()) }
 
-    /// The same operations that inference has, through the other compiler.
+    /// The operations of inference, on tensors.
     @Test(arguments: operationCases + networkCases)
     func inferenceOperation(_ test: OperationCase) throws { try Self.compare(test, Self.shared.get(), tolerance: 3e-5) }
 

@@ -1,14 +1,3 @@
-// Plans of any graph: training steps, gradients, whatever inference's programs are not made for.
-//
-// Tensors are dense and lie in one arena, placed by lifetime. Pointwise operations that only feed each other are one step:
-// an expression that is computed block by block in the first-level cache (`Expressions`). Convolutions and their adjoints
-// are matrix products by OpenBLAS over gathered rows (`TensorConvolutions`), or Winograd's method where that fits
-// (`TensorWinograd`). Everything that only moves elements is one strided copy (`TensorMoves`); everything linear along
-// rows and columns one table of weighted sums.
-//
-// Parameters are not part of a plan: they lie in a `CPUState`, which several plans may share and which a plan's updates
-// change in place at the end of a run. Weights are therefore rearranged for the kernels in every run, as steps.
-internal import CKernels
 internal import Network
 internal import Tensor
 

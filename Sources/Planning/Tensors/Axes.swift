@@ -1,6 +1,3 @@
-// What compilers of graphs of any tensors share (training steps, gradients): how elements move (`Axis`, `LineTable`),
-// which pointwise operations are computed together (`Expressions`), where tensors of known lifetimes lie (`Lifetimes`),
-// and the shapes of a convolution and its two adjoints (`ConvolutionForm`).
 public import Network
 public import Tensor
 

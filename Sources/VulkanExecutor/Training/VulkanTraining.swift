@@ -1,18 +1,15 @@
-// Graphs of any tensors on a device: training steps, gradients, whatever inference's programs are not made for.
+// Steps on tensors on a device: training steps, gradients, and what no kernel on views takes of a network.
 //
-// Tensors are dense and lie in one arena, placed by lifetime; parameters lie in a `VulkanState` that several plans may
+// Tensors are dense and lie in the plan's arena; parameters lie in a `VulkanState`, which several plans of a training may
 // share. Both are cut into blocks that the device can allocate and bind whole, and no tensor crosses from one to the next.
-// A run is one submission of commands recorded once: inputs in, all steps, outputs out. Numbers are in single precision;
-// an executor of fp16 stores activations and their gradients as half floats (`HalfValues`).
+// Numbers are in single precision; an executor of fp16 stores activations of training and their gradients as half floats
+// (`HalfValues`).
 //
-// `TensorCompiler` makes steps of a graph. Convolutions, their adjoints and products are one tiled loop with different
+// `TensorCompiler` makes steps of a program. Convolutions, their adjoints and products are one tiled loop with different
 // indices (Shaders/tensor_tile.glsl). Pointwise operations that only feed each other, and the arrangements that they read
 // through, are one kernel, assembled for the expression (`ExpressionKernel`, `Assembly`). Steps of one kernel that do not
 // depend on each other are one dispatch with a table: an optimiser's update of all parameters is, and so is the packing of
-// all weights of one shape.
-//
-// A plan is made in three stages: steps on tensors without addresses (`TensorCompiler`), an arena for them (`Lifetimes`, of
-// `Planning`), dispatches with bindings and tables (`TensorDispatches`). `VulkanTensorPlan` records and runs them.
+// all weights of one shape. `TensorDispatches` makes dispatches of steps, with bindings and tables, when the arena is known.
 //
 // Sums are taken in an order that the shapes alone decide: two runs give the same bits. Parameters change at the end of a
 // run, on the device, and only where every guard is finite.
