@@ -74,5 +74,7 @@ vec4 pointwise(uint function, vec4 x, vec4 y, float a, float b, float c)
     if (function == 26u) return min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0));
     // hardSwish
     if (function == 27u) return (x * min(max(((x * vec4(0.16666667)) + vec4(0.5)), vec4(0.0)), vec4(1.0)));
+    // floor
+    if (function == 28u) return floor(x);
     return x;
 }

@@ -98,6 +98,17 @@ extension Operation {
             var inverse = permutation
             for (index, axis) in permutation.enumerated() { inverse[axis] = index }
             return [b.apply(.transpose(inverse), g)]
+        case .sample(.nearest, let border):
+            let adjoint = Operation.sampleAdjoint(height: shape(0).height, width: shape(0).width, border)
+            return [at.wanted[0] ? b.apply(adjoint, g, operands[1]) : nil, nil]
+        case .sample(.bilinear, let border):
+            var corners = SampledCorners(&b, operands[0], operands[1], border)
+            return [
+                at.wanted[0] ? corners.adjoint(&b, g) : nil,
+                at.wanted[1] ? corners.slope(&b, g) : nil,
+            ]
+        case .sampleAdjoint(_, _, let border):
+            return [at.wanted[0] ? b.apply(.sample(.nearest, border), g, operands[1]) : nil, nil]
         case .product(let left, let right):
             // With A and B as they are multiplied: dA = G Bᵀ, dB = Aᵀ G; transposed where they are stored transposed.
             func product(_ x: Value, _ y: Value, _ first: Bool, _ second: Bool) -> Value {

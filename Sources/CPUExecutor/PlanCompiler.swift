@@ -188,6 +188,8 @@ struct PlanCompiler {
             .transpose:
             try lowerMove(value)
         case .resize, .resizeAdjoint, .pad, .padAdjoint, .sumPool: try lowerResampling(value)
+        case .sample(let filter, let border): try lowerSample(value, filter, border)
+        case .sampleAdjoint(_, _, let border): try lowerSampleAdjoint(value, border)
         }
     }
 

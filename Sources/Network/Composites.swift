@@ -87,6 +87,34 @@ extension GraphBuilder {
         return apply(.convolution(stride: down, padding: 0, groups: channels), y, weights)
     }
 
+    /// PyTorch's `grid_sample`: x `[N, H, W, C]` at the positions of a grid `[N, h, w, 2]`, whose columns and rows go from -1
+    /// to 1 over the image.
+    ///
+    /// - Parameter alignsCorners: whether -1 and 1 are the centres of the outer pixels, not their outer edges.
+    public mutating func gridSample(
+        _ x: Value, _ grid: Value, _ filter: SampleFilter = .bilinear, _ border: SampleBorder = .zeros,
+        alignsCorners: Bool = false
+    ) -> Value {
+        // In pixels: (g + 1) / 2 * (size - 1), or ((g + 1) * size - 1) / 2.
+        let sizes = [Float(shape(x).width), Float(shape(x).height)]
+        let scales = sizes.map { alignsCorners ? ($0 - 1) / 2 : $0 / 2 }
+        let offsets = sizes.map { ($0 - 1) / 2 }
+        let scaled = apply(.multiply, grid, constant(scales, [2]))
+        return apply(.sample(filter, border), x, apply(.add, scaled, constant(offsets, [2])))
+    }
+
+    /// x moved by a flow: each pixel of the result is read where its own place plus the flow's column and row lies.
+    ///
+    /// - Parameter flow: `[N, H, W, 2]`, in pixels.
+    public mutating func warped(_ x: Value, by flow: Value, _ border: SampleBorder = .border) -> Value {
+        let shape = shape(flow)
+        let places = (0..<shape.height).flatMap { row in
+            (0..<shape.width).flatMap { [Float($0), Float(row)] }
+        }
+        let grid = constant(places, [1, shape.height, shape.width, 2])
+        return apply(.sample(.bilinear, border), x, apply(.add, flow, broadcast(grid, to: shape)))
+    }
+
     /// `sqrt(sum(x²))` over all elements, `[1]`.
     public mutating func norm(_ x: Value) -> Value { apply(.pointwise(.squareRoot), total(square(x))) }
 

@@ -10,6 +10,20 @@ public enum ResizeFilter: String, Hashable, Sendable, Codable {
     case bicubic
 }
 
+/// How `sample` reads between pixels.
+public enum SampleFilter: String, Hashable, Sendable, Codable {
+    /// The nearest pixel; in the middle between two the one with the even number.
+    case nearest
+    case bilinear
+}
+
+/// What `sample` reads outside the image.
+public enum SampleBorder: String, Hashable, Sendable, Codable {
+    case zeros
+    /// The pixel on the border that is nearest.
+    case border
+}
+
 /// What `pad` writes outside the picture.
 public enum PadMode: Hashable, Sendable {
     case zero
@@ -86,40 +100,60 @@ public enum Operation: Hashable, Sendable {
     case padAdjoint(Margins, PadMode)
     /// x, through which no gradient flows.
     case detach
+    /// x `[N, H, W, C]` at positions `[N, h, w, 2]` to `[N, h, w, C]`. A position is a column and a row of x in pixels; 0 is
+    /// the centre of the first. Where a position is not a number the result is none.
+    case sample(SampleFilter, SampleBorder)
+    /// The adjoint of the nearest `sample` in x: g `[N, h, w, C]` and positions `[N, h, w, 2]` to `[N, height, width, C]`,
+    /// where each pixel is the sum of what was read from it.
+    case sampleAdjoint(height: Int, width: Int, SampleBorder)
     /// x itself, but to readers a value of its own: what is computed from it is computed apart from what is computed from
     /// x. Recomputation of activations is made of it; the number tells one such copy from another.
     case again(Int)
 }
 
 extension Operation {
-    /// The operation's name in messages and listings.
-    public var name: String {
+    /// The operations without their attributes.
+    public enum Kind: String, CaseIterable, Sendable {
+        case input, parameter, convolution, pointwise, concatenate, sliceChannels, upsampleNearest, pixelShuffle,
+            pixelUnshuffle, resize, pad, crop, constant, convolutionTranspose, convolutionWeightGradient, sum,
+            broadcast, reshape, transpose, product, sumPool, resizeAdjoint, padAdjoint, detach, sample,
+            sampleAdjoint, again
+    }
+
+    public var kind: Kind {
         switch self {
-        case .input: "input"
-        case .parameter: "parameter"
-        case .convolution: "convolution"
-        case .pointwise(let function): function.name.rawValue
-        case .concatenate: "concatenate"
-        case .sliceChannels: "sliceChannels"
-        case .upsampleNearest: "upsampleNearest"
-        case .pixelShuffle: "pixelShuffle"
-        case .pixelUnshuffle: "pixelUnshuffle"
-        case .resize: "resize"
-        case .pad: "pad"
-        case .crop: "crop"
-        case .constant: "constant"
-        case .convolutionTranspose: "convolutionTranspose"
-        case .convolutionWeightGradient: "convolutionWeightGradient"
-        case .sum: "sum"
-        case .broadcast: "broadcast"
-        case .reshape: "reshape"
-        case .transpose: "transpose"
-        case .product: "product"
-        case .sumPool: "sumPool"
-        case .resizeAdjoint: "resizeAdjoint"
-        case .padAdjoint: "padAdjoint"
-        case .detach: "detach"
-        case .again: "again"
+        case .input: .input
+        case .parameter: .parameter
+        case .convolution: .convolution
+        case .pointwise: .pointwise
+        case .concatenate: .concatenate
+        case .sliceChannels: .sliceChannels
+        case .upsampleNearest: .upsampleNearest
+        case .pixelShuffle: .pixelShuffle
+        case .pixelUnshuffle: .pixelUnshuffle
+        case .resize: .resize
+        case .pad: .pad
+        case .crop: .crop
+        case .constant: .constant
+        case .convolutionTranspose: .convolutionTranspose
+        case .convolutionWeightGradient: .convolutionWeightGradient
+        case .sum: .sum
+        case .broadcast: .broadcast
+        case .reshape: .reshape
+        case .transpose: .transpose
+        case .product: .product
+        case .sumPool: .sumPool
+        case .resizeAdjoint: .resizeAdjoint
+        case .padAdjoint: .padAdjoint
+        case .detach: .detach
+        case .sample: .sample
+        case .sampleAdjoint: .sampleAdjoint
+        case .again: .again
         }
+    }
+
+    /// The operation's name in messages and listings; of a pointwise one, its function's.
+    public var name: String {
+        if case .pointwise(let function) = self { function.name.rawValue } else { kind.rawValue }
     }
 }

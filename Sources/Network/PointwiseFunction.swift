@@ -43,6 +43,8 @@ public enum PointwiseFunction: Hashable, Sendable {
     /// `1 / x`
     case reciprocal
     case absolute
+    /// The largest whole number that is not greater than x. Its derivative is zero.
+    case floor
     /// `log(1 + exp(x))`
     case softplus
     /// The error function, `2 / sqrt(pi) * integral of exp(-t²) from 0 to x`.
@@ -62,7 +64,7 @@ public enum PointwiseFunction: Hashable, Sendable {
     public enum Name: String, CaseIterable, Sendable {
         case add, multiply, maximum, minimum, greater, prelu, affine, clamp, leakyReLU, elu, power, step, sigmoid, silu,
             tanh, exponential, logarithm, squareRoot, reciprocalSquareRoot, reciprocal, absolute, softplus, erf, gelu,
-            mish, hardSigmoid, hardSwish
+            mish, hardSigmoid, hardSwish, floor
     }
 
     public var name: Name {
@@ -94,6 +96,7 @@ public enum PointwiseFunction: Hashable, Sendable {
         case .mish: .mish
         case .hardSigmoid: .hardSigmoid
         case .hardSwish: .hardSwish
+        case .floor: .floor
         }
     }
 
@@ -158,6 +161,7 @@ extension PointwiseFunction.Name {
         case .mish: .mish
         case .hardSigmoid: .hardSigmoid
         case .hardSwish: .hardSwish
+        case .floor: .floor
         }
     }
 }

@@ -118,7 +118,7 @@ extension PointwiseFunction {
                 meaning: { x, _ in Double(x < 0 ? negative : x > 0 ? positive : zero) },
                 body: .whereLess(.x, 0, .a, .whereLess(0, .x, .c, .b)), slope: { _, _, _ in .zero }, kinks: [0])
         case .sigmoid, .silu, .tanh, .exponential, .logarithm, .squareRoot, .reciprocalSquareRoot, .reciprocal,
-            .absolute,
+            .absolute, .floor,
             .softplus, .erf, .gelu, .mish, .hardSigmoid, .hardSwish:
             smooth
         }
@@ -179,6 +179,10 @@ extension PointwiseFunction {
             PointwiseRow(
                 meaning: { x, _ in abs(x) }, body: .abs(.x),
                 slope: { b, at, _ in .value(b.step(at.operands[0], -1, 0, 1)) }, kinks: [0])
+        case .floor:
+            PointwiseRow(
+                meaning: { x, _ in x.rounded(.down) }, body: .floor(.x), slope: { _, _, _ in .zero },
+                kinks: [-2, -1, 0, 1, 2])
         case .softplus:
             PointwiseRow(
                 meaning: { x, _ in Swift.max(x, 0) + log1p(exp(-abs(x))) },

@@ -103,7 +103,8 @@ extension Graph {
             }.max()!
         case .broadcast(let target), .sum(let target):
             return operand.rank == 4 && target.rank == 4 && operand[axis] == target[axis] ? read : nil
-        case .convolutionWeightGradient, .reshape, .transpose, .product, .resizeAdjoint, .padAdjoint:
+        case .convolutionWeightGradient, .reshape, .transpose, .product, .resizeAdjoint, .padAdjoint,
+            .sample, .sampleAdjoint:
             return nil
         }
     }

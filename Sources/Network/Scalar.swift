@@ -11,7 +11,7 @@ public indirect enum Scalar: Hashable, Sendable {
     case whereLess(Scalar, Scalar, Scalar, Scalar)
 
     public enum Unary: Sendable {
-        case exponential, logarithm, squareRoot, absolute
+        case exponential, logarithm, squareRoot, absolute, floor
         /// `1 / x` for x from 1 up, which has not to be right in the last bit.
         case inverse
     }
@@ -34,6 +34,7 @@ public indirect enum Scalar: Hashable, Sendable {
     static func log(_ x: Scalar) -> Scalar { .unary(.logarithm, x) }
     static func sqrt(_ x: Scalar) -> Scalar { .unary(.squareRoot, x) }
     static func inverse(_ x: Scalar) -> Scalar { .unary(.inverse, x) }
+    static func floor(_ x: Scalar) -> Scalar { .unary(.floor, x) }
     static func abs(_ x: Scalar) -> Scalar { .unary(.absolute, x) }
 
     /// The expressions that this one is made of directly.

@@ -98,7 +98,7 @@ extension Operation {
             return .success(.nhwc(x.batch, x.height - m.top - m.bottom, x.width - m.left - m.right, x.channels))
 
         case .convolutionTranspose, .convolutionWeightGradient, .sum, .broadcast, .reshape, .transpose, .product,
-            .sumPool, .resizeAdjoint, .padAdjoint:
+            .sumPool, .resizeAdjoint, .padAdjoint, .sample, .sampleAdjoint:
             return trainingShape(operands)
         }
     }

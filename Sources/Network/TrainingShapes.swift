@@ -87,6 +87,20 @@ extension Operation {
         case .padAdjoint(let margins, _):
             return Operation.crop(margins).resultShape(operands)
 
+        case .sample, .sampleAdjoint:
+            guard let shapes = take(2, rank: 4), shapes[1].channels == 2, shapes[0].batch == shapes[1].batch else {
+                return fail("expects one activation and positions [N, h, w, 2] of the same batch")
+            }
+            let (x, positions) = (shapes[0], shapes[1])
+            guard case .sampleAdjoint(let height, let width, _) = self else {
+                guard x.height >= 1, x.width >= 1 else { return fail("expects an image with pixels") }
+                return .success(.nhwc(x.batch, positions.height, positions.width, x.channels))
+            }
+            guard x.height == positions.height, x.width == positions.width, height >= 1, width >= 1 else {
+                return fail("expects a position for each pixel, and sizes >= 1")
+            }
+            return .success(.nhwc(x.batch, height, width, x.channels))
+
         default:
             preconditionFailure("\(name) has its rule with those of inference")
         }

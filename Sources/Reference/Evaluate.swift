@@ -96,6 +96,10 @@ extension Operation {
             }
         case .detach, .again:
             return operands[0]
+        case .sample(let filter, let border):
+            return sampled(operands[0], operands[1], filter, border, shape)
+        case .sampleAdjoint(_, _, let border):
+            return sampledAdjoint(operands[0], operands[1], border, shape)
         }
     }
 }

@@ -150,6 +150,7 @@ enum PointwiseText {
             case .logarithm: return prefix + "log"
             case .squareRoot: return prefix + "sqrt"
             case .absolute: return prefix + "abs"
+            case .floor: return prefix + "floor"
             case .inverse: return prefix + "inverse"
             }
         }

@@ -106,6 +106,22 @@ let derivativeCases: [DerivativeCase] = {
         }
     }
 
+    for border in [SampleBorder.zeros, .border] {
+        // Positions from 1 pixel outside on; bilinear weights have kinks at whole numbers.
+        let kinks = (-1...4).map { (Float($0) - 1.5) / 2.5 }
+        for filter in [SampleFilter.bilinear, .nearest] {
+            let (image, grid) = (Shape.nhwc(2, 4, 5, 3), Shape.nhwc(2, 3, 2, 2))
+            add("sample \(filter) \(border)", [image, grid], kinks: kinks + kinks.map { $0 + 0.2 }) { b, x in
+                let positions = b.apply(.affine(scale: 2.5, offset: 1.5), x[1])
+                return b.square(b.apply(.sample(filter, border), x[0], positions))
+            }
+        }
+        add("sampleAdjoint \(border)", [.nhwc(1, 3, 2, 2)]) { b, x in
+            let positions = b.constant([0, 0, 1.2, 0.7, 1.4, 0.6, -1, 3, 2, 1, 4, 0], [1, 3, 2, 2])
+            return b.square(b.apply(.sampleAdjoint(height: 3, width: 4, border), x[0], positions))
+        }
+    }
+
     // What they are used for.
     add("a norm over a sum", [[3, 4]], range: 0.2..<1) { b, x in
         b.apply(.pointwise(.squareRoot), b.sum(b.square(x[0]), over: [1]))

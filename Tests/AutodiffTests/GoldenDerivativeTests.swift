@@ -37,7 +37,8 @@ import Weights
         let missing = Set(known.keys).subtracting(names).filter { !$0.contains("Adjoint") }
         #expect(
             missing == [
-                "step", "greater", "greater, vector", "again", "pad reflect", "convolutionWeightGradient 3x3 groups 2",
+                "step", "greater", "floor", "greater, vector", "again", "pad reflect",
+                "convolutionWeightGradient 3x3 groups 2",
                 "convolutionWeightGradient 3x3 depthwise stride 2",
             ])
     }

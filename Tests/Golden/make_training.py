@@ -60,6 +60,44 @@ def pictures(function):
     return lambda x: nhwc(function(nchw(x)))
 
 
+def sampled(x, positions, mode, border):
+    """x [N, H, W, C] at positions (column, row) in pixels. PyTorch differentiates its `grid_sample` once only: this is made of
+    operations that it differentiates twice, and compared with `grid_sample` in value and first derivatives."""
+    n, h, w, c = x.shape
+
+    def own(x, positions):
+        def nearest(columns, rows):
+            inside = (columns >= 0) & (columns < w) & (rows >= 0) & (rows < h)
+            images = torch.arange(n)[:, None, None].expand(columns.shape)
+            found = x[images, rows.clamp(0, h - 1).long(), columns.clamp(0, w - 1).long()]
+            return found * inside[..., None]
+
+        columns, rows = positions[..., 0], positions[..., 1]
+        if border == "border":
+            columns, rows = columns.clamp(0, w - 1), rows.clamp(0, h - 1)
+        if mode == "nearest":
+            return nearest(columns.detach().round(), rows.detach().round())
+        left, top = columns.detach().floor(), rows.detach().floor()
+        right, below = (columns - left)[..., None], (rows - top)[..., None]
+        return ((nearest(left, top) * (1 - right) + nearest(left + 1, top) * right) * (1 - below)
+                + (nearest(left, top + 1) * (1 - right) + nearest(left + 1, top + 1) * right) * below)
+
+    def theirs(x, positions):
+        scale = torch.tensor([2 / (w - 1), 2 / (h - 1)], dtype=torch.float64)
+        return nhwc(F.grid_sample(nchw(x), positions * scale - 1, mode, border, align_corners=True))
+
+    copies = [[v.detach().clone().requires_grad_() for v in (x, positions)] for _ in range(2)]
+    results = [function(*arguments) for function, arguments in zip((own, theirs), copies)]
+    assert torch.allclose(*results, atol=1e-12), "values of sample"
+    for result in results:
+        if result.requires_grad:
+            result.square().sum().backward()
+    for ours, other in zip(*copies):
+        gradient = torch.zeros_like(ours) if ours.grad is None else ours.grad
+        assert torch.allclose(gradient, other.grad, atol=1e-10), "derivatives of sample"
+    return own(x, positions)
+
+
 def define_cases():
     small = (2, 3, 4, 2)
     for name, (kh, kw), stride, padding, groups, inputs, outputs in (
@@ -147,6 +185,12 @@ def define_cases():
 
             case(f"product {str(left).lower()} {str(right).lower()}",
                  [(2, 4, 3) if left else (2, 3, 4), (2, 5, 4) if right else (2, 4, 5)], squared(product))
+    for border in ("zeros", "border"):
+        kinks = [np.float32(k - 1.5) / np.float32(2.5) for k in range(-1, 5)]
+        kinks += [k + np.float32(0.2) for k in kinks]
+        for mode in ("bilinear", "nearest"):
+            case(f"sample {mode} {border}", [(2, 4, 5, 3), (2, 3, 2, 2)],
+                 squared(lambda x, p, m=mode, o=border: sampled(x, p * 2.5 + 1.5, m, o)), -1, 1, kinks)
     case("a norm over a sum", [(3, 4)], lambda x: x.square().sum(1, keepdim=True).sqrt(), 0.2, 1)
     case("softmax", [(3, 4)], lambda x: F.softmax(x, 1))
 
@@ -194,7 +238,8 @@ def gradients():
             arguments.append(torch.from_numpy(x).requires_grad_())
         y = function(*arguments)
         weights = torch.from_numpy(draw(tuple(y.shape), seed + 99, 0.5, 1.5))
-        first = torch.autograd.grad((y * weights).sum(), arguments, create_graph=True)
+        first = torch.autograd.grad((y * weights).sum(), arguments, create_graph=True, allow_unused=True)
+        first = [torch.zeros_like(x) if g is None else g for g, x in zip(first, arguments)]
         along = sum(
             (g * torch.from_numpy(draw(shape, seed + 200 + index))).sum()
             for index, (g, shape) in enumerate(zip(first, shapes)))

@@ -48,6 +48,7 @@ import Testing
         case .unary(.logarithm, let x): return log(value(x))
         case .unary(.squareRoot, let x): return value(x).squareRoot()
         case .unary(.absolute, let x): return abs(value(x))
+        case .unary(.floor, let x): return value(x).rounded(.down)
         case .unary(.inverse, let x): return 1 / value(x)
         case .binary(.add, let x, let y): return value(x) + value(y)
         case .binary(.subtract, let x, let y): return value(x) - value(y)

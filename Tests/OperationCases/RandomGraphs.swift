@@ -79,7 +79,7 @@ private struct RandomGraph {
 
     private mutating func step(_ b: inout GraphBuilder) {
         let (x, bound) = pick()
-        switch draw(0...(kind == .inference ? 9 : 15)) {
+        switch draw(0...(kind == .inference ? 9 : 16)) {
         case 0, 1, 2: convolve(&b, x, bound)
         case 3, 4: unary(&b, x, bound)
         case 5, 6: binary(&b, x, bound)
@@ -90,6 +90,7 @@ private struct RandomGraph {
         case 12: attend(&b, x, bound)
         case 13: transposed(&b, x, bound)
         case 14: general(&b, x, bound)
+        case 15: sample(&b, x, bound)
         default: computedWeight(&b, x, bound)
         }
     }
@@ -129,8 +130,12 @@ private struct RandomGraph {
 
     /// Any smooth or kinked function of one operand, where that is in the range that the function takes.
     private mutating func any(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {
-        let function = draw(of: PointwiseFunction.Name.allCases.filter { $0.example.operandCount == 1 && $0 != .step })
-            .example
+        let function = draw(
+            of: PointwiseFunction.Name.allCases.filter {
+                $0.example.operandCount == 1 && ![.step, .floor].contains($0)
+            }
+        )
+        .example
         if function.row.isSafeOnPadding { return add(&b, b.apply(.pointwise(function), x), bound + 1) }
         let positive = b.apply(.affine(scale: 1, offset: 0.3), b.apply(.pointwise(.absolute), x))
         if function == .exponential { return add(b.apply(.pointwise(function), b.scaled(x, 2 / bound)), 8) }
@@ -251,6 +256,19 @@ private struct RandomGraph {
         let operation = Operation.convolutionTranspose(
             stride: stride, padding: padding, groups: 1, height: height + draw(0...stride - 1), width: width)
         add(&b, b.apply(operation, x, weight), 4 * bound)
+    }
+
+    /// Pixels at positions that a value of two channels says, or a parameter, as far as three pixels outside.
+    private mutating func sample(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {
+        let shape = b.shape(x)
+        let border = draw(of: [SampleBorder.zeros, .border])
+        let (height, width) = (draw(1...12), draw(1...12))
+        let spread = b.apply(.pointwise(.tanh), b.parameter(name("s"), .nhwc(shape.batch, height, width, 2)))
+        let scales = [Float(shape.width) / 2 + 3, Float(shape.height) / 2 + 3]
+        let centred = b.apply(.multiply, spread, b.constant(scales, [2]))
+        let centre = [Float(shape.width - 1) / 2, Float(shape.height - 1) / 2]
+        let positions = b.apply(.add, centred, b.constant(centre, [2]))
+        add(b.apply(.sample(.bilinear, border), x, positions), bound)
     }
 
     private mutating func general(_ b: inout GraphBuilder, _ x: Value, _ bound: Float) {

@@ -5,6 +5,7 @@ internal import Tensor
 /// computed, tensors of other ranks). Executors of inference refuse them.
 public let trainingOperationCases: [OperationCase] =
     convolutionGradientCases + functionCases + reductionCases + matrixCases + adjointCases + fusedCases
+    + samplingCases
 
 private let convolutionGradientCases: [OperationCase] = {
     var cases: [OperationCase] = []
@@ -256,5 +257,43 @@ private let fusedCases: [OperationCase] = {
             .convolution(stride: 1, padding: 1, groups: 1), b.apply(.sliceChannels(start: 3, count: 8), u), weight)
         return [b.concatenate([v, u]), b.apply(.sum(to: .nhwc(1, 1, 1, 16)), v)]
     }
+    return cases
+}()
+
+private let samplingCases: [OperationCase] = {
+    var cases: [OperationCase] = []
+    for border in [SampleBorder.zeros, .border] {
+        for (batch, height, width, channels) in [(1, 1, 2, 1), (2, 5, 7, 3), (1, 9, 6, 16), (2, 12, 11, 21)] {
+            let image = Shape.nhwc(batch, height, width, channels)
+            let grid = Shape.nhwc(batch, 6, 5, 2)
+            let form = "\(image) \(border)"
+            /// Positions from two pixels outside to two pixels outside.
+            func positions(_ b: inout GraphBuilder) -> Value {
+                let sizes = [Float(width + 3) / 2, Float(height + 3) / 2]
+                let spread = b.apply(.multiply, b.input("p", grid), b.constant(sizes, [2]))
+                return b.apply(.add, spread, b.constant([Float(width - 1) / 2, Float(height - 1) / 2], [2]))
+            }
+            for filter in [SampleFilter.nearest, .bilinear] {
+                cases.append(
+                    OperationCase("sample \(filter) \(form)", seed: UInt64(2700 + cases.count)) { b in
+                        let x = b.input("x", image)
+                        return [b.apply(.sample(filter, border), x, positions(&b))]
+                    })
+            }
+            cases.append(
+                OperationCase("sampleAdjoint \(form)", seed: UInt64(2700 + cases.count)) { b in
+                    let g = b.input("g", .nhwc(batch, 6, 5, channels))
+                    let adjoint = Operation.sampleAdjoint(height: height, width: width, border)
+                    return [b.apply(adjoint, g, positions(&b))]
+                })
+        }
+    }
+    cases.append(
+        OperationCase("warped between convolutions", seed: 2790) { b in
+            let x = b.input("x", .nhwc(1, 13, 17, 3))
+            let features = b.leakyReLU(b.convolution(x, "a", to: 20), 0.1)
+            let flow = b.scaled(b.convolution(x, "flow", to: 2), 3)
+            return [b.convolution(b.warped(features, by: flow), "b", to: 8)]
+        })
     return cases
 }()

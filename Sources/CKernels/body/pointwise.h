@@ -118,6 +118,10 @@ CK_INLINE vf CK_NAME(hard_swish)(vf x, vf a, vf b, vf c) {
     return CK_KEEP_NAN(x, (x * vf_min(vf_max(((x * vf_all(0.16666667f)) + vf_all(0.5f)), vf_all(0.0f)), vf_all(1.0f))));
 }
 
+CK_INLINE vf CK_NAME(floor)(vf x, vf a, vf b, vf c) {
+    return vf_floor(x);
+}
+
 // All functions of one operand, those of them that take more than a few instructions, and those that do not.
 
 #define CK_UNARY_FUNCTIONS(X) \
@@ -141,7 +145,8 @@ CK_INLINE vf CK_NAME(hard_swish)(vf x, vf a, vf b, vf c) {
     X(CK_GELU, gelu) \
     X(CK_MISH, mish) \
     X(CK_HARD_SIGMOID, hard_sigmoid) \
-    X(CK_HARD_SWISH, hard_swish)
+    X(CK_HARD_SWISH, hard_swish) \
+    X(CK_FLOOR, floor)
 
 #define CK_LONG_FUNCTIONS(X) \
     X(CK_ELU, elu) \
@@ -166,7 +171,8 @@ CK_INLINE vf CK_NAME(hard_swish)(vf x, vf a, vf b, vf c) {
     X(CK_RECIPROCAL, reciprocal) \
     X(CK_ABSOLUTE, absolute) \
     X(CK_HARD_SIGMOID, hard_sigmoid) \
-    X(CK_HARD_SWISH, hard_swish)
+    X(CK_HARD_SWISH, hard_swish) \
+    X(CK_FLOOR, floor)
 
 // All functions of two operands.
 

@@ -214,6 +214,67 @@ static void CK_NAME(ct_resample)(const void *untyped, void *scratch, int64_t blo
     }
 }
 
+CK_INLINE float CK_NAME(ct_clamped)(float x, int64_t count) {
+    const float last = (float)(count - 1);
+    return x < 0 ? 0 : x > last ? last : x;
+}
+
+static void CK_NAME(ct_sample)(const void *untyped, void *scratch, int64_t block, int64_t next) {
+    const ct_sample_job *job = untyped;
+    (void)scratch, (void)next;
+    const int64_t channels = job->channels, height = job->source_height, width = job->source_width;
+    const int64_t total = job->batch * job->pixels;
+    const int64_t end = (block + 1) * job->per_block < total ? (block + 1) * job->per_block : total;
+    for (int64_t index = block * job->per_block; index < end; index++) {
+        const float *image = job->source + index / job->pixels * height * width * channels;
+        float *to = job->target + index * channels;
+        float x = job->positions[2 * index], y = job->positions[2 * index + 1];
+        if (x != x || y != y) {
+            for (int64_t c = 0; c < channels; c++) to[c] = x + y;
+            continue;
+        }
+        if (job->clamps) {
+            x = CK_NAME(ct_clamped)(x, width);
+            y = CK_NAME(ct_clamped)(y, height);
+        }
+        const float column = job->is_nearest ? rintf(x) : floorf(x), row = job->is_nearest ? rintf(y) : floorf(y);
+        const float right = job->is_nearest ? 0 : x - column, below = job->is_nearest ? 0 : y - row;
+        memset(to, 0, channels * sizeof(float));
+        for (int corner = 0; corner < 4; corner++) {
+            const float cx = column + (corner & 1), cy = row + (corner >> 1);
+            const float weight = (corner & 1 ? right : 1 - right) * (corner >> 1 ? below : 1 - below);
+            if (weight == 0 || !(cx >= 0 && cx < width && cy >= 0 && cy < height)) continue;
+            const float *from = image + ((int64_t)cy * width + (int64_t)cx) * channels;
+            for (int64_t c = 0; c < channels; c++) to[c] += weight * from[c];
+        }
+    }
+}
+
+static void CK_NAME(ct_sample_adjoint)(const void *untyped, void *scratch, int64_t block, int64_t next) {
+    const ct_sample_adjoint_job *job = untyped;
+    (void)scratch, (void)next;
+    const int64_t channels = job->channels, runs = (channels + job->lanes - 1) / job->lanes;
+    const int64_t image = block / runs, first = block % runs * job->lanes;
+    const int64_t count = first + job->lanes < channels ? job->lanes : channels - first;
+    float *target = job->target + image * job->height * job->width * channels + first;
+    for (int64_t pixel = 0; pixel < job->height * job->width; pixel++) {
+        memset(target + pixel * channels, 0, count * sizeof(float));
+    }
+    for (int64_t index = image * job->pixels; index < (image + 1) * job->pixels; index++) {
+        float x = job->positions[2 * index], y = job->positions[2 * index + 1];
+        if (x != x || y != y) continue;
+        if (job->clamps) {
+            x = CK_NAME(ct_clamped)(x, job->width);
+            y = CK_NAME(ct_clamped)(y, job->height);
+        }
+        const float column = rintf(x), row = rintf(y);
+        if (!(column >= 0 && column < job->width && row >= 0 && row < job->height)) continue;
+        float *to = target + ((int64_t)row * job->width + (int64_t)column) * channels;
+        const float *from = job->source + index * channels + first;
+        for (int64_t c = 0; c < count; c++) to[c] += from[c];
+    }
+}
+
 static void CK_NAME(ct_winograd_pack)(const void *untyped, void *scratch, int64_t block, int64_t next) {
     const ct_winograd_pack_job *job = untyped;
     enum { widest = 64 };
@@ -271,6 +332,8 @@ const ct_kernels CK_NAME(ct_kernels) = {
     .fold = CK_NAME(ct_fold),
     .copy = CK_NAME(ct_copy),
     .resample = CK_NAME(ct_resample),
+    .sample = CK_NAME(ct_sample),
+    .sample_adjoint = CK_NAME(ct_sample_adjoint),
     .winograd_pack = CK_NAME(ct_winograd_pack),
     .winograd_samples = CK_NAME(ct_winograd_samples),
     .winograd_gradient = CK_NAME(ct_winograd_gradient),

@@ -46,6 +46,7 @@ CK_INLINE v8 vf_low(vf x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 
 CK_INLINE v8 vf_high(vf x) { return __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); }
 #endif
 CK_INLINE vf vf_abs(vf x) { return __builtin_elementwise_abs(x); }
+CK_INLINE vf vf_floor(vf x) { return __builtin_elementwise_floor(x); }
 CK_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
 CK_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 

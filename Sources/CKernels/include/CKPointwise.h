@@ -30,4 +30,5 @@ typedef enum ck_function {
     CK_MISH = 25,
     CK_HARD_SIGMOID = 26,
     CK_HARD_SWISH = 27,
+    CK_FLOOR = 28,
 } ck_function;

@@ -74,6 +74,27 @@ typedef struct ct_resample_job {
     const float *row_weight, *column_weight;
 } ct_resample_job;
 
+/// An image at positions (column, row): `[batch, pixels, channels]`. A block is `per_block` of the batch * pixels.
+typedef struct ct_sample_job {
+    const float *source;
+    /// `[batch, pixels, 2]`
+    const float *positions;
+    float *target;
+    int64_t batch, source_height, source_width, channels, pixels, per_block;
+    /// The nearest pixel instead of the mean of four; positions outside are moved to the border instead of giving zero.
+    int32_t is_nearest, clamps;
+} ct_sample_job;
+
+/// `[batch, pixels, channels]` added up at the nearest pixels to positions: `[batch, height, width, channels]`. A block is
+/// `lanes` channels of one image, so that every sum is taken by one thread, in the order of the pixels.
+typedef struct ct_sample_adjoint_job {
+    const float *source;
+    const float *positions;
+    float *target;
+    int64_t batch, height, width, channels, pixels, lanes;
+    int32_t clamps;
+} ct_sample_adjoint_job;
+
 // MARK: Convolutions as products
 
 /// What a convolution-like product gathers: result (n, i, j) reads rows `i * step + row_base + t * tap_step` of the source
@@ -127,6 +148,8 @@ typedef struct ct_kernels {
     void (*fold)(const void *job, void *scratch, int64_t block, int64_t next);
     void (*copy)(const void *job, void *scratch, int64_t block, int64_t next);
     void (*resample)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*sample)(const void *job, void *scratch, int64_t block, int64_t next);
+    void (*sample_adjoint)(const void *job, void *scratch, int64_t block, int64_t next);
     void (*winograd_pack)(const void *job, void *scratch, int64_t block, int64_t next);
     void (*winograd_samples)(const void *job, void *scratch, int64_t block, int64_t next);
     void (*winograd_gradient)(const void *job, void *scratch, int64_t block, int64_t next);

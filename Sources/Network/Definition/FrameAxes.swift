@@ -125,6 +125,9 @@ struct FrameTrace {
             let (right, columns) = transposeRight ? (rank - 1, rank - 2) : (rank - 2, rank - 1)
             if (operands[0][left] + operands[1][right]).contains(where: \.isFrame) { readsAll(index) }
             return merged(operands.map { FrameAxes($0.dropLast(2)) }) + [operands[0][rows], operands[1][columns]]
+        case .sample: return operands[1].dropLast() + [operands[0][3]]
+        case .sampleAdjoint:
+            return operands.joined().joined().contains(where: \.isFrame) ? lost(index) : plain(node.shape)
         case .convolutionWeightGradient:
             if operands.joined().joined().contains(where: \.isFrame) { readsAll(index) }
             return plain(node.shape)

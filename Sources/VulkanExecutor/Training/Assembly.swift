@@ -21,7 +21,7 @@ struct Assembly {
 
     /// Functions of GLSL.std.450.
     enum Builtin: UInt32 {
-        case absolute = 4, exponential = 27, logarithm = 28, squareRoot = 31, minimum = 37, maximum = 40
+        case absolute = 4, floor = 8, exponential = 27, logarithm = 28, squareRoot = 31, minimum = 37, maximum = 40
     }
 
     enum Storage: UInt32 { case input = 1, pushConstant = 9, buffer = 12 }

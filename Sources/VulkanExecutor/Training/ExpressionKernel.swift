@@ -314,6 +314,7 @@ extension Scalar.Unary {
         case .logarithm: .logarithm
         case .squareRoot: .squareRoot
         case .absolute: .absolute
+        case .floor: .floor
         case .inverse: preconditionFailure("a division, not a builtin")
         }
     }

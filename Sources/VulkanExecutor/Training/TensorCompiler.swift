@@ -151,6 +151,8 @@ struct TensorCompiler {
         case .sum: lowerSum(value)
         case .product: lowerProduct(value)
         case .resize, .resizeAdjoint, .pad, .padAdjoint, .sumPool: lowerResampling(value)
+        case .sample(let filter, let border): lowerSample(value, filter, border)
+        case .sampleAdjoint(_, _, let border): lowerSampleAdjoint(value, border)
         }
     }
 
