@@ -17,7 +17,7 @@ import Testing
                 .crop(Margins()), .constant([]),
                 .convolutionTranspose(stride: 1, padding: 1, groups: 1, height: 1, width: 1),
                 .convolutionWeightGradient(stride: 1, padding: 1, groups: 1, kernelHeight: 1, kernelWidth: 1),
-                .sum(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
+                .sum(to: []), .mean(to: []), .broadcast(to: []), .reshape([]), .transpose([]),
                 .product(transposeLeft: false, transposeRight: false), .sumPool(factor: 1),
                 .resizeAdjoint(height: 1, width: 1, .nearest), .padAdjoint(Margins(), .zero), .detach, .again(0),
             ].map(\.name) + PointwiseFunction.Name.allCases.map(\.rawValue))

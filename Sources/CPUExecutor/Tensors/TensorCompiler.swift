@@ -177,6 +177,7 @@ struct TensorCompiler {
             if !expressions.virtual.contains(value.index) { try lowerMove(value) }
         case .convolution, .convolutionTranspose, .convolutionWeightGradient: try lowerConvolution(value)
         case .sum: try lowerSum(value)
+        case .mean: preconditionFailure("means are sums and scales here: see Graph.withoutMeans")
         case .product: try lowerProduct(value)
         case .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop, .transpose:
             try lowerMove(value)

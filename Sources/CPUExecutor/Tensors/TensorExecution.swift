@@ -1,5 +1,6 @@
 internal import CKernels
 public import Network
+internal import Planning
 internal import Tensor
 
 extension CPUExecutor: TrainingExecutor {
@@ -20,6 +21,7 @@ extension CPUExecutor: TrainingExecutor {
                 throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
             }
         }
+        let graph = graph.withoutMeans
         let memory = PlanMemory(device: name)
         var compiler = TensorCompiler(
             graph, state: state, memory: memory, kernels: ck_kernels_for(instructionSet.code),

@@ -52,7 +52,7 @@ struct HalfValues {
         case .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop, .transpose, .pad,
             .padAdjoint, .resize, .resizeAdjoint, .sumPool:
             return common(node.operands)
-        case .input, .parameter, .convolutionWeightGradient, .sum, .product: return .full
+        case .input, .parameter, .convolutionWeightGradient, .sum, .mean, .product: return .full
         }
     }
 }

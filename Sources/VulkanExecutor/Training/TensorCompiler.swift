@@ -125,6 +125,7 @@ struct TensorCompiler {
             if !expressions.virtual.contains(value.index) { lowerMove(value) }
         case .convolution, .convolutionTranspose, .convolutionWeightGradient: lowerConvolution(value)
         case .sum: lowerSum(value)
+        case .mean: preconditionFailure("means are sums and scales here: see Graph.withoutMeans")
         case .product: lowerProduct(value)
         case .resize, .resizeAdjoint, .pad, .padAdjoint, .sumPool: lowerResampling(value)
         }

@@ -32,6 +32,7 @@ final class VulkanTensorPlan: TimedPlan {
 
     /// - Parameter limits: lower ones than the device's, for tests.
     init(_ executor: VulkanExecutor, _ graph: Graph, state: VulkanState, limits: TensorLimits? = nil) throws {
+        let graph = graph.withoutMeans
         self.executor = executor
         for node in graph.nodes { try executor.checkBinding(node.shape.count) }
         inputShapes = graph.inputs.map { graph.shape($0) }
