@@ -43,10 +43,13 @@ final class StagedTiles {
     }
 
     /// - Parameters:
+    ///   - cut: of a tile's graph, which `TileLayout.fits`.
     ///   - plans: one for each stage but the last.
     ///   - multiple: of the network's sides, in input pixels.
-    /// - Returns: nil where the tiles' samples do not lie where the frame's do.
-    init?(_ cut: StageCut, plans: some Collection<any Plan>, layout: TileLayout, multiple: Int, exact: Bool) {
+    /// - Returns: nil where tiles do not start at samples.
+    init?(
+        _ cut: StageCut, plans: some Collection<any Plan>, layout: TileLayout, multiple: Int, exact: Bool
+    ) {
         self.layout = layout
         let batch = plans.first?.inputShapes[0].batch ?? 1
         statistics = cut.statistics.map { statistic in
@@ -156,5 +159,29 @@ final class StagedTiles {
                 }
             }
         }
+    }
+}
+
+extension TileLayout {
+    /// Whether means over the samples of tiles are means over those of the frame: the last tile must end with the frame's last
+    /// sample, but a network may fill up small frames in another way than large ones.
+    ///
+    /// - Parameters:
+    ///   - cut: of a tile's graph.
+    ///   - frame: of the whole frame's.
+    func fits(_ cut: StageCut, of frame: StageCut) -> Bool {
+        cut.statistics.count == frame.statistics.count
+            && zip(cut.statistics, frame.statistics).allSatisfy {
+                fills(frame.grids[$1.grid], with: cut.grids[$0.grid])
+            }
+    }
+
+    private func fills(_ frame: StageCut.Grid, with tile: StageCut.Grid) -> Bool {
+        func ends(_ side: Side, _ stride: Ratio, _ own: Int, _ all: Int) -> Bool {
+            let start = side.starts[side.starts.count - 1]
+            return (start == 0 ? 0 : stride.inverse.times(start)).map { $0 + own == all } ?? false
+        }
+        return frame.strides == tile.strides && ends(vertical, tile.strides.vertical, tile.height, frame.height)
+            && ends(horizontal, tile.strides.horizontal, tile.width, frame.width)
     }
 }

@@ -108,6 +108,16 @@ public final class Upscaler {
         rules.isStaged && layout.count > 1 ? StageCut(graph) : nil
     }
 
+    /// A tile's graph in stages, as tiles are computed with it.
+    ///
+    /// - Throws: `PipelineError.wholeFramesOnly` where the means over tiles are no means over the frame.
+    private func cut(_ shape: Shape, _ layout: TileLayout, batch: Int) throws -> StageCut {
+        guard let cut = StageCut(try graph(shape, layout, batch: batch)),
+            let frame = StageCut(try graph(shape, self.layout(shape, tile: nil), batch: 1)), layout.fits(cut, of: frame)
+        else { throw refusal(shape) }
+        return cut
+    }
+
     /// How many tiles of a layout to compute at a time: as many as fill the device and fit the budget, in batches that
     /// are as full as can be.
     private func batch(_ shape: Shape, _ layout: TileLayout) -> Int {
@@ -155,7 +165,8 @@ public final class Upscaler {
     func note(for shape: Shape) throws -> String? {
         guard rules.isStaged || rules.obstacle != nil else { return nil }
         let layout = layout(shape, tile: try candidates(shape)[0])
-        guard let cut = try stages(graph(shape, layout, batch: 1), layout) else { return nil }
+        guard rules.isStaged, layout.count > 1 else { return nil }
+        let cut = try cut(shape, layout, batch: 1)
         let factor = Int((cut.relativeWork * 10).rounded())
         return
             "\(descriptor.architecture): frames are cut into \(layout.count) tiles, and its means over the whole frame "
@@ -236,13 +247,13 @@ public final class Upscaler {
 
     private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
         func compile(batch: Int) throws -> TiledPlan {
-            let graph = try graph(shape, layout, batch: batch)
             guard rules.isStaged, layout.count > 1 else {
+                let graph = try graph(shape, layout, batch: batch)
                 return TiledPlan(
                     shape: shape, layout: layout, scale: scale,
                     plan: try executor.compile(graph, parameters: model.parameters))
             }
-            guard let cut = StageCut(graph) else { throw refusal(shape) }
+            let cut = try cut(shape, layout, batch: batch)
             let plans = try cut.stages.map { stage in
                 // Each stage holds the weights of its own layers only.
                 let names = Set(stage.graph.parameters.map(\.name))
@@ -269,6 +280,7 @@ public final class Upscaler {
     /// contain what the tile does not see, and though no value depends on that, rounding does. It spreads by one block a
     /// layer, further than the overlap where there are more than about six layers.
     private static let blockGrid = 12
+
     private func layout(_ shape: Shape, tile: Int?) -> TileLayout {
         TileLayout(
             height: shape.height, width: shape.width, tile: tile,

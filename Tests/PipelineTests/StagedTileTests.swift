@@ -56,6 +56,15 @@ import Weights
         #expect(tiled.tileCount > 1)
     }
 
+    @Test func halfFloats() throws {
+        let executor = try VulkanExecutor(precision: .fp16, allowSoftware: true, cacheDirectory: nil)
+        let (model, frame) = (try StagedNetwork.groupNorm.model(), unevenFrame(75, 150))
+        let whole = try Upscaler(model: model, executor: executor, tiling: .off).upscale(frame)
+        let tiled = Upscaler(model: model, executor: executor, tiling: .size(12))
+        #expect(psnr(try tiled.upscale(frame), whole) > 60)
+        #expect(tiled.tileCount > 1)
+    }
+
     /// Tiles in batches, the last of which is not full, and another frame after the first: nothing stays behind.
     @Test(arguments: StagedNetwork.allCases) func batches(_ network: StagedNetwork) throws {
         let model = try network.model()
@@ -226,6 +235,25 @@ import Weights
         let upscaler = Upscaler(model: scaled, executor: CPUExecutor(threads: 1), tiling: .size(16))
         let error = #expect(throws: PipelineError.self) { try upscaler.upscale(unevenFrame(130, 130)) }
         guard case .wholeFramesOnly("scaled", "sum", _) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    /// A network that fills up to more than its strides ask for: the last tile would have other samples than the frame, and
+    /// their mean is part of the whole's.
+    @Test func samplesOfAnotherFrameAreRefused() throws {
+        let filling = try anySizeModel(name: "filling") { (b, x) throws(GraphError) in
+            let shape = b.shape(x)
+            let margins = Margins(bottom: (64 - shape.height % 64) % 64, right: (64 - shape.width % 64) % 64)
+            let wide = b.apply(.pad(margins, .reflect), b.convolution(x, "first", to: 4))
+            let mean = b.broadcast(b.mean(wide, over: [1, 2]), to: b.shape(wide))
+            return b.convolution(b.apply(.crop(margins), b.apply(.add, wide, mean)), "last", to: 3)
+        }
+        #expect(try filling.definition.traits().opaqueRead == nil)
+        let upscaler = Upscaler(model: filling, executor: CPUExecutor(threads: 1), tiling: .size(12))
+        let error = #expect(throws: PipelineError.self) { try upscaler.upscale(unevenFrame(130, 130)) }
+        guard case .wholeFramesOnly("filling", "mean", _) = error else {
             Issue.record("\(String(describing: error))")
             return
         }

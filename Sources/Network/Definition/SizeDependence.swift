@@ -52,13 +52,16 @@ extension Operation {
         case .resizeAdjoint(_, _, let filter): .resizeAdjoint(height: 1, width: 1, filter)
         case .convolutionTranspose(let stride, let padding, let groups, _, _):
             .convolutionTranspose(stride: stride, padding: padding, groups: groups, height: 1, width: 1)
+        // A network that fills up to a multiple does so at the bottom and on the right.
+        case .pad(let margins, let mode): .pad(Margins(top: margins.top, left: margins.left), mode)
+        case .padAdjoint(let margins, let mode): .padAdjoint(Margins(top: margins.top, left: margins.left), mode)
+        case .crop(let margins): .crop(Margins(top: margins.top, left: margins.left))
         case .sum: .sum(to: [])
         case .mean: .mean(to: [])
         case .broadcast: .broadcast(to: [])
         case .reshape: .reshape([])
         case .input, .parameter, .constant, .convolution, .pointwise, .concatenate, .sliceChannels, .upsampleNearest,
-            .pixelShuffle, .pixelUnshuffle, .pad, .crop, .convolutionWeightGradient, .transpose, .product, .sumPool,
-            .padAdjoint, .detach, .again:
+            .pixelShuffle, .pixelUnshuffle, .convolutionWeightGradient, .transpose, .product, .sumPool, .detach, .again:
             self
         }
     }
