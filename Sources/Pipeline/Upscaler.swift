@@ -12,11 +12,13 @@ public import Weights
 
 /// When a picture is cut into tiles.
 public enum Tiling: Sendable, Hashable {
-    /// The whole picture where its memory is within the budget, else the largest tiles that are.
+    /// The whole picture where its memory is within the budget, else the largest tiles that are. A network that needs whole
+    /// frames is refused then (`PipelineError.wholeFramesOnly`).
     case automatic
     /// Always the whole picture.
     case off
-    /// Tiles whose cores have at most so many input pixels a side.
+    /// Tiles whose cores have at most so many input pixels a side; of a network that needs whole frames, only pictures that
+    /// are one tile.
     case size(Int)
 }
 

@@ -30,6 +30,16 @@ import Weights
         #expect(furthest > 1e-2)
     }
 
+    /// Whole frames where there is memory for them, and tiles where there is not.
+    @Test func memoryDecides() throws {
+        let (model, frame) = (try StagedNetwork.twoNorms.model(), unevenFrame(330, 250))
+        let large = Upscaler(model: model, executor: CPUExecutor(threads: 2))
+        let small = Upscaler(model: model, executor: CPUExecutor(threads: 2), memoryBudget: 3 << 20)
+        #expect(largestDifference(try small.upscale(frame), try large.upscale(frame)) < 1e-4)
+        #expect(large.tileCount == 1 && small.tileCount > 1)
+        #expect(small.memoryBytes < large.memoryBytes)
+    }
+
     private func part(of frame: HostTensor, height: Int, width: Int) -> HostTensor {
         var part = HostTensor(.nhwc(1, height, width, 3))
         for y in 0..<height {

@@ -153,6 +153,8 @@ package struct FrameTrace {
         }
     }
 
+    /// Notes a reduction over the frame: a mean over all of it, or a read of another kind.
+    ///
     /// - Parameters:
     ///   - parts: those of the frame and of the batch that are reduced.
     ///   - frame: all parts of the operand that belong to the frame.
