@@ -163,7 +163,7 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "upframe", "Catalogue", "Media", "Network", "Tensor", "Weights",
+                "upframe", "Catalogue", "Media", "Network", "Pipeline", "Tensor", "Weights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

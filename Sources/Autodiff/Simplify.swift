@@ -3,7 +3,8 @@ internal import Tensor
 
 extension Graph {
     /// The same graph without what differentiation leaves behind: subexpressions that occur twice, factors of one and
-    /// summands of zero, products with zero, scales of scales, arrangements of constants.
+    /// summands of zero, products with zero, scales of scales, arrangements of constants. A mean becomes a sum and a scale,
+    /// which may be one with the scales around it.
     ///
     /// Results are the same up to the rounding of merged scales; the inputs, outputs and updates keep their order.
     public func simplified() -> Graph {
@@ -75,11 +76,19 @@ private struct Simplifier {
             if case .reshape = node.operation, case .reshape = builder.node(operands[0]).operation {
                 return rebuild(node, builder.node(operands[0]).operands)
             }
-        case .sum:
-            if builder.shape(operands[0]) == node.shape { return operands[0] }
-            if let number = uniform(operands[0]) {
-                return constant(number * Float(builder.shape(operands[0]).count / max(1, node.shape.count)))
+            // A mean of everything, whose scale shall meet those behind it.
+            if node.shape.count == 1, case .reshape = node.operation,
+                case .pointwise(.affine(let scale, let offset)) = builder.node(operands[0]).operation
+            {
+                let inner = rebuild(node, builder.node(operands[0]).operands)
+                return rebuildAffine(inner, scale: scale, offset: offset, node.shape)
             }
+        case .mean:
+            let count = max(1, builder.shape(operands[0]).count / max(1, node.shape.count))
+            return rebuildAffine(
+                rebuildSum(operands[0], node.shape), scale: 1 / Float(count), offset: 0, node.shape)
+        case .sum:
+            return rebuildSum(operands[0], node.shape)
         case .detach:
             return operands[0]
         default: break
@@ -89,6 +98,15 @@ private struct Simplifier {
 
     private func isTranspose(_ operation: Operation) -> Bool {
         if case .transpose = operation { true } else { false }
+    }
+
+    private mutating func rebuildSum(_ x: Value, _ target: Shape) -> Value {
+        let shape = builder.shape(x)
+        if shape == target { return x }
+        if let number = uniform(x) {
+            return make(.constant([number * Float(shape.count / max(1, target.count))]), [], target)
+        }
+        return make(.sum(to: target), [x], target)
     }
 
     private mutating func rebuildAffine(_ x: Value, scale: Float, offset: Float, _ shape: Shape) -> Value {

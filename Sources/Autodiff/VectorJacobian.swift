@@ -92,6 +92,8 @@ extension Operation {
         case .padAdjoint(let margins, let mode): return [b.apply(.pad(margins, mode), g)]
         case .crop(let margins): return [b.apply(.pad(margins, .zero), g)]
         case .sum: return [b.apply(.broadcast(to: shape(0)), g)]
+        case .mean(let target):
+            return [b.apply(.broadcast(to: shape(0)), b.scaled(g, 1 / Float(shape(0).count / target.count)))]
         case .broadcast: return [b.apply(.sum(to: shape(0)), g)]
         case .reshape: return [b.apply(.reshape(shape(0)), g)]
         case .transpose(let permutation):

@@ -178,8 +178,8 @@ struct PlanCompiler {
     private mutating func lower(_ step: TensorStep) throws(ExecutionError) {
         let value = Value(index: step.nodes[step.nodes.count - 1])
         switch graph[value].operation {
-        case .input, .parameter, .constant, .reshape, .detach, .again:
-            preconditionFailure("\(graph[value].operation.name) is no step")
+        case .input, .parameter, .constant, .reshape, .detach, .again, .mean:
+            preconditionFailure("programs have no step '\(graph[value].operation.name)'")
         case .pointwise: try lowerExpression(step.nodes)
         case .convolution, .convolutionTranspose, .convolutionWeightGradient: try lowerConvolution(value)
         case .sum: try lowerSum(value)

@@ -48,9 +48,11 @@ extension GraphBuilder {
         return Shape(target) == shape(x) ? x : apply(.sum(to: Shape(target)), x)
     }
 
+    /// The mean over `axes`, which keep the extent 1.
     public mutating func mean(_ x: Value, over axes: [Int]) -> Value {
-        let count = axes.reduce(1) { $0 * shape(x)[$1] }
-        return scaled(sum(x, over: axes), 1 / Float(count))
+        var target = shape(x).dimensions
+        for axis in axes { target[axis] = 1 }
+        return Shape(target) == shape(x) ? x : apply(.mean(to: Shape(target)), x)
     }
 
     /// The sum of all elements, `[1]`.
@@ -59,7 +61,9 @@ extension GraphBuilder {
     }
 
     /// The mean of all elements, `[1]`.
-    public mutating func mean(_ x: Value) -> Value { scaled(total(x), 1 / Float(shape(x).count)) }
+    public mutating func mean(_ x: Value) -> Value {
+        reshaped(mean(x, over: Array(0..<shape(x).rank)), [1])
+    }
 
     /// `[…, C]` summed to `[C]`.
     public mutating func sumToVector(_ x: Value) -> Value {

@@ -83,6 +83,9 @@ public enum Operation: Hashable, Sendable {
     case convolutionWeightGradient(stride: Int, padding: Int, groups: Int, kernelHeight: Int, kernelWidth: Int)
     /// Sums along every axis on which the target's extent is 1; ranks are equal.
     case sum(to: Shape)
+    /// The mean along every axis on which the target's extent is 1; ranks are equal. It is an operation, and no sum times a
+    /// number, because the number would be the frame's size: of a part of a frame, the graph would be another one.
+    case mean(to: Shape)
     /// The adjoint of `sum`: repeats along every axis on which x's extent is 1.
     case broadcast(to: Shape)
     /// The same elements in the same order, seen with other extents.
@@ -115,7 +118,7 @@ extension Operation {
     /// The operations without their attributes.
     public enum Kind: String, CaseIterable, Sendable {
         case input, parameter, convolution, pointwise, concatenate, sliceChannels, upsampleNearest, pixelShuffle,
-            pixelUnshuffle, resize, pad, crop, constant, convolutionTranspose, convolutionWeightGradient, sum,
+            pixelUnshuffle, resize, pad, crop, constant, convolutionTranspose, convolutionWeightGradient, sum, mean,
             broadcast, reshape, transpose, product, sumPool, resizeAdjoint, padAdjoint, detach, sample,
             sampleAdjoint, again
     }
@@ -138,6 +141,7 @@ extension Operation {
         case .convolutionTranspose: .convolutionTranspose
         case .convolutionWeightGradient: .convolutionWeightGradient
         case .sum: .sum
+        case .mean: .mean
         case .broadcast: .broadcast
         case .reshape: .reshape
         case .transpose: .transpose

@@ -4,44 +4,81 @@ internal import Tensor
 public struct Reach: Hashable, Sendable {
     public var before, after: Int
     public init(before: Int, after: Int) { (self.before, self.after) = (before, after) }
+
+    mutating func widen(_ other: Reach) {
+        (before, after) = (max(before, other.before), max(after, other.after))
+    }
 }
 
 extension Graph {
     /// The receptive field of the first output in the first input, along height and width: the largest over every position
     /// within `period` output samples, in a frame without borders. Nil where an operation sees the whole frame.
     ///
-    /// Walked back from an output sample: each value has the interval of samples that are read of it, the hull over its
-    /// readers.
-    ///
     /// - Parameter scale: output samples an input sample.
     public func receptiveField(scale: Ratio, period: Int) -> ReceptiveField? {
-        guard let vertical = reach(axis: 1, scale: scale, period: period),
-            let horizontal = reach(axis: 2, scale: scale, period: period)
+        guard let trace = try? FrameTrace(self) else { return nil }
+        return FrameReach(trace).field(of: outputs[0], scale: (scale, scale), period: (period, period))
+    }
+}
+
+/// How far values of a graph see in its first input.
+///
+/// Walked back from a sample: each value has the interval of samples that are read of it, the hull over its readers. The
+/// interval is one of the rows (or columns) of the frame, whichever axis of a tensor they are.
+struct FrameReach {
+    private let graph: Graph
+    private let trace: FrameTrace
+    private let isGiven: [Bool]
+    /// Which nodes' values depend on the first input.
+    private let depends: [Bool]
+
+    /// - Parameter givesMeans: whether means over the frame are taken for numbers that are known.
+    init(_ trace: FrameTrace, givesMeans: Bool = false) {
+        (graph, self.trace) = (trace.graph, trace)
+        var isGiven = [Bool](repeating: false, count: graph.nodes.count)
+        if givesMeans { for index in trace.means { isGiven[index] = true } }
+        var depends: [Bool] = []
+        for (index, node) in graph.nodes.enumerated() {
+            let reads = index == graph.inputs[0].index || node.operands.contains { depends[$0.index] }
+            depends.append(reads && !isGiven[index])
+        }
+        (self.isGiven, self.depends) = (isGiven, depends)
+    }
+
+    /// The receptive field of a value: the largest over every position within a period, in a frame without borders. Nil
+    /// where it has no bound.
+    ///
+    /// - Parameters:
+    ///   - scale: samples an input sample, along height and width.
+    ///   - period: samples of the value after which all repeats.
+    func field(
+        of value: Value, scale: (vertical: Ratio, horizontal: Ratio), period: (vertical: Int, horizontal: Int)
+    ) -> ReceptiveField? {
+        guard let vertical = reach(value, .vertical, scale.vertical, period.vertical),
+            let horizontal = reach(value, .horizontal, scale.horizontal, period.horizontal)
         else { return nil }
         return ReceptiveField(vertical: vertical, horizontal: horizontal)
     }
 
-    private func reach(axis: Int, scale: Ratio, period: Int) -> Reach? {
+    private func reach(_ value: Value, _ axis: AxisPart.FrameAxis, _ scale: Ratio, _ period: Int) -> Reach? {
         var reach = Reach(before: 0, after: 0)
-        let depends = dependsOnInput
+        let places = graph.nodes.indices.map { place($0, axis) }
         for position in 0..<period {
-            var intervals = [ClosedRange<Int>?](repeating: nil, count: nodes.count)
-            intervals[outputs[0].index] = position...position
-            for index in nodes.indices.reversed() {
-                guard let read = intervals[index], !nodes[index].operands.isEmpty else { continue }
-                for (number, operand) in nodes[index].operands.enumerated() {
-                    // A vector or a matrix that was made of the frame may hold any of it.
-                    guard isFrame(index, number) else {
-                        if depends[operand.index] { return nil }
-                        continue
+            var intervals = [ClosedRange<Int>?](repeating: nil, count: graph.nodes.count)
+            intervals[value.index] = position...position
+            for index in (0...value.index).reversed() {
+                guard let read = intervals[index], !isGiven[index] else { continue }
+                for (number, operand) in graph.nodes[index].operands.enumerated() where depends[operand.index] {
+                    // What was made of the frame and has no rows of its own may hold any of it.
+                    guard let place = places[operand.index], let seen = source(of: read, index, number, place) else {
+                        return nil
                     }
-                    guard let seen = source(of: read, index, axis) else { return nil }
                     let known = intervals[operand.index] ?? seen
                     intervals[operand.index] =
                         min(known.lowerBound, seen.lowerBound)...max(known.upperBound, seen.upperBound)
                 }
             }
-            guard let seen = intervals[inputs[0].index] else { continue }
+            guard let seen = intervals[graph.inputs[0].index] else { continue }
             let under = position * scale.denominator / scale.numerator
             reach.before = max(reach.before, under - seen.lowerBound)
             reach.after = max(reach.after, seen.upperBound - under)
@@ -49,35 +86,35 @@ extension Graph {
         return reach
     }
 
-    /// Which nodes' values depend on the first input.
-    private var dependsOnInput: [Bool] {
-        var depends: [Bool] = []
-        for (index, node) in nodes.enumerated() {
-            depends.append(index == inputs[0].index || node.operands.contains { depends[$0.index] })
+    /// The axis of a node's tensor that holds the rows or columns of the frame; nil where none does, or several do.
+    private func place(_ index: Int, _ axis: AxisPart.FrameAxis) -> Int? {
+        guard let axes = trace.axes[index] else { return nil }
+        let places = axes.indices.flatMap { place in
+            axes[place].compactMap { part in
+                if case .frame(axis, _) = part.kind { place } else { nil }
+            }
         }
-        return depends
+        return places.count == 1 ? places[0] : nil
     }
 
-    /// Whether a node's operand is a frame, and no weight or vector.
-    private func isFrame(_ index: Int, _ operand: Int) -> Bool {
-        switch nodes[index].operation {
-        case .convolution, .convolutionTranspose: operand == 0
-        default: shape(nodes[index].operands[operand]).rank == 4
-        }
-    }
-
-    /// The samples of a node's frames that an interval of its samples reads; nil for all.
-    private func source(of read: ClosedRange<Int>, _ index: Int, _ axis: Int) -> ClosedRange<Int>? {
-        let node = nodes[index]
-        let operand = shape(node.operands[0])
+    /// The samples that an interval of a node's samples reads of an operand; nil for all.
+    ///
+    /// - Parameter axis: the one of the operand's tensor that the samples lie along.
+    private func source(of read: ClosedRange<Int>, _ index: Int, _ number: Int, _ axis: Int) -> ClosedRange<Int>? {
+        let node = graph.nodes[index]
+        let operand = graph.shape(node.operands[number])
         switch node.operation {
-        case .input, .parameter, .constant, .pointwise, .concatenate, .sliceChannels, .detach, .again:
+        case .input, .parameter, .constant, .pointwise, .concatenate, .sliceChannels, .detach, .again, .reshape,
+            .transpose, .broadcast, .sum, .mean:
             return read
+        case .product(let transposeLeft, let transposeRight):
+            let isSummed = axis == operand.rank - ((number == 0 ? transposeLeft : !transposeRight) ? 2 : 1)
+            return isSummed ? nil : read
         case .convolution(let stride, let padding, _):
             let first = read.lowerBound * stride - padding
-            return first...read.upperBound * stride - padding + shape(node.operands[1])[axis + 1] - 1
+            return first...read.upperBound * stride - padding + graph.shape(node.operands[1])[axis + 1] - 1
         case .convolutionTranspose(let stride, let padding, _, _, _):
-            let kernel = shape(node.operands[1])[axis + 1]
+            let kernel = graph.shape(node.operands[1])[axis + 1]
             let first = -floorDivide(-(read.lowerBound + padding - kernel + 1), stride)
             // Between strides there may be nothing to read.
             return min(
@@ -101,10 +138,7 @@ extension Graph {
             return first.map { taps($0, from, to, filter).lowerBound }.min()!...last.map {
                 taps($0, from, to, filter).upperBound
             }.max()!
-        case .broadcast(let target), .sum(let target):
-            return operand.rank == 4 && target.rank == 4 && operand[axis] == target[axis] ? read : nil
-        case .convolutionWeightGradient, .reshape, .transpose, .product, .resizeAdjoint, .padAdjoint,
-            .sample, .sampleAdjoint:
+        case .convolutionWeightGradient, .resizeAdjoint, .padAdjoint, .sample, .sampleAdjoint:
             return nil
         }
     }

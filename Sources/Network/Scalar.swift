@@ -50,7 +50,7 @@ public indirect enum Scalar: Hashable, Sendable {
     /// Whether it takes more than a few instructions.
     public var isLong: Bool {
         switch self {
-        case .unary(.exponential, _), .unary(.logarithm, _), .unary(.squareRoot, _): true
+        case .unary(.exponential, _), .unary(.logarithm, _), .unary(.squareRoot, _), .unary(.floor, _): true
         default: parts.contains(where: \.isLong)
         }
     }

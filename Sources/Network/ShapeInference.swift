@@ -97,8 +97,8 @@ extension Operation {
             else { return fail("expects one activation larger than the margins") }
             return .success(.nhwc(x.batch, x.height - m.top - m.bottom, x.width - m.left - m.right, x.channels))
 
-        case .convolutionTranspose, .convolutionWeightGradient, .sum, .broadcast, .reshape, .transpose, .product,
-            .sumPool, .resizeAdjoint, .padAdjoint, .sample, .sampleAdjoint:
+        case .convolutionTranspose, .convolutionWeightGradient, .sum, .mean, .broadcast, .reshape, .transpose,
+            .product, .sumPool, .resizeAdjoint, .padAdjoint, .sample, .sampleAdjoint:
             return trainingShape(operands)
         }
     }

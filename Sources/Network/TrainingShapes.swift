@@ -41,10 +41,10 @@ extension Operation {
             }
             return .success(weight)
 
-        case .sum(let target):
+        case .sum(let target), .mean(let target):
             guard let x = take(1)?[0], x.rank == target.rank,
                 zip(x.dimensions, target.dimensions).allSatisfy({ $0 == $1 || $1 == 1 })
-            else { return fail("cannot be summed to \(target)") }
+            else { return fail("cannot be reduced to \(target)") }
             return .success(target)
 
         case .broadcast(let target):

@@ -1,6 +1,7 @@
 // Pipeline: frames in, larger frames out.
 //
-// The parts, from the inside out: `Tiler` (how a picture is cut and put together), `Upscaler` (one picture through one
+// The parts, from the inside out: `Tiler` (how a picture is cut and put together), `StagedTiles` (means over a frame,
+// gathered from its tiles), `TileRules` (whether and how there are tiles), `Upscaler` (one picture through one
 // model on one executor), `Stage` (threads, joined by the bounded queues of `Threads`), `UpscaleJob` (a file or picture
 // from end to end), `Progress` (what a job tells while it runs). `Resampling` brings results to any target size.
 //

@@ -10,14 +10,19 @@ final class TiledPlan {
     /// Tiles that are computed at a time.
     let batch: Int
     private let plan: any Plan
+    /// What is gathered from all tiles before; nil where the network needs nothing of the kind.
+    private let staged: StagedTiles?
     /// One batch's input and output. Where the picture is one tile they are the caller's while it runs, else `nothing`.
     private var input: [HostTensor]
     private var output: [HostTensor]
     private let nothing = HostTensor([0], [])
 
-    /// - Parameter plan: for a batch of tiles of the layout's lengths, or for the whole picture.
-    init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan) {
+    /// - Parameters:
+    ///   - plan: for a batch of tiles of the layout's lengths, or for the whole picture.
+    ///   - staged: gathers what `plan` reads beside a tile.
+    init(shape: Shape, layout: TileLayout, scale: Int, plan: any Plan, staged: StagedTiles? = nil) {
         (self.shape, self.layout, self.scale, self.plan) = (shape, layout, scale, plan)
+        self.staged = staged
         batch = layout.count == 1 ? 1 : plan.inputShapes[0].batch
         resultShape = .nhwc(
             shape.batch, shape.height * scale, shape.width * scale, plan.outputShapes[0].channels)
@@ -26,7 +31,7 @@ final class TiledPlan {
         output = isWhole ? [nothing] : plan.outputShapes.map { HostTensor($0) }
     }
 
-    var memoryBytes: Int { plan.memoryBytes }
+    var memoryBytes: Int { plan.memoryBytes + (staged?.memoryBytes ?? 0) }
 
     /// A tile by its row and column in the layout.
     struct Tile: Hashable {
@@ -48,24 +53,32 @@ final class TiledPlan {
             try plan.run(input, into: &output)
             return
         }
+        try staged?.gather(picture, for: &input)
         result.withUnsafeMutableValues { $0.update(repeating: 0) }
         let columns = layout.horizontal.starts.count
         for first in stride(from: 0, to: layout.count, by: batch) {
             let numbers = first..<min(first + batch, layout.count)
-            for number in numbers { take(tile(number, columns), of: picture, as: number - first) }
+            for number in numbers {
+                layout.take(Self.tile(number, columns), of: picture, to: &input[0], as: number - first)
+            }
             try plan.run(input, into: &output)
-            for number in numbers { place(tile(number, columns), from: number - first, in: &result) { $0 += $2 * $1 } }
+            for number in numbers {
+                place(Self.tile(number, columns), from: number - first, in: &result) { $0 += $2 * $1 }
+            }
         }
     }
 
-    private func tile(_ number: Int, _ columns: Int) -> Tile { Tile(row: number / columns, column: number % columns) }
+    /// The tile of this number, row by row.
+    static func tile(_ number: Int, _ columns: Int) -> Tile { Tile(row: number / columns, column: number % columns) }
 
     /// Some tiles of an exact layout: overwrites what they own of the result.
+    ///
+    /// - Precondition: nothing is gathered from other tiles.
     func run(_ tiles: [Tile], of picture: HostTensor, into result: inout HostTensor) throws {
         for first in stride(from: 0, to: tiles.count, by: batch) {
             let tiles = tiles[first..<min(first + batch, tiles.count)]
             // What lies in the places of a batch that is not full is computed and thrown away.
-            for (place, tile) in tiles.enumerated() { take(tile, of: picture, as: place) }
+            for (place, tile) in tiles.enumerated() { layout.take(tile, of: picture, to: &input[0], as: place) }
             try plan.run(input, into: &output)
             for (index, tile) in tiles.enumerated() {
                 place(tile, from: index, in: &result) { target, value, _ in target = value }
@@ -104,24 +117,6 @@ final class TiledPlan {
         }
     }
 
-    /// Copies a tile's pixels to a place of the batch.
-    private func take(_ tile: Tile, of picture: HostTensor, as place: Int) {
-        let (top, left) = (layout.vertical.starts[tile.row], layout.horizontal.starts[tile.column])
-        let shape = input[0].shape
-        let (rowLength, stride) = (shape.width * shape.channels, picture.shape.width * shape.channels)
-        picture.withUnsafeValues { source in
-            input[0].withUnsafeMutableValues { target in
-                let target = UnsafeMutableBufferPointer(
-                    rebasing: target[place * shape.height * rowLength..<(place + 1) * shape.height * rowLength])
-                for y in 0..<shape.height {
-                    let from = (top + y) * stride + left * shape.channels
-                    let row = UnsafeMutableBufferPointer(rebasing: target[y * rowLength..<(y + 1) * rowLength])
-                    _ = row.update(fromContentsOf: source[from..<from + rowLength])
-                }
-            }
-        }
-    }
-
     /// Brings the computed tile's samples to their places: `body(&target, value, weight)` where the weight is not zero.
     @inline(__always)
     private func place(
@@ -142,6 +137,26 @@ final class TiledPlan {
                             body(&target[to + channel], source[from + channel], rowWeight * columnWeight)
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+extension TileLayout {
+    /// Copies a tile's pixels to a place of a batch.
+    func take(_ tile: TiledPlan.Tile, of picture: HostTensor, to target: inout HostTensor, as place: Int) {
+        let (top, left) = (vertical.starts[tile.row], horizontal.starts[tile.column])
+        let shape = target.shape
+        let (rowLength, stride) = (shape.width * shape.channels, picture.shape.width * shape.channels)
+        picture.withUnsafeValues { source in
+            target.withUnsafeMutableValues { target in
+                let target = UnsafeMutableBufferPointer(
+                    rebasing: target[place * shape.height * rowLength..<(place + 1) * shape.height * rowLength])
+                for y in 0..<shape.height {
+                    let from = (top + y) * stride + left * shape.channels
+                    let row = UnsafeMutableBufferPointer(rebasing: target[y * rowLength..<(y + 1) * rowLength])
+                    _ = row.update(fromContentsOf: source[from..<from + rowLength])
                 }
             }
         }

@@ -1,3 +1,5 @@
+internal import Network
+
 /// How a picture is cut into tiles that fit into memory, and how their results are put together.
 ///
 /// All tiles of a picture have the same size, so one compiled plan serves them all: where a tile would stick out it is
@@ -75,15 +77,75 @@ public struct TileLayout: Sendable, Hashable {
         }
         return Side(length: tileLength, starts: starts, weights: weights)
 
-        /// How far output sample `x` is into the stretch that two neighbours share: 0 before, 1 after.
         func ramp(_ x: Int, from: Int, to: Int) -> Float {
-            let (from, to) = (Double(from * scale), Double(to * scale))
-            let centre = (from + to) / 2
-            let position = Double(x) + 0.5
-            if exact { return position < centre ? 0 : 1 }
-            // The outer quarters are too near to the tiles' borders to be used.
-            let width = (to - from) / 2
-            return Float(min(max((position - centre) / width + 0.5, 0), 1))
+            Float(TileLayout.ramp(Double(x) + 0.5, Double(from * scale), Double(to * scale), exact: exact))
         }
+    }
+
+    /// How far a position is into the stretch that two neighbours share: 0 before, 1 after.
+    private static func ramp(_ position: Double, _ from: Double, _ to: Double, exact: Bool) -> Double {
+        let centre = (from + to) / 2
+        if exact { return position < centre ? 0 : 1 }
+        // The outer quarters are too near to the tiles' borders to be used.
+        let width = (to - from) / 2
+        return min(max((position - centre) / width + 0.5, 0), 1)
+    }
+}
+
+extension TileLayout.Side {
+    /// Each tile's share of the samples of a value inside the network, for every tile and every one of its samples. Over all
+    /// tiles a sample's shares sum to 1: also samples of the padding before a frame's first pixel and behind its last, which
+    /// the first and the last tile have.
+    ///
+    /// - Parameters:
+    ///   - stride: input pixels from one sample to the next.
+    ///   - extent: samples that a tile has.
+    ///   - multiple: of the network's sides; tiles start at multiples of it, and so do the samples' owners change.
+    ///   - exact: whether each sample belongs to one tile, as output samples of the layout do.
+    /// - Returns: nil where no sample lies at the start of each tile.
+    func shares(stride: Ratio, extent: Int, multiple: Int, exact: Bool) -> [[Double]]? {
+        func samples(_ pixels: Int) -> Int? { pixels == 0 ? 0 : stride.inverse.times(pixels) }
+        if starts.count == 1 { return [[Double](repeating: 1, count: extent)] }
+        var offsets: [Int] = []
+        for start in starts {
+            guard let offset = samples(start) else { return nil }
+            offsets.append(offset)
+        }
+        if exact {
+            // Multiples, so that a border lies between the same pixels for every value.
+            let inner = starts.indices.dropFirst().map {
+                (starts[$0] + starts[$0 - 1] + length) / 2 / multiple * multiple
+            }
+            var borders = [0]
+            for border in inner {
+                guard let sample = samples(border) else { return nil }
+                borders.append(sample)
+            }
+            return starts.indices.map { tile in
+                let end = tile + 1 < borders.count ? borders[tile + 1] - offsets[tile] : extent
+                let own = borders[tile] - offsets[tile]..<end
+                return (0..<extent).map { own.contains($0) ? 1 : 0 }
+            }
+        }
+        let pixels = Double(stride.numerator) / Double(stride.denominator)
+        var shares = starts.indices.map { tile in
+            (0..<extent).map { sample in
+                let position = Double(starts[tile]) + (Double(sample) + 0.5) * pixels
+                func ramp(_ tile: Int) -> Double {
+                    TileLayout.ramp(position, Double(starts[tile]), Double(starts[tile - 1] + length), exact: false)
+                }
+                return min(tile > 0 ? ramp(tile) : 1, tile + 1 < starts.count ? 1 - ramp(tile + 1) : 1)
+            }
+        }
+        var sums = [Double](repeating: 0, count: offsets[offsets.count - 1] + extent)
+        for tile in starts.indices {
+            for sample in 0..<extent { sums[offsets[tile] + sample] += shares[tile][sample] }
+        }
+        for tile in starts.indices {
+            for sample in 0..<extent where shares[tile][sample] != 0 {
+                shares[tile][sample] /= sums[offsets[tile] + sample]
+            }
+        }
+        return shares
     }
 }

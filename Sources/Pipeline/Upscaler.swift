@@ -12,11 +12,13 @@ public import Weights
 
 /// When a picture is cut into tiles.
 public enum Tiling: Sendable, Hashable {
-    /// The whole picture where its memory is within the budget, else the largest tiles that are.
+    /// The whole picture where its memory is within the budget, else the largest tiles that are. A network that needs whole
+    /// frames is refused then (`PipelineError.wholeFramesOnly`).
     case automatic
     /// Always the whole picture.
     case off
-    /// Tiles whose cores have at most so many input pixels a side.
+    /// Tiles whose cores have at most so many input pixels a side; of a network that needs whole frames, only pictures that
+    /// are one tile.
     case size(Int)
 }
 
@@ -26,6 +28,7 @@ public enum Tiling: Sendable, Hashable {
 public final class Upscaler {
     public let model: Model
     private let descriptor: ModelDescriptor
+    private let rules: TileRules
     public let executor: any Executor
     private let tiling: Tiling
     private let memoryBudget: Int
@@ -54,6 +57,9 @@ public final class Upscaler {
         fillingPixels = (executor as? any BatchingExecutor)?.fillingPixels ?? 0
         self.model = model
         descriptor = model.descriptor
+        // A model has traits, or there would be none: they were derived for the descriptor.
+        guard let traits = try? model.definition.traits() else { preconditionFailure("a model without traits") }
+        rules = TileRules(traits)
         self.executor = executor
         self.tiling = tiling
         self.memoryBudget =
@@ -92,8 +98,26 @@ public final class Upscaler {
     private func bytes(_ shape: Shape, _ layout: TileLayout, batch: Int = 1) -> Int {
         // A size that the network does not take is refused when it is compiled.
         guard let graph = try? graph(shape, layout, batch: batch) else { return 0 }
-        if let executor = executor as? any MemoryBoundExecutor { return executor.workingBytes(graph) }
-        return Planner.plan(graph).arenaElements * MemoryLayout<Float>.size
+        let graphs = stages(graph, layout)?.stages.map(\.graph) ?? [graph]
+        return graphs.reduce(0) { sum, graph in
+            if let executor = executor as? any MemoryBoundExecutor { return sum + executor.workingBytes(graph) }
+            return sum + Planner.plan(graph).arenaElements * MemoryLayout<Float>.size
+        }
+    }
+
+    /// A tile's graph in stages; nil where it is computed at once.
+    private func stages(_ graph: Graph, _ layout: TileLayout) -> StageCut? {
+        rules.isStaged && layout.count > 1 ? StageCut(graph) : nil
+    }
+
+    /// A tile's graph in stages, as tiles are computed with it.
+    ///
+    /// - Throws: `PipelineError.wholeFramesOnly` where the means over tiles are no means over the frame.
+    private func cut(_ shape: Shape, _ layout: TileLayout, batch: Int) throws -> StageCut {
+        guard let cut = StageCut(try graph(shape, layout, batch: batch)),
+            let frame = StageCut(try graph(shape, self.layout(shape, tile: nil), batch: 1)), layout.fits(cut, of: frame)
+        else { throw refusal(shape) }
+        return cut
     }
 
     /// How many tiles of a layout to compute at a time: as many as fill the device and fit the budget, in batches that
@@ -102,6 +126,8 @@ public final class Upscaler {
         guard layout.count > 1, shape.batch == 1 else { return 1 }
         let pixels = layout.vertical.length * layout.horizontal.length
         var most = min(layout.count, mostAtOnce(pixels))
+        // Means of a batch's tiles must be told apart.
+        if rules.isStaged, most > 1, (try? graph(shape, layout, batch: 2)).flatMap(StageCut.init) == nil { return 1 }
         while most > 1 && bytes(shape, layout, batch: most) > memoryBudget { most /= 2 }
         let batches = (layout.count + most - 1) / most
         return (layout.count + batches - 1) / batches
@@ -127,17 +153,47 @@ public final class Upscaler {
 
     /// Compiles for pictures of this shape, unless that is what it is compiled for.
     ///
-    /// - Throws: `ExecutionError`; `GraphError` for a size that the network does not take. Where the device lacks memory,
-    ///   smaller tiles are tried first.
+    /// - Throws: `ExecutionError`; `GraphError` for a size that the network does not take; `PipelineError.wholeFramesOnly`
+    ///   where there would have to be tiles and cannot be. Where the device lacks memory, smaller tiles are tried first.
     public func prepare(_ shape: Shape) throws {
         if prepared?.shape == shape { return }
         prepared = nil
-        var candidates: [Int?]
+        try prepare(shape, candidates(shape))
+    }
+
+    /// What a person should know before frames of this shape are computed: that it takes several passes. Compiles nothing.
+    ///
+    /// - Throws: `PipelineError.wholeFramesOnly`, as `prepare`.
+    func note(for shape: Shape) throws -> String? {
+        guard rules.isStaged || rules.obstacle != nil else { return nil }
+        let layout = layout(shape, tile: try candidates(shape)[0])
+        guard rules.isStaged, layout.count > 1 else { return nil }
+        let cut = try cut(shape, layout, batch: 1)
+        let factor = Int((cut.relativeWork * 10).rounded())
+        return
+            "\(descriptor.architecture): frames are cut into \(layout.count) tiles, and its means over the whole frame "
+            + "are gathered from all of them: \(cut.stages.count) passes, \(factor / 10).\(factor % 10) times the work of one."
+    }
+
+    /// The tile sizes that come into question for pictures of this shape, the largest first; nil for the whole picture.
+    private func candidates(_ shape: Shape) throws -> [Int?] {
+        if rules.obstacle != nil {
+            // The whole picture, however large, is what `off` asks for.
+            let fits =
+                switch tiling {
+                case .off: true
+                case .size(let size): layout(shape, tile: size).count == 1
+                case .automatic: takesWhole(shape)
+                }
+            guard fits else { throw refusal(shape) }
+            return [nil]
+        }
         switch tiling {
-        case .off: candidates = [nil]
-        case .size(let size): candidates = [size]
+        case .off: return [nil]
+        case .size(let size): return [size]
         case .automatic:
-            candidates = [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
+            var candidates: [Int?] =
+                [nil] + [2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32].map { $0 as Int? }
             // Sizes that cut the picture in the same way are one.
             var seen: Set<[Int]> = []
             candidates = candidates.filter { tile in
@@ -148,9 +204,15 @@ public final class Upscaler {
                 bytes(shape, layout(shape, tile: tile)) > memoryBudget
             }
             // When even the smallest exceed the budget, they are tried all the same.
-            candidates = fitting.isEmpty ? [candidates.last!] : Array(fitting)
+            return fitting.isEmpty ? [candidates.last!] : Array(fitting)
         }
-        try prepare(shape, candidates)
+    }
+
+    /// The error for a picture that cannot be computed whole and must not be cut.
+    private func refusal(_ shape: Shape) -> PipelineError {
+        .wholeFramesOnly(
+            network: descriptor.architecture, operation: rules.obstacle ?? "mean",
+            bytes: bytes(shape, layout(shape, tile: nil)))
     }
 
     /// Compiles for the first of the tile sizes that the device has room for, and keeps the smaller ones in mind.
@@ -161,7 +223,10 @@ public final class Upscaler {
                 smaller = Array(candidates[(index + 1)...])
                 return
             } catch let error as ExecutionError {
-                guard case .outOfMemory = error, index + 1 < candidates.count else { throw error }
+                guard case .outOfMemory = error else { throw error }
+                // Smaller tiles are no remedy then.
+                if rules.obstacle != nil { throw refusal(shape) }
+                guard index + 1 < candidates.count else { throw error }
             }
         }
     }
@@ -171,7 +236,9 @@ public final class Upscaler {
     private func run(_ picture: HostTensor, into result: inout HostTensor) throws {
         while true {
             do { return try prepared!.run(picture, into: &result) } catch let error as ExecutionError {
-                guard case .outOfMemory = error, !smaller.isEmpty else { throw error }
+                guard case .outOfMemory = error else { throw error }
+                if rules.obstacle != nil { throw refusal(picture.shape) }
+                guard !smaller.isEmpty else { throw error }
                 let candidates = smaller
                 // Its memory first.
                 prepared = nil
@@ -182,10 +249,25 @@ public final class Upscaler {
 
     private func compile(_ shape: Shape, _ layout: TileLayout) throws -> TiledPlan {
         func compile(batch: Int) throws -> TiledPlan {
-            let graph = try graph(shape, layout, batch: batch)
+            guard rules.isStaged, layout.count > 1 else {
+                let graph = try graph(shape, layout, batch: batch)
+                return TiledPlan(
+                    shape: shape, layout: layout, scale: scale,
+                    plan: try executor.compile(graph, parameters: model.parameters))
+            }
+            let cut = try cut(shape, layout, batch: batch)
+            let plans = try cut.stages.map { stage in
+                // Each stage holds the weights of its own layers only.
+                let names = Set(stage.graph.parameters.map(\.name))
+                return try executor.compile(stage.graph, parameters: model.parameters.filter { names.contains($0.key) })
+            }
+            guard
+                let staged = StagedTiles(
+                    cut, plans: plans.dropLast(), layout: layout, multiple: descriptor.sizeMultiple,
+                    exact: rules.isExact)
+            else { throw refusal(shape) }
             return TiledPlan(
-                shape: shape, layout: layout, scale: scale,
-                plan: try executor.compile(graph, parameters: model.parameters))
+                shape: shape, layout: layout, scale: scale, plan: plans[plans.count - 1], staged: staged)
         }
         let batch = batch(shape, layout)
         do { return try compile(batch: batch) } catch let error as ExecutionError {
@@ -200,18 +282,11 @@ public final class Upscaler {
     /// contain what the tile does not see, and though no value depends on that, rounding does. It spreads by one block a
     /// layer, further than the overlap where there are more than about six layers.
     private static let blockGrid = 12
-    /// The overlap where the receptive field is too large to be covered.
-    private static let blendedOverlap = 32
-    /// Receptive fields up to this radius are covered by the overlap.
-    private static let largestExactRadius = 48
-
-    /// Whether tiles give the whole picture's result, but for rounding.
-    private var isExact: Bool { descriptor.receptiveFieldRadius <= Upscaler.largestExactRadius }
 
     private func layout(_ shape: Shape, tile: Int?) -> TileLayout {
         TileLayout(
             height: shape.height, width: shape.width, tile: tile,
-            overlap: isExact ? descriptor.receptiveFieldRadius : Upscaler.blendedOverlap, exact: isExact,
+            overlap: rules.overlap, exact: rules.isExact,
             grid: Upscaler.blockGrid * descriptor.sizeMultiple, scale: scale)
     }
 
@@ -250,8 +325,10 @@ public final class Upscaler {
             if leavesUnchanged { return true }
             memory.copyResult(to: &result)
         case .parts(let rows):
-            // Tiles for what changed, where tiles are exact and few enough are needed to save anything.
-            guard isExact, let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
+            // Tiles for what changed, where a change does not show all over the frame and few enough are needed to save
+            // anything.
+            guard rules.boundsChanges,
+                let pieces = try memory.pieces(for: picture.shape, { try compilePieces(picture.shape) }),
                 let tiles = pieces.worthwhileTiles(
                     rows, radius: descriptor.receptiveFieldRadius, comparedTo: prepared!)
             else {

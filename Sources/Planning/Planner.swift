@@ -8,7 +8,7 @@ internal import Tensor
 /// and read in the other is copied right behind the step that makes it.
 public struct Planner {
     public static func plan(_ graph: Graph, options: PlanningOptions = PlanningOptions()) -> Program {
-        var planner = Planner(graph: graph, options: options)
+        var planner = Planner(graph: graph.withoutMeans, options: options)
         planner.chooseVirtualUpsamplings()
         return planner.emit(planner.placement())
     }

@@ -7,6 +7,7 @@
 // The parts: `StepKinds` (which nodes are computed on views), `Fusion` (which pointwise functions are computed with which
 // convolution), `Expressions` (which are computed together on tensors), `Placement` (values to buffers), `Lifetimes` (buffers to
 // the arena), `Planner` (a graph to a program); in `Tensors/` also how elements move (`Axis`, `LineTable`) and the shapes of a
-// convolution and its two adjoints (`ConvolutionForm`). It does no arithmetic, packs no weights and knows no device; what
+// convolution and its two adjoints (`ConvolutionForm`). `StageCut` makes graphs for tiles of
+// a graph that takes means over the frame. It does no arithmetic, packs no weights and knows no device; what
 // devices differ in is in `PlanningOptions`. `Reference` does not use it, so that a mistake made here shows as a difference
 // from it.

@@ -64,6 +64,9 @@ extension Operation {
             return correlate(operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
         case .sum:
             return summed(operands[0], shape)
+        case .mean:
+            let count = Double(max(1, operands[0].values.count / max(1, shape.count)))
+            return PreciseTensor(shape, summed(operands[0], shape).values.map { $0 / count })
         case .broadcast:
             return repeated(operands[0], shape)
         case .reshape:

@@ -66,6 +66,12 @@ struct ModelsCommand: ParsableCommand {
                 ],
                 ["colour", "gamma-encoded full-range RGB"],
             ]
+            let traits = try loaded.definition.traits()
+            if let operation = traits.opaqueRead {
+                rows.append(["tiles", "none: '\(operation)' needs the whole frame"])
+            } else if !traits.frameReads.isEmpty {
+                rows.append(["tiles", "in several passes, for means over the whole frame"])
+            }
             if let provenance = loaded.metadata.provenance {
                 for (key, value) in [
                     ("source", provenance.source), ("licence", provenance.licence), ("credit", provenance.credit),

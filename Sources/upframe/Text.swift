@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Network
+internal import Pipeline
 internal import Support
 internal import Tensor
 internal import Weights
@@ -99,6 +100,14 @@ extension Unicode.Scalar {
         default: properties.isBidiControl
         }
     }
+}
+
+/// What of the command line helps against an error that does not know of it; empty where nothing does.
+func remedy(_ error: any Error) -> String {
+    if case PipelineError.wholeFramesOnly = error {
+        return " (--tile off, or --memory-limit with as much and --tile auto)"
+    }
+    return ""
 }
 
 extension Model {

@@ -66,7 +66,7 @@ struct Upframe: ParsableCommand {
                 say(message(for: error).split(separator: "\n").joined(separator: " "), "; see 'upframe --help'")
                 terminate(2)
             }
-            say("\(error)")
+            say("\(error)", remedy(error))
             terminate(1)
         }
     }

@@ -153,7 +153,10 @@ struct RealtimeOptions: ParsableArguments {
 struct WorkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "auto: the whole picture if its memory allows; off: always; N: tiles of N input pixels.",
+            """
+            auto: the whole picture if its memory allows; off: always; N: tiles of N input pixels. A network that takes \
+            means over the picture goes over its tiles several times; one that needs the picture whole has no tiles.
+            """,
             valueName: "auto|off|N"))
     var tile = "auto"
     @Option(

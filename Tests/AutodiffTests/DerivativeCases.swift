@@ -97,6 +97,7 @@ let derivativeCases: [DerivativeCase] = {
     addLinear("crop", .nhwc(1, 5, 4, 2), .crop(margins))
     addLinear("again", small, .again(3))
     addLinear("sum", small, .sum(to: [2, 1, 1, 2]))
+    addLinear("mean", small, .mean(to: [2, 1, 1, 2]))
     addLinear("broadcast", [2, 1, 1, 2], .broadcast(to: small))
     addLinear("reshape", small, .reshape([6, 8]))
     addLinear("transpose", small, .transpose([0, 3, 1, 2]))

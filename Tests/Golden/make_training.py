@@ -175,6 +175,7 @@ def define_cases():
     case("pad zero", [(1, 3, 3, 2)], squared(pictures(lambda x: F.pad(x, (2, 0, 1, 3)))))
     case("crop", [(1, 5, 4, 2)], squared(lambda x: x[:, 1:2, 2:]))
     case("sum", [small], squared(lambda x: x.sum((1, 2), keepdim=True)))
+    case("mean", [small], squared(lambda x: x.mean((1, 2), keepdim=True)))
     case("broadcast", [(2, 1, 1, 2)], squared(lambda x: x.expand(*small)))
     case("reshape", [small], squared(lambda x: x.reshape(6, 8)))
     case("transpose", [small], squared(nchw))

@@ -155,7 +155,7 @@ import Testing
         #expect(traits.minimumSize == Extent(height: 1, width: 2))
     }
 
-    @Test func sumsOverTheFrame() throws {
+    @Test func meansOverTheFrame() throws {
         let one = try traits { (b, x) throws(GraphError) in
             b.apply(.add, x, b.broadcast(b.mean(x, over: [1, 2]), to: b.shape(x)))
         }
@@ -171,6 +171,70 @@ import Testing
             b.apply(.add, x, b.broadcast(b.mean(x, over: [3]), to: b.shape(x)))
         }
         #expect(channels.frameReads.isEmpty && channels.receptiveField?.radius == 0)
+        #expect(one.opaqueRead == nil && one.tileReach?.radius == 0 && channels.tileReach?.radius == 0)
+        // Through the rows and columns that a group normalisation makes one axis of.
+        #expect(grouped.tileReach?.radius == 0)
+    }
+
+    /// Tiles must cover what the means are taken of, also where the image itself sees less.
+    @Test func tilesCoverWhatMeansSee() throws {
+        let traits = try traits { (b, x) throws(GraphError) in
+            var y = try b.tryApply(.pixelUnshuffle(factor: 2), [x])
+            for level in 0..<3 {
+                let weight = b.parameter("w\(level)", [16, b.shape(y).channels, 3, 3])
+                y = try b.tryApply(.convolution(stride: 1, padding: 1, groups: 1), [y, weight])
+            }
+            let colour = b.linear(b.reshaped(b.mean(y, over: [1, 2]), [b.shape(x).batch, 16]), "colour", to: 4)
+            return b.apply(.add, x, b.broadcast(b.reshaped(colour, .nhwc(b.shape(x).batch, 1, 1, 4)), to: b.shape(x)))
+        }
+        #expect(traits.sizeMultiple == Extent(height: 2, width: 2) && traits.receptiveField == nil)
+        // Three convolutions at half the size, and the two pixels of the last sample.
+        let reach = Reach(before: 6, after: 7)
+        #expect(traits.tileReach == ReceptiveField(vertical: reach, horizontal: reach))
+    }
+
+    /// What is no mean over the frame but reads or knows all of it.
+    @Test func whatTilesCannotDo() throws {
+        func operation(
+            _ build: @escaping @Sendable (inout GraphBuilder, Value) throws(GraphError) -> Value
+        ) throws -> String? {
+            let traits = try traits(4, build)
+            #expect(traits.receptiveField == nil)
+            return traits.opaqueRead
+        }
+        #expect(
+            try operation { (b, x) throws(GraphError) in
+                b.apply(.add, x, b.broadcast(b.sum(x, over: [1, 2]), to: b.shape(x)))
+            } == "sum")
+        // A number for each column.
+        #expect(
+            try operation { (b, x) throws(GraphError) in
+                b.apply(.add, x, b.broadcast(b.mean(x, over: [1]), to: b.shape(x)))
+            } == "mean")
+        // Numbers of the frame's size.
+        #expect(
+            try operation { (b, x) throws(GraphError) in b.scaled(x, 1 / Float(b.shape(x).height)) } == "affine")
+        #expect(
+            try operation { (b, x) throws(GraphError) in
+                let shape = b.shape(x)
+                let rows = b.constant((0..<shape.height).map(Float.init), .nhwc(1, shape.height, 1, 1))
+                return b.apply(.add, x, b.broadcast(rows, to: shape))
+            } == "constant")
+        // The border of what was repeated all over the frame.
+        #expect(
+            try operation { (b, x) throws(GraphError) in
+                let wide = b.broadcast(b.mean(x, over: [1, 2]), to: b.shape(x))
+                let weight = b.parameter("w", [4, 4, 3, 3])
+                return b.apply(.add, x, try b.tryApply(.convolution(stride: 1, padding: 1, groups: 1), [wide, weight]))
+            } == "convolution")
+        // A grid that does not grow with the frame.
+        #expect(
+            try operation { (b, x) throws(GraphError) in
+                let shape = b.shape(x)
+                let small = try b.tryApply(.resize(height: 6, width: 6, .bilinear), [x])
+                let back = try b.tryApply(.resize(height: shape.height, width: shape.width, .nearest), [small])
+                return b.apply(.add, x, back)
+            } == "resize")
     }
 
     @Test func attentionIsOpaque() throws {
@@ -185,7 +249,7 @@ import Testing
         #expect(traits.receptiveField == nil)
     }
 
-    /// What goes through a matrix of pixels is not passed over: it has no bound that can be told.
+    /// What goes through a matrix of pixels is followed.
     @Test func matricesOfPixels() throws {
         let traits = try traits { (b, x) throws(GraphError) in
             let weight = b.parameter("w", [4, 4, 3, 3])
@@ -194,7 +258,7 @@ import Testing
             let pixels = b.reshaped(y, [shape.batch * shape.height * shape.width, shape.channels])
             return b.apply(.add, x, b.reshaped(b.linear(pixels, "linear", to: 4), shape))
         }
-        #expect(traits.scale == 1 && traits.frameReads.isEmpty && traits.receptiveField == nil)
+        #expect(traits.scale == 1 && traits.frameReads.isEmpty && traits.receptiveField?.radius == 1)
     }
 
     private func reason(_ build: @escaping @Sendable (inout GraphBuilder, Value) throws(GraphError) -> Value) -> String

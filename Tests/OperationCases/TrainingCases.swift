@@ -103,6 +103,8 @@ private let reductionCases: [OperationCase] = {
         let seed = UInt64(2200 + cases.count)
         cases.append(
             OperationCase("sum \(from) to \(to)", seed: seed) { b in [b.apply(.sum(to: to), b.input("x", from))] })
+        cases.append(
+            OperationCase("mean \(from) to \(to)", seed: seed) { b in [b.apply(.mean(to: to), b.input("x", from))] })
         // One number repeated is a constant, which tests nothing where it is long.
         if to.count == 1 && from.count > 3 { return }
         cases.append(

@@ -1,5 +1,6 @@
 internal import CKernels
 public import Network
+internal import Planning
 internal import Tensor
 
 extension CPUExecutor: TrainingExecutor {

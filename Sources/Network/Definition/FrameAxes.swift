@@ -4,38 +4,48 @@ internal import Tensor
 // stride in input pixels between two of them.
 
 /// A part of an axis of a tensor: the axis is the product of its parts, the outermost first.
-struct AxisPart: Hashable {
-    enum Kind: Hashable {
+package struct AxisPart: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
         case plain
+        /// The images of a batch, where there are several.
+        case batch
         /// Rows or columns of the frame, so many input pixels apart.
         case frame(FrameAxis, stride: Ratio)
     }
 
-    enum FrameAxis: Hashable {
+    package enum FrameAxis: Hashable, Sendable {
         case vertical, horizontal
     }
 
-    var extent: Int
-    var kind: Kind
+    package var extent: Int
+    package var kind: Kind
 
-    var isFrame: Bool { kind != .plain }
+    package var isFrame: Bool { if case .frame = kind { true } else { false } }
+    fileprivate var isPlain: Bool { kind == .plain }
+}
+
+/// Input pixels from one sample of a value to the next, along the rows and the columns of the frame.
+package struct FrameStrides: Hashable, Sendable {
+    package var vertical, horizontal: Ratio
 }
 
 /// The axes of a value; each is a list of parts, without plain parts of extent 1.
-typealias FrameAxes = [[AxisPart]]
+package typealias FrameAxes = [[AxisPart]]
 
 /// Follows the frame forward through a graph.
-struct FrameTrace {
+package struct FrameTrace {
     /// The axes of each node's value; nil where they cannot be told.
-    private(set) var axes: [FrameAxes?] = []
-    /// Operations that read whole frames, each once, in the graph's order.
-    private(set) var reads: [FrameRead] = []
+    package private(set) var axes: [FrameAxes?] = []
+    /// Operations that need whole frames, each once, in the graph's order.
+    package private(set) var reads: [FrameRead] = []
+    /// The nodes that are means over all rows and columns of a frame, each image of a batch apart.
+    package private(set) var means: [Int] = []
     /// The highest level of statistics that each value depends on.
     private var levels: [Int] = []
-    private let graph: Graph
+    let graph: Graph
 
     /// - Throws: `GraphError` where a stride does not fit.
-    init(_ graph: Graph) throws(GraphError) {
+    package init(_ graph: Graph) throws(GraphError) {
         self.graph = graph
         for index in graph.nodes.indices {
             let operands = graph.nodes[index].operands
@@ -69,6 +79,20 @@ struct FrameTrace {
         return stride
     }
 
+    /// Input pixels from one sample of a value to the next, wherever its rows and columns are; nil where it has not each of
+    /// them once.
+    package func strides(_ value: Value) -> FrameStrides? {
+        guard let parts = axes[value.index]?.joined().filter(\.isFrame), parts.count == 2,
+            case .frame(let first, let stride) = parts[0].kind, case .frame(let second, let other) = parts[1].kind,
+            first != second
+        else { return nil }
+        return first == .vertical
+            ? FrameStrides(vertical: stride, horizontal: other) : FrameStrides(vertical: other, horizontal: stride)
+    }
+
+    /// Notes that numbers of an operation depend on the frame's size.
+    mutating func noteSizeDependence(_ operation: String) { read(.opaque(operation: operation)) }
+
     private func plain(_ extent: Int) -> [AxisPart] { extent == 1 ? [] : [AxisPart(extent: extent, kind: .plain)] }
     private func plain(_ shape: Shape) -> FrameAxes { shape.dimensions.map(plain) }
 
@@ -83,7 +107,7 @@ struct FrameTrace {
         case .input:
             guard node.shape.rank == 4 else { return plain(node.shape) }
             return [
-                plain(node.shape.batch),
+                node.shape.batch == 1 ? [] : [AxisPart(extent: node.shape.batch, kind: .batch)],
                 [AxisPart(extent: node.shape.height, kind: .frame(.vertical, stride: 1))],
                 [AxisPart(extent: node.shape.width, kind: .frame(.horizontal, stride: 1))],
                 plain(node.shape.channels),
@@ -109,14 +133,12 @@ struct FrameTrace {
         case .broadcast(let target):
             let shape = graph.shape(node.operands[0])
             return operands[0].indices.map { shape[$0] == target[$0] ? operands[0][$0] : plain(target[$0]) }
-        case .sum(let target):
+        case .sum(let target), .mean(let target):
             let shape = graph.shape(node.operands[0])
-            let summed = operands[0].indices.filter { shape[$0] != target[$0] }
-            if summed.contains(where: { operands[0][$0].contains(where: \.isFrame) }) {
-                levels[index] += 1
-                read(.statistics(level: levels[index]))
-            }
-            return operands[0].indices.map { summed.contains($0) ? [] : operands[0][$0] }
+            let isReduced = operands[0].indices.map { shape[$0] != target[$0] }
+            let parts = zip(operands[0], isReduced).filter(\.1).flatMap(\.0).filter { !$0.isPlain }
+            if !parts.isEmpty { reduce(index, parts, of: operands[0].joined().filter(\.isFrame)) }
+            return zip(operands[0], isReduced).map { $1 ? [] : $0 }
         case .reshape(let target): return regrouped(operands[0], target) ?? lost(index)
         case .transpose(let permutation): return permutation.map { operands[0][$0] }
         case .product(let transposeLeft, let transposeRight):
@@ -125,13 +147,31 @@ struct FrameTrace {
             let (right, columns) = transposeRight ? (rank - 1, rank - 2) : (rank - 2, rank - 1)
             if (operands[0][left] + operands[1][right]).contains(where: \.isFrame) { readsAll(index) }
             return merged(operands.map { FrameAxes($0.dropLast(2)) }) + [operands[0][rows], operands[1][columns]]
-        case .sample: return operands[1].dropLast() + [operands[0][3]]
+        case .sample:
+            // Positions are places in all of the frame.
+            if operands[0].joined().contains(where: \.isFrame) { readsAll(index) }
+            return operands[1].dropLast() + [operands[0][3]]
         case .sampleAdjoint:
             return operands.joined().joined().contains(where: \.isFrame) ? lost(index) : plain(node.shape)
         case .convolutionWeightGradient:
             if operands.joined().joined().contains(where: \.isFrame) { readsAll(index) }
             return plain(node.shape)
         }
+    }
+
+    /// Notes a reduction over the frame: a mean over all of it, or a read of another kind.
+    ///
+    /// - Parameters:
+    ///   - parts: those of the frame and of the batch that are reduced.
+    ///   - frame: all parts of the operand that belong to the frame.
+    private mutating func reduce(_ index: Int, _ parts: [AxisPart], of frame: [AxisPart]) {
+        // One part for the rows and one for the columns: else the result is no number for the whole frame.
+        guard case .mean = graph.nodes[index].operation, parts == frame, parts.count == 2,
+            case .frame(let first, _) = parts[0].kind, case .frame(let second, _) = parts[1].kind, first != second
+        else { return readsAll(index) }
+        levels[index] += 1
+        means.append(index)
+        read(.statistics(level: levels[index]))
     }
 
     private mutating func readsAll(_ index: Int) { read(.opaque(operation: graph.nodes[index].operation.name)) }
@@ -141,11 +181,11 @@ struct FrameTrace {
         return nil
     }
 
-    /// Of operands of equal shape (or vectors, which count for nothing): for each axis the one that knows of a frame.
+    /// Of operands of equal shape (or vectors, which count for nothing): for each axis the one that knows of a frame or a batch.
     private func merged(_ operands: [FrameAxes]) -> FrameAxes {
         var axes = operands[0]
         for other in operands.dropFirst() where other.count == axes.count {
-            for axis in axes.indices where !axes[axis].contains(where: \.isFrame) { axes[axis] = other[axis] }
+            for axis in axes.indices where axes[axis].allSatisfy(\.isPlain) { axes[axis] = other[axis] }
         }
         return axes
     }
@@ -159,7 +199,9 @@ struct FrameTrace {
     ) throws(GraphError) -> FrameAxes? {
         let node = graph.nodes[index]
         // What was made of a frame and serves as a weight, as a network of attention has it.
-        if operands.dropFirst().joined().joined().contains(where: \.isFrame) { return lost(index) }
+        if !operands.dropFirst().joined().joined().allSatisfy(\.isPlain) { return lost(index) }
+        // Columns that serve as channels are summed up.
+        if operands[0][3].contains(where: \.isFrame) { return lost(index) }
         var axes = plain(node.shape)
         axes[0] = operands[0][0]
         for (axis, ratio) in [(1, vertical), (2, horizontal ?? vertical)] {

@@ -43,7 +43,8 @@ struct TraitDerivation: Sendable {
             throw mistake("its output has \(vertical) rows a row and \(horizontal) columns a column of the input")
         }
         let other = Extent(height: 2 * size.height, width: 3 * size.width)
-        for (size, graph) in [(size, whole), (other, try graph(other))] {
+        let larger = try graph(other)
+        for (size, graph) in [(size, whole), (other, larger)] {
             let shape = graph.shape(graph.outputs[0])
             guard shape.height == vertical.times(size.height), shape.width == vertical.times(size.width) else {
                 throw mistake(
@@ -53,14 +54,34 @@ struct TraitDerivation: Sendable {
         }
         // The same for both axes: a period of the one is one of the other, too.
         guard let period = leastCommonMultiple(multiple.height, multiple.width).flatMap(vertical.times),
-            period <= Self.mostWork / whole.nodes.count
+            period <= Self.mostWork / whole.nodes.count / (1 + trace.means.count)
         else { throw mistake("its receptive field takes too long to derive") }
+        if let operation = SizeDependence(trace, try FrameTrace(larger)).operation {
+            trace.noteSizeDependence(operation)
+        }
+        let tileReach = Self.tileReach(trace, multiple)
         traits = NetworkTraits(
             scale: vertical, inputChannels: definition.inputs[0].channels,
             outputChannels: whole.shape(output).channels, sizeMultiple: multiple,
             minimumSize: Self.minimumSize(graph, size, multiple),
-            receptiveField: whole.receptiveField(scale: vertical, period: period), frameReads: trace.reads)
+            receptiveField: trace.reads.isEmpty ? tileReach : nil, tileReach: tileReach, frameReads: trace.reads)
         parameters = whole.parameters
+    }
+
+    /// What tiles have to overlap by: see `NetworkTraits.tileReach`.
+    private static func tileReach(_ trace: FrameTrace, _ multiple: Extent) -> ReceptiveField? {
+        let reach = FrameReach(trace, givesMeans: true)
+        var all = ReceptiveField(vertical: Reach(before: 0, after: 0), horizontal: Reach(before: 0, after: 0))
+        guard let period = leastCommonMultiple(multiple.height, multiple.width) else { return nil }
+        for value in [trace.graph.outputs[0]] + trace.means.map({ trace.graph.nodes[$0].operands[0] }) {
+            guard let strides = trace.strides(value) else { return nil }
+            let (vertical, horizontal) = (strides.vertical.inverse, strides.horizontal.inverse)
+            guard let rows = vertical.times(period), let columns = horizontal.times(period),
+                let field = reach.field(of: value, scale: (vertical, horizontal), period: (rows, columns))
+            else { return nil }
+            all.widen(field)
+        }
+        return all
     }
 
     /// The first size that the network takes. Its sides differ, so that they are not mistaken for one another.

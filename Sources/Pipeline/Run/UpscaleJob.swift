@@ -1,5 +1,6 @@
 public import Media
 public import Network
+internal import Tensor
 internal import Threads
 public import Weights
 
@@ -62,6 +63,10 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
     case notFinite(path: String, frame: Int, executor: String)
     /// The system refuses another thread.
     case noThread
+    /// Frames of a network would have to be cut into tiles, and an operation of it needs them whole.
+    ///
+    /// - Parameter bytes: that a whole frame takes.
+    case wholeFramesOnly(network: String, operation: String, bytes: Int)
 
     public var description: String {
         switch self {
@@ -74,6 +79,9 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
                 + "try --precision fp32 or --device cpu"
         case .noThread:
             "no thread can be started; free memory, or raise the limits on it and on processes (ulimit -v, ulimit -u)."
+        case .wholeFramesOnly(let network, let operation, let bytes):
+            "\(network): '\(operation)' needs the whole frame, which cannot be cut into tiles; compute whole frames, "
+                + "with \(max(1, bytes >> 20)) MiB of memory for each"
         }
     }
 }
@@ -92,8 +100,9 @@ public final class UpscaleJob: @unchecked Sendable {
     let helpers: [Upscaler]
     private let interruption = FirstError()
 
-    /// What a person should know before: streams that stay behind, formats chosen.
-    public var notes: [String] { writer.notes }
+    /// What a person should know before: streams that stay behind, formats chosen, passes over a frame's tiles.
+    public var notes: [String] { writer.notes + tileNotes }
+    private let tileNotes: [String]
     public var source: VideoDescription { reader.video }
     /// Pixels, as written: after a turn that the target cannot say.
     public var outputWidth: Int { writer.appliedRotation % 180 == 0 ? writer.width : writer.height }
@@ -116,25 +125,30 @@ public final class UpscaleJob: @unchecked Sendable {
         let video = reader.video
         let size = options.target.pixels(
             width: video.width, height: video.height, modelScale: descriptor.scale, even: !video.isStillPicture)
-        writer = try MediaWriter(
-            path: options.output, source: reader, width: size.width, height: size.height, settings: options.encoder,
-            overwrite: options.overwrite)
         ladder = ([options.model] + (options.realtime == nil ? [] : options.cheaperModels)).map { model in
             Upscaler(
                 model: model, executor: options.executor, tiling: options.tiling,
-                memoryBudget: options.memoryBudget ?? Self.budget(of: video, on: options.executor),
+                memoryBudget: options.memoryBudget ?? Self.budget(of: video, model, on: options.executor),
                 reuses: options.reuses && !video.isStillPicture)
         }
         helpers = (options.realtime == nil && !video.isStillPicture ? options.moreExecutors : []).map { executor in
             Upscaler(
                 model: options.model, executor: executor, tiling: options.tiling, memoryBudget: options.memoryBudget)
         }
+        let shape = Shape.nhwc(1, video.height, video.width, 3)
+        tileNotes = try (ladder + helpers).reduce(into: []) { notes, upscaler in
+            if let note = try upscaler.note(for: shape), !notes.contains(note) { notes.append(note) }
+        }
+        writer = try MediaWriter(
+            path: options.output, source: reader, width: size.width, height: size.height, settings: options.encoder,
+            overwrite: options.overwrite)
     }
 
-    /// A still picture is computed once: tiles cost it next to nothing, and spare the memory that a film's frames share. Nil
-    /// for the executor's own budget.
-    private static func budget(of video: VideoDescription, on executor: any Executor) -> Int? {
-        video.isStillPicture && !(executor is any MemoryBoundExecutor) ? 512 << 20 : nil
+    /// A still picture is computed once: tiles cost it next to nothing, and spare the memory that a film's frames share; but
+    /// not where tiles take several passes, or cannot be. Nil for the executor's own budget.
+    private static func budget(of video: VideoDescription, _ model: Model, on executor: any Executor) -> Int? {
+        let isTiled = (try? model.definition.traits().frameReads.isEmpty) ?? false
+        return video.isStillPicture && isTiled && !(executor is any MemoryBoundExecutor) ? 512 << 20 : nil
     }
 
     /// The size to which the result of a frame is brought, before it is turned.

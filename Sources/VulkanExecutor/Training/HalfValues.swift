@@ -52,7 +52,8 @@ struct HalfValues {
         case .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop, .transpose, .pad,
             .padAdjoint, .resize, .resizeAdjoint, .sumPool:
             return common(node.operands)
-        case .input, .parameter, .convolutionWeightGradient, .sum, .product, .sample, .sampleAdjoint: return .full
+        case .input, .parameter, .convolutionWeightGradient, .sum, .mean, .product, .sample, .sampleAdjoint:
+            return .full
         }
     }
 }

@@ -141,8 +141,8 @@ struct TensorCompiler {
     private mutating func lower(_ step: TensorStep) {
         let value = Value(index: step.nodes[step.nodes.count - 1])
         switch graph[value].operation {
-        case .input, .parameter, .constant, .reshape, .detach, .again:
-            preconditionFailure("\(graph[value].operation.name) is no step")
+        case .input, .parameter, .constant, .reshape, .detach, .again, .mean:
+            preconditionFailure("programs have no step '\(graph[value].operation.name)'")
         case .pointwise: lowerExpression(step.nodes)
         case .broadcast, .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .crop,
             .transpose:
