@@ -161,7 +161,8 @@ CK_INLINE vf CK_NAME(floor)(vf x, vf a, vf b, vf c) {
     X(CK_SOFTPLUS, softplus) \
     X(CK_ERF, erf) \
     X(CK_GELU, gelu) \
-    X(CK_MISH, mish)
+    X(CK_MISH, mish) \
+    X(CK_FLOOR, floor)
 
 #define CK_SHORT_FUNCTIONS(X) \
     X(CK_AFFINE, affine) \
@@ -171,8 +172,7 @@ CK_INLINE vf CK_NAME(floor)(vf x, vf a, vf b, vf c) {
     X(CK_RECIPROCAL, reciprocal) \
     X(CK_ABSOLUTE, absolute) \
     X(CK_HARD_SIGMOID, hard_sigmoid) \
-    X(CK_HARD_SWISH, hard_swish) \
-    X(CK_FLOOR, floor)
+    X(CK_HARD_SWISH, hard_swish)
 
 // All functions of two operands.
 

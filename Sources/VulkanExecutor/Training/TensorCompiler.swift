@@ -90,6 +90,8 @@ struct TensorCompiler {
         (options.parametersChange, options.maximumMembers) = (isTraining, mostMembers)
         options.portsAreViews = readsFrames
         program = Planner.plan(graph, options: options)
+        // In other words than the caller's: no mean is left.
+        let graph = program.graph
         (self.limits, self.precision, self.isTraining) = (limits, precision, isTraining)
         isHalf = limits.storesHalf && isTraining ? HalfValues(graph) : HalfValues()
         trainedShapes = Set(graph.updates.map { graph.shape($0.parameter) })
