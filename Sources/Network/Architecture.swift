@@ -129,7 +129,9 @@ public struct RecognisedArchitecture: Sendable {
 }
 
 /// Every architecture that this package knows, with its usual hyperparameters.
-public let standardArchitectures: [any Architecture] = [RRDBNet(), RealtimeSR(), SRVGGNetCompact(), SPAN()]
+public let standardArchitectures: [any Architecture] = [
+    RRDBNet(), RealtimeSR(), SRVGGNetCompact(), SPAN(), ResNetGenerator(),
+]
 
 public let architectures: [any Architecture.Type] = standardArchitectures.map { type(of: $0) }
 

@@ -13,6 +13,7 @@ says which network. Random networks are given by a seed: see `random_state`.
 import io
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -389,6 +390,47 @@ def span():
         save_tensors(whole, os.path.join(DATA, "files", f"span-{number}.safetensors"))
 
 
+def resnet():
+    """deepliif's generator of CycleGAN with random weights, and its state as a file. Only the module of its networks is loaded,
+    from the wheel: the package needs much that is not needed here."""
+    import glob
+    import types
+    from safetensors.torch import save_file as save_tensors
+
+    with tempfile.TemporaryDirectory() as folder:
+        wheels = glob.glob(os.path.join(os.environ.get("WHEELS", folder), "deepliif-*.whl"))
+        if not wheels:
+            subprocess.run([sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", folder, "deepliif==1.2.7"],
+                           check=True)
+            wheels = glob.glob(os.path.join(folder, "deepliif-*.whl"))
+        source = zipfile.ZipFile(wheels[0]).read("deepliif/models/networks.py").decode()
+    module = types.ModuleType("deepliif.models.networks")
+    module.__package__ = "deepliif.models"
+    for name in ("deepliif", "deepliif.models", "deepliif.models.att_unet", "deepliif.util", "deepliif.util.util"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    # Imported there, and used by nothing here.
+    sys.modules["deepliif.util"].util = sys.modules["deepliif.util.util"]
+    sys.modules["deepliif.models.att_unet"].AttU_Net = None
+    exec(compile(source, "networks.py", "exec"), module.__dict__)
+
+    for number, (features, blocks, sizes) in enumerate(((8, 2, [(20, 28), (13, 18)]), (6, 1, [(16, 12)]))):
+        net = module.ResnetGenerator(
+            3, 3, features, norm_layer=module.get_norm_layer("instance"), n_blocks=blocks, padding_type="reflect").eval()
+        shapes = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+        state = {key: torch.from_numpy(value) for key, value in random_state(shapes, 5100 + number).items()}
+        net.load_state_dict(state)
+        tensors = {}
+        for index, (height, width) in enumerate(sizes):
+            x = picture(5100 + index, height, width)
+            # Filled up to a multiple of 4 at the bottom and on the right, as ours does.
+            fill = F.pad(nchw(x), (0, -width % 4, 0, -height % 4), mode="reflect")
+            y = (net(2 * fill - 1) + 1) / 2
+            tensors[f"input.{index}"], tensors[f"output.{index}"] = x, nhwc(y[..., :height, :width].detach())
+        save(f"resnet-{number}", {"kind": "file"}, tensors)
+        save_tensors({key: value.contiguous() for key, value in net.state_dict().items()},
+                     os.path.join(DATA, "files", f"resnet-{number}.safetensors"))
+
+
 # Single operations
 
 
@@ -491,6 +533,7 @@ def main():
         real_models(folder)
     random_networks()
     span()
+    resnet()
     operations()
     reader_files()
 

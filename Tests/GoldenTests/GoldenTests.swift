@@ -11,7 +11,7 @@ import Weights
         #expect(GoldenCase.names("rrdbnet").count >= 8)
         #expect(GoldenCase.names("compact").count >= 8)
         #expect(GoldenCase.names("realtime").count >= 4)
-        #expect(GoldenCase.names("span").count == 2)
+        #expect(GoldenCase.names("span").count == 2 && GoldenCase.names("resnet").count == 2)
         #expect(GoldenCase.names("realesr").count == ModelCatalogue.entries.count)
     }
 
@@ -27,7 +27,7 @@ import Weights
     }
 
     /// Networks from files as other trainers write them.
-    @Test(arguments: GoldenCase.names("span"), goldenExecutors)
+    @Test(arguments: GoldenCase.names("span") + GoldenCase.names("resnet"), goldenExecutors)
     func networkOfAFile(_ name: String, _ executor: NamedExecutor) throws {
         let model = try Model.load(path: "\(GoldenCase.folder)/files/\(name).safetensors")
         try compare(model, GoldenCase(name), executor, name)
