@@ -12,7 +12,8 @@
 
 layout(constant_id = 8) const bool TRANSPOSED = false;
 layout(constant_id = 9) const uint STRIDE = 1;
-layout(constant_id = 10) const uint PADDING = 1;
+// Rows of zeros above.
+layout(constant_id = 10) const uint PADDING_TOP = 1;
 layout(constant_id = 11) const uint KERNEL_HEIGHT = 3;
 layout(constant_id = 12) const uint KERNEL_WIDTH = 3;
 layout(constant_id = 13) const uint SOURCE_HEIGHT = 1;
@@ -32,6 +33,15 @@ layout(constant_id = 23) const bool HAS_BIAS = false;
 layout(constant_id = 24) const bool LEFT_VECTOR = false;
 layout(constant_id = 25) const bool RIGHT_VECTOR = false;
 layout(constant_id = 26) const bool TARGET_VECTOR = false;
+// Columns of zeros on the left.
+layout(constant_id = 27) const uint PADDING_LEFT = 1;
+// Pixels from tap to tap.
+layout(constant_id = 28) const uint DILATION = 1;
+// Of the adjoint: from tap to tap of a phase, and how many pixels of g these are apart.
+layout(constant_id = 29) const uint TAP_STEP = 1;
+layout(constant_id = 30) const uint TAP_SHIFT = 1;
+
+const uvec2 PADDING = uvec2(PADDING_TOP, PADDING_LEFT);
 
 layout(binding = 0, std430) readonly buffer Source { STORED(SOURCE_HALF) source[]; };
 layout(binding = 0, std430) readonly buffer SourceQuads { STORED4(SOURCE_HALF) sourceQuads[]; };
@@ -51,10 +61,20 @@ layout(push_constant) uniform Push
 };
 
 uint group;
-// The phase, its first tap and its taps.
+// The phase, its first tap and its taps, and the pixel of g that its first pixel meets at the first tap.
 uvec2 phase;
 uvec2 firstTap;
 uvec2 taps;
+uvec2 base;
+
+// The first tap that meets a pixel of g; as many as the stride where none does.
+uint first(uint phase, uint padding)
+{
+    for (uint tap = 0u; tap < STRIDE; ++tap) {
+        if ((phase + padding + (STRIDE - 1u) * DILATION * tap) % STRIDE == 0u) return tap;
+    }
+    return STRIDE;
+}
 
 // The element of a source channel under a row of the product, for tap `t` of the phase; 0xFFFFFFFF outside the picture.
 uint sourceIndex(uint row, uint t, uint channel)
@@ -64,7 +84,7 @@ uint sourceIndex(uint row, uint t, uint channel)
     uvec2 grid = uvec2(pixel / GRID_WIDTH, pixel % GRID_WIDTH);
     uvec2 tap = TRANSPOSED ? uvec2(t / taps.y, t % taps.y) : uvec2(t / KERNEL_WIDTH, t % KERNEL_WIDTH);
     // Outside above or left the subtraction wraps, which is outside below or right.
-    uvec2 at = TRANSPOSED ? (phase + PADDING - firstTap) / STRIDE + grid - tap : grid * STRIDE + tap - PADDING;
+    uvec2 at = TRANSPOSED ? base + grid - tap * TAP_SHIFT : grid * STRIDE + tap * DILATION - PADDING;
     if (at.x >= SOURCE_HEIGHT || at.y >= SOURCE_WIDTH) return 0xFFFFFFFFu;
     return ((n * SOURCE_HEIGHT + at.x) * SOURCE_WIDTH + at.y) * SOURCE_CHANNELS + group * GROUP_DEPTH + channel;
 }
@@ -92,7 +112,7 @@ vec4 rightQuad(uint k, uint column, uint end)
     if (k >= end || column >= COLUMNS) return v;
     uint tap = k / GROUP_DEPTH;
     if (TRANSPOSED) {
-        uvec2 at = firstTap + STRIDE * uvec2(tap / taps.y, tap % taps.y);
+        uvec2 at = firstTap + TAP_STEP * uvec2(tap / taps.y, tap % taps.y);
         tap = at.x * KERNEL_WIDTH + at.y;
     }
     uint at = ((group * KERNEL_HEIGHT * KERNEL_WIDTH + tap) * GROUP_DEPTH + k % GROUP_DEPTH) * COLUMNS + column;
@@ -111,14 +131,14 @@ void finish(uint row, uint column, vec4 sum)
     if (TRANSPOSED) at = at * STRIDE + phase;
     if (row >= rows || column >= COLUMNS || at.x >= TARGET_HEIGHT || at.y >= TARGET_WIDTH) return;
     uint channel = group * COLUMNS + column;
-    uint first = ((n * TARGET_HEIGHT + at.x) * TARGET_WIDTH + at.y) * TARGET_CHANNELS + channel;
+    uint begin = ((n * TARGET_HEIGHT + at.x) * TARGET_WIDTH + at.y) * TARGET_CHANNELS + channel;
     if (TARGET_VECTOR) {
         if (HAS_BIAS) sum += vec4(bias[channel], bias[channel + 1u], bias[channel + 2u], bias[channel + 3u]);
-        targetQuads[first / 4u] = STORED4(TARGET_HALF)(sum);
+        targetQuads[begin / 4u] = STORED4(TARGET_HALF)(sum);
         return;
     }
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-        if (column + i < COLUMNS) target[first + i] = STORED(TARGET_HALF)(HAS_BIAS ? sum[i] + bias[channel + i] : sum[i]);
+        if (column + i < COLUMNS) target[begin + i] = STORED(TARGET_HALF)(HAS_BIAS ? sum[i] + bias[channel + i] : sum[i]);
     }
 }
 
@@ -133,9 +153,12 @@ void main()
     if (TRANSPOSED) {
         phase = uvec2(rest % (STRIDE * STRIDE) / STRIDE, rest % STRIDE);
         rest /= STRIDE * STRIDE;
-        firstTap = (phase + PADDING) % STRIDE;
+        firstTap = uvec2(first(phase.x, PADDING.x), first(phase.y, PADDING.y));
         // As many as there are from the first on; none where the kernel is smaller than that.
-        taps = (taps + STRIDE - 1u - min(firstTap, taps + STRIDE - 1u)) / STRIDE;
+        taps = (taps + TAP_STEP - 1u - min(firstTap, taps + TAP_STEP - 1u)) / TAP_STEP;
+        if (firstTap.x == STRIDE || firstTap.y == STRIDE) taps = uvec2(0u);
+        // Above or left of the first pixel it wraps.
+        base = uvec2((ivec2(phase + PADDING) - ivec2(firstTap * DILATION)) / int(STRIDE));
     }
     group = rest;
     multiplyTile(rowTile * TILE_ROWS, columnTile * TILE_COLUMNS, 0u, taps.x * taps.y * GROUP_DEPTH);

@@ -8,7 +8,8 @@
 #include "tensor_storage.glsl"
 
 layout(constant_id = 8) const uint STRIDE = 1;
-layout(constant_id = 9) const uint PADDING = 1;
+// Rows of zeros above.
+layout(constant_id = 9) const uint PADDING_TOP = 1;
 layout(constant_id = 10) const uint KERNEL_HEIGHT = 3;
 layout(constant_id = 11) const uint KERNEL_WIDTH = 3;
 layout(constant_id = 12) const uint INPUT_HEIGHT = 1;
@@ -23,6 +24,10 @@ layout(constant_id = 19) const uint GROUP_OUTPUTS = 1;
 // Whether quads of x and of g are aligned.
 layout(constant_id = 20) const bool LEFT_VECTOR = false;
 layout(constant_id = 21) const bool RIGHT_VECTOR = false;
+// Columns of zeros on the left.
+layout(constant_id = 22) const uint PADDING_LEFT = 1;
+// Pixels from tap to tap.
+layout(constant_id = 23) const uint DILATION = 1;
 
 layout(binding = 0, std430) readonly buffer Input { STORED(INPUT_HALF) x[]; };
 layout(binding = 0, std430) readonly buffer InputQuads { STORED4(INPUT_HALF) xQuads[]; };
@@ -51,8 +56,8 @@ uint inputIndex(uint row, uint k)
 {
     uint tap = row / GROUP_INPUTS;
     uint pixel = k % (HEIGHT * WIDTH);
-    uint y = pixel / WIDTH * STRIDE + tap / KERNEL_WIDTH - PADDING;
-    uint z = pixel % WIDTH * STRIDE + tap % KERNEL_WIDTH - PADDING;
+    uint y = pixel / WIDTH * STRIDE + tap / KERNEL_WIDTH * DILATION - PADDING_TOP;
+    uint z = pixel % WIDTH * STRIDE + tap % KERNEL_WIDTH * DILATION - PADDING_LEFT;
     if (y >= INPUT_HEIGHT || z >= INPUT_WIDTH) return 0xFFFFFFFFu;
     return ((k / (HEIGHT * WIDTH) * INPUT_HEIGHT + y) * INPUT_WIDTH + z) * INPUT_CHANNELS + group * GROUP_INPUTS
         + row % GROUP_INPUTS;

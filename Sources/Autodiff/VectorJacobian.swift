@@ -23,33 +23,33 @@ extension Operation {
         case .again: return [g]
 
         // The form of three tensors.
-        case .convolution(let stride, let padding, let groups):
+        case .convolution(let window):
             let (x, weight) = (shape(0), shape(1))
             let toInput = Operation.convolutionTranspose(
-                stride: stride, padding: padding, groups: groups, height: x.height, width: x.width)
+                window, height: x.height, width: x.width)
             let toWeight = Operation.convolutionWeightGradient(
-                stride: stride, padding: padding, groups: groups, kernelHeight: weight[2], kernelWidth: weight[3])
+                window, kernelHeight: weight[2], kernelWidth: weight[3])
             var result: [Value?] = [
                 at.wanted[0] ? b.apply(toInput, g, operands[1]) : nil,
                 at.wanted[1] ? b.apply(toWeight, operands[0], g) : nil,
             ]
             if operands.count == 3 { result.append(at.wanted[2] ? b.sumToVector(g) : nil) }
             return result
-        case .convolutionTranspose(let stride, let padding, let groups, _, _):
+        case .convolutionTranspose(let window, _, _):
             let toWeight = Operation.convolutionWeightGradient(
-                stride: stride, padding: padding, groups: groups, kernelHeight: shape(1)[2], kernelWidth: shape(1)[3])
+                window, kernelHeight: shape(1)[2], kernelWidth: shape(1)[3])
             return [
                 at.wanted[0]
-                    ? b.apply(.convolution(stride: stride, padding: padding, groups: groups), g, operands[1]) : nil,
+                    ? b.apply(.convolution(window), g, operands[1]) : nil,
                 at.wanted[1] ? b.apply(toWeight, g, operands[0]) : nil,
             ]
-        case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
+        case .convolutionWeightGradient(let window, _, _):
             let toInput = Operation.convolutionTranspose(
-                stride: stride, padding: padding, groups: groups, height: shape(0).height, width: shape(0).width)
+                window, height: shape(0).height, width: shape(0).width)
             return [
                 at.wanted[0] ? b.apply(toInput, operands[1], g) : nil,
                 at.wanted[1]
-                    ? b.apply(.convolution(stride: stride, padding: padding, groups: groups), operands[0], g) : nil,
+                    ? b.apply(.convolution(window), operands[0], g) : nil,
             ]
 
         // Pointwise.

@@ -52,9 +52,8 @@ public enum Operation: Hashable, Sendable {
     /// Numbers that belong to the graph: one for every element, or one for all. No operands.
     case constant([Float])
 
-    /// Cross-correlation: operands x `[N, H, W, I]`, weight `[O, I/groups, kH, kW]`, and optionally bias `[O]`. Zero
-    /// padding of `padding` on all sides.
-    case convolution(stride: Int, padding: Int, groups: Int)
+    /// Cross-correlation: operands x `[N, H, W, I]`, weight `[O, I/groups, kH, kW]`, and optionally bias `[O]`.
+    case convolution(ConvolutionWindow)
     /// Any rank. Operands as the function says.
     case pointwise(PointwiseFunction)
 
@@ -77,10 +76,10 @@ public enum Operation: Hashable, Sendable {
 
     /// The adjoint of `convolution` in x, which is also the transposed convolution: operands g `[N, h, w, O]` and weight
     /// `[O, I/groups, kH, kW]` to `[N, height, width, I]`, where the convolution of such an activation has g's shape.
-    case convolutionTranspose(stride: Int, padding: Int, groups: Int, height: Int, width: Int)
+    case convolutionTranspose(ConvolutionWindow, height: Int, width: Int)
     /// The adjoint of `convolution` in the weight: operands x `[N, H, W, I]` and g `[N, h, w, O]` to
     /// `[O, I/groups, kernelHeight, kernelWidth]`.
-    case convolutionWeightGradient(stride: Int, padding: Int, groups: Int, kernelHeight: Int, kernelWidth: Int)
+    case convolutionWeightGradient(ConvolutionWindow, kernelHeight: Int, kernelWidth: Int)
     /// Sums along every axis on which the target's extent is 1; ranks are equal.
     case sum(to: Shape)
     /// The mean along every axis on which the target's extent is 1; ranks are equal. It is an operation, and no sum times a

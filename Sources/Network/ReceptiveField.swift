@@ -110,16 +110,17 @@ struct FrameReach {
         case .product(let transposeLeft, let transposeRight):
             let isSummed = axis == operand.rank - ((number == 0 ? transposeLeft : !transposeRight) ? 2 : 1)
             return isSummed ? nil : read
-        case .convolution(let stride, let padding, _):
-            let first = read.lowerBound * stride - padding
-            return first...read.upperBound * stride - padding + graph.shape(node.operands[1])[axis + 1] - 1
-        case .convolutionTranspose(let stride, let padding, _, _, _):
-            let kernel = graph.shape(node.operands[1])[axis + 1]
-            let first = -floorDivide(-(read.lowerBound + padding - kernel + 1), stride)
+        case .convolution(let window):
+            let margin = axis == 1 ? window.margins.top : window.margins.left
+            let reach = window.reach(graph.shape(node.operands[1])[axis + 1])
+            return read.lowerBound * window.stride - margin...read.upperBound * window.stride - margin + reach - 1
+        case .convolutionTranspose(let window, _, _):
+            let margin = axis == 1 ? window.margins.top : window.margins.left
+            let reach = window.reach(graph.shape(node.operands[1])[axis + 1])
+            let first = -floorDivide(-(read.lowerBound + margin - reach + 1), window.stride)
+            let last = floorDivide(read.upperBound + margin, window.stride)
             // Between strides there may be nothing to read.
-            return min(
-                first, floorDivide(read.upperBound + padding, stride))...max(
-                    first, floorDivide(read.upperBound + padding, stride))
+            return min(first, last)...max(first, last)
         case .upsampleNearest(let factor), .pixelShuffle(let factor):
             return floorDivide(read.lowerBound, factor)...floorDivide(read.upperBound, factor)
         case .pixelUnshuffle(let factor), .sumPool(let factor):

@@ -14,24 +14,24 @@ extension Operation {
         case .input, .parameter, .constant:
             return fail("leaves carry their own shape")
 
-        case .convolution(let stride, let padding, let groups):
+        case .convolution(let window):
             guard expect(2...3), operands[0].rank == 4, operands[1].rank == 4 else {
                 return fail("expects x [N, H, W, I], weight [O, I/groups, kH, kW] and optionally bias [O]")
             }
             let (x, weight) = (operands[0], operands[1])
-            guard stride >= 1, padding >= 0, groups >= 1, weight[0] % groups == 0 else {
-                return fail("stride \(stride), padding \(padding), groups \(groups)")
-            }
-            guard weight[1] * groups == x.channels else {
-                return fail("the weight reads \(weight[1] * groups) channels, x has \(x.channels)")
+            let (stride, margins) = (window.stride, window.margins)
+            guard stride >= 1, window.dilation >= 1, window.groups >= 1, weight[0] % window.groups == 0,
+                min(margins.top, margins.left, margins.bottom, margins.right) >= 0
+            else { return fail("\(window)") }
+            guard weight[1] * window.groups == x.channels else {
+                return fail("the weight reads \(weight[1] * window.groups) channels, x has \(x.channels)")
             }
             if operands.count == 3, operands[2] != Shape([weight[0]]) { return fail("the bias must be [\(weight[0])]") }
-            let height = (x.height + 2 * padding - weight[2]) / stride + 1
-            let width = (x.width + 2 * padding - weight[3]) / stride + 1
-            guard x.height + 2 * padding >= weight[2], x.width + 2 * padding >= weight[3] else {
-                return fail("the kernel is larger than the padded picture")
-            }
-            return .success(.nhwc(x.batch, height, width, weight[0]))
+            guard weight[2] >= 1, weight[3] >= 1 else { return fail("the kernel has no taps") }
+            let height = x.height + margins.top + margins.bottom - window.reach(weight[2])
+            let width = x.width + margins.left + margins.right - window.reach(weight[3])
+            guard height >= 0, width >= 0 else { return fail("the kernel is larger than the padded image") }
+            return .success(.nhwc(x.batch, height / stride + 1, width / stride + 1, weight[0]))
 
         case .pointwise(.prelu):
             guard expect(2...2), operands[0].rank == 4,

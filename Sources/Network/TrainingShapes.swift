@@ -16,27 +16,27 @@ extension Operation {
             operands.count == count && operands.allSatisfy { rank == nil || $0.rank == rank } ? operands : nil
         }
         /// What `convolution` makes of these.
-        func convolved(_ x: Shape, _ weight: Shape, _ stride: Int, _ padding: Int, _ groups: Int) -> Shape? {
-            try? Operation.convolution(stride: stride, padding: padding, groups: groups).resultShape([x, weight]).get()
+        func convolved(_ x: Shape, _ weight: Shape, _ window: ConvolutionWindow) -> Shape? {
+            try? Operation.convolution(window).resultShape([x, weight]).get()
         }
 
         switch self {
-        case .convolutionTranspose(let stride, let padding, let groups, let height, let width):
-            guard let shapes = take(2, rank: 4), groups >= 1, height >= 1, width >= 1 else {
+        case .convolutionTranspose(let window, let height, let width):
+            guard let shapes = take(2, rank: 4), window.groups >= 1, height >= 1, width >= 1 else {
                 return fail("expects g [N, h, w, O], weight [O, I/groups, kH, kW] and sizes >= 1")
             }
-            let result = Shape.nhwc(shapes[0].batch, height, width, shapes[1][1] * groups)
-            guard convolved(result, shapes[1], stride, padding, groups) == shapes[0] else {
+            let result = Shape.nhwc(shapes[0].batch, height, width, shapes[1][1] * window.groups)
+            guard convolved(result, shapes[1], window) == shapes[0] else {
                 return fail("the convolution of \(result) has not g's shape")
             }
             return .success(result)
 
-        case .convolutionWeightGradient(let stride, let padding, let groups, let kernelHeight, let kernelWidth):
-            guard let shapes = take(2, rank: 4), groups >= 1, shapes[0].channels % groups == 0 else {
+        case .convolutionWeightGradient(let window, let kernelHeight, let kernelWidth):
+            guard let shapes = take(2, rank: 4), window.groups >= 1, shapes[0].channels % window.groups == 0 else {
                 return fail("expects x [N, H, W, I] and g [N, h, w, O]")
             }
-            let weight: Shape = [shapes[1].channels, shapes[0].channels / groups, kernelHeight, kernelWidth]
-            guard convolved(shapes[0], weight, stride, padding, groups) == shapes[1] else {
+            let weight: Shape = [shapes[1].channels, shapes[0].channels / window.groups, kernelHeight, kernelWidth]
+            guard convolved(shapes[0], weight, window) == shapes[1] else {
                 return fail("the convolution of x with \(weight) has not g's shape")
             }
             return .success(weight)

@@ -184,7 +184,7 @@ public struct Planner {
                 let stages = resolved(cluster.stages)
                 let output = placement.view(value)
                 guard let convolution = cluster.convolution,
-                    case .convolution(let stride, let padding, let groups) = graph.nodes[convolution].operation
+                    case .convolution(let window) = graph.nodes[convolution].operation, let padding = window.padding
                 else {
                     steps.append(.map(MapStep(input: placement.view(cluster.input), stages: stages, output: output)))
                     continue
@@ -196,8 +196,8 @@ public struct Planner {
                         ConvolutionStep(
                             input: input, inputUpsampling: upsampling, weight: parameterName(operands[1]),
                             weightShape: graph.shape(operands[1]),
-                            bias: operands.count == 3 ? parameterName(operands[2]) : nil, stride: stride,
-                            padding: padding, groups: groups, pixelShuffle: cluster.pixelShuffle, stages: stages,
+                            bias: operands.count == 3 ? parameterName(operands[2]) : nil, stride: window.stride,
+                            padding: padding, groups: window.groups, pixelShuffle: cluster.pixelShuffle, stages: stages,
                             output: output)))
                 continue
             }

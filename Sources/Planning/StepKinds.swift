@@ -36,7 +36,8 @@ struct StepKinds {
         }
         if parametersChange { return .tensors }
         switch node.operation {
-        case .convolution:
+        case .convolution(let window):
+            if window.dilation > 1 || window.padding == nil { return .tensors }
             return isActivation(node.operands[0]) && node.operands.dropFirst().allSatisfy(isStored) ? .views : .tensors
         case .concatenate, .sliceChannels, .upsampleNearest, .pixelShuffle, .pixelUnshuffle, .resize, .pad, .crop:
             return node.operands.allSatisfy(isActivation) && node.operands.contains(where: isView) ? .views : .tensors

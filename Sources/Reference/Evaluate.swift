@@ -15,10 +15,9 @@ extension Operation {
             preconditionFailure("leaves are not evaluated")
         case .constant(let values):
             return PreciseTensor(shape, (0..<shape.count).map { Double(values[values.count == 1 ? 0 : $0]) })
-        case .convolution(let stride, let padding, let groups):
+        case .convolution(let window):
             return convolve(
-                operands[0], operands[1], operands.count == 3 ? operands[2] : nil, stride: stride, padding: padding,
-                groups: groups, shape: shape)
+                operands[0], operands[1], operands.count == 3 ? operands[2] : nil, window, shape)
         case .pointwise(let function):
             let row = function.row
             if operands.count == 1 { return PreciseTensor(shape, operands[0].values.map { row.value($0) }) }
@@ -57,11 +56,10 @@ extension Operation {
             }
         case .resize(_, _, let filter):
             return resample(operands[0], shape, filter)
-        case .convolutionTranspose(let stride, let padding, let groups, _, _):
-            return convolveTransposed(
-                operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
-        case .convolutionWeightGradient(let stride, let padding, let groups, _, _):
-            return correlate(operands[0], operands[1], stride: stride, padding: padding, groups: groups, shape: shape)
+        case .convolutionTranspose(let window, _, _):
+            return convolveTransposed(operands[0], operands[1], window, shape)
+        case .convolutionWeightGradient(let window, _, _):
+            return correlate(operands[0], operands[1], window, shape)
         case .sum:
             return summed(operands[0], shape)
         case .mean:

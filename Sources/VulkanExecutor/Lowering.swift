@@ -257,10 +257,11 @@ struct Lowering {
         case .pad(let margins, .reflect): (mode, p0, p1) = (6, margins.top, margins.left)
         case .resize(_, _, let filter):
             mode = filter == .nearest ? 7 : filter == .bilinear ? 8 : 9
-            // Two rows more on each side than the centre's: the reach of the widest filter.
+            // From the row under a result's upper edge (what "nearest" reads) to the one under its centre, and two rows more on
+            // each side: the reach of the widest filter.
             sourceRows = { rows in
                 let low = rows.lowerBound * input.height / output.height - 2
-                let high = (rows.upperBound - 1) * input.height / output.height + 3
+                let high = (2 * rows.upperBound - 1) * input.height / (2 * output.height) + 3
                 return max(0, low)..<min(input.height, high + 1)
             }
         default: preconditionFailure("\(step.operation.name) is no move")

@@ -70,7 +70,7 @@ final class PlanMemory {
     ) throws {
         let device = executor.device
         self.ends = ends
-        let limits = limits ?? TensorLimits(device.capabilities, precision)
+        let limits = limits ?? TensorLimits(device.capabilities, precision, bindingLimit: executor.bindingLimit)
         self.limits = limits
         images = graph.inputs.first.map { graph.shape($0) }.flatMap { $0.rank == 4 ? $0.batch : nil } ?? 1
         inputs =

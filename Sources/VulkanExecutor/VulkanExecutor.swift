@@ -246,7 +246,8 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     public func workingBytes(_ graph: Graph) -> Int {
         let ends = (graph.inputs + graph.outputs).reduce(0) { $0 + graph.shape($1).count * 4 }
         var compiler = TensorCompiler(
-            self, graph, precision, isTraining: false, limits: TensorLimits(device.capabilities, precision))
+            self, graph, precision, isTraining: false,
+            limits: TensorLimits(device.capabilities, precision, bindingLimit: bindingLimit))
         compiler.compile()
         var between = 0
         if multiplication == .texels {

@@ -49,6 +49,15 @@ let derivativeCases: [DerivativeCase] = {
         }
     }
 
+    for (name, window) in [
+        ("dilation 2 stride 3", ConvolutionWindow(stride: 3, padding: 2, dilation: 2)),
+        ("uneven margins", ConvolutionWindow(stride: 2, margins: Margins(top: 1, left: 2, bottom: 0, right: 3))),
+    ] {
+        add("convolution \(name)", [.nhwc(2, 7, 6, 2), [3, 2, 3, 3], [3]]) { b, x in
+            b.square(b.apply(.convolution(window), x[0], x[1], x[2]))
+        }
+    }
+
     // Pointwise.
     for function in PointwiseFunction.Name.allCases.map(\.example) {
         let (operation, row) = (Operation.pointwise(function), function.row)

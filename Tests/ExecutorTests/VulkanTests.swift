@@ -29,8 +29,9 @@ private enum Shared {
         try Self.compare(test, Shared.fp32.get(), tolerance: 2e-5)
     }
 
-    /// One rounding to 11 bits a step, of numbers up to about 4: a few thousandths.
-    @Test(arguments: operationCases)
+    /// One rounding to 11 bits a step, of numbers up to about 4: a few thousandths. But for `floor`, where a rounding that
+    /// reaches a whole number makes a difference of 1.
+    @Test(arguments: operationCases.filter { test in !test.graph.nodes.contains { $0.operation.name == "floor" } })
     func operationInHalfFloats(_ test: OperationCase) throws {
         try Self.compare(test, Shared.fp16.get(), tolerance: 0.01)
     }

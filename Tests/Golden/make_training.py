@@ -127,6 +127,11 @@ def define_cases():
         if groups == 1:
             case(f"convolutionWeightGradient {name}", [(2, height, width, inputs), g], squared(weight_gradient))
 
+    case("convolution dilation 2 stride 3", [(2, 7, 6, 2), (3, 2, 3, 3), (3,)],
+         squared(lambda x, w, b: nhwc(F.conv2d(nchw(x), w, b, 3, 2, 2))))
+    case("convolution uneven margins", [(2, 7, 6, 2), (3, 2, 3, 3), (3,)],
+         squared(lambda x, w, b: nhwc(F.conv2d(F.pad(nchw(x), (2, 3, 1, 0)), w, b, 2))))
+
     # Functions times x³, so that flat ones have derivatives too.
     def number(value):
         return float(np.float32(value))

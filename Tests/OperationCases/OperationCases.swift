@@ -192,7 +192,7 @@ private let resamplingCases: [OperationCase] = {
     var cases: [OperationCase] = []
     let targets = [
         ((1, 1), (3, 5)), ((1, 9), (2, 4)), ((5, 7), (10, 14)), ((8, 12), (4, 6)), ((8, 12), (6, 9)),
-        ((5, 7), (1, 1)), ((17, 33), (20, 31)), ((66, 130), (33, 65)),
+        ((5, 7), (1, 1)), ((17, 33), (20, 31)), ((66, 130), (33, 65)), ((31, 40), (1, 2)), ((29, 9), (3, 1)),
     ]
     for filter in [ResizeFilter.nearest, .bilinear, .bicubic] {
         for (from, to) in targets {

@@ -100,12 +100,20 @@ private struct RandomGraph {
         let outputs = draw(of: [1, 3, 4, 7, 12, 16, 20, 24, 32])
         let kernel = draw(of: [(3, 3), (3, 3), (3, 3), (1, 1), (5, 5), (4, 4), (1, 3), (2, 1)])
         let padding = draw(of: [1, 1, 0, 2])
-        guard shape.height + 2 * padding >= kernel.0, shape.width + 2 * padding >= kernel.1 else { return }
+        var window = ConvolutionWindow(padding: padding)
+        if kind == .everything {
+            window.dilation = draw(of: [1, 1, 1, 2, 3])
+            if draw(0...3) == 0 { window.margins.top += draw(0...2) }
+            if draw(0...3) == 0 { window.margins.right += draw(0...2) }
+        }
+        guard shape.height + 2 * padding >= window.reach(kernel.0), shape.width + 2 * padding >= window.reach(kernel.1)
+        else { return }
         let stride = draw(of: [1, 1, 1, 2])
         let groups = draw(of: [1, 1, 1, 2, shape.channels])
         guard shape.channels % groups == 0, outputs % groups == 0 else { return }
         let weight = b.parameter(name("w"), [outputs, shape.channels / groups, kernel.0, kernel.1])
-        let operation = Operation.convolution(stride: stride, padding: padding, groups: groups)
+        (window.stride, window.groups) = (stride, groups)
+        let operation = Operation.convolution(window)
         // Weights have the variance 2 / fan-in: sums of them are seldom larger than thrice what they read.
         if draw(0...1) == 0 { return add(&b, b.apply(operation, x, weight), 3 * bound) }
         add(&b, b.apply(operation, x, weight, b.parameter(name("b"), [outputs])), 3 * bound + 0.5)

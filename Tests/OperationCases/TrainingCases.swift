@@ -41,6 +41,50 @@ private let convolutionGradientCases: [OperationCase] = {
                 return [b.apply(operation, b.input("x", x), scaled, b.parameter("b", [output]))]
             })
     }
+    /// A window that is not alike on all sides, or has gaps between its taps.
+    func addWindow(
+        _ size: (height: Int, width: Int), _ input: Int, _ output: Int, kernel: (Int, Int), _ window: ConvolutionWindow,
+        batch: Int = 1
+    ) {
+        let (margins, groups) = (window.margins, window.groups)
+        let form =
+            "\(batch)x\(size.height)x\(size.width) \(input)->\(output) k\(kernel.0)x\(kernel.1) s\(window.stride) "
+            + "d\(window.dilation) m\(margins.top),\(margins.left),\(margins.bottom),\(margins.right) g\(groups)"
+        let x = Shape.nhwc(batch, size.height, size.width, input)
+        let result = Shape.nhwc(
+            batch, (size.height + margins.top + margins.bottom - window.reach(kernel.0)) / window.stride + 1,
+            (size.width + margins.left + margins.right - window.reach(kernel.1)) / window.stride + 1, output)
+        let weight: Shape = [output, input / groups, kernel.0, kernel.1]
+        let seed = UInt64(2000 + cases.count)
+        cases.append(
+            OperationCase("convolution \(form)", seed: seed) { b in
+                [b.apply(.convolution(window), b.input("x", x), b.parameter("w", weight), b.parameter("b", [output]))]
+            })
+        cases.append(
+            OperationCase("convolutionTranspose \(form)", seed: seed) { b in
+                let operation = Operation.convolutionTranspose(window, height: size.height, width: size.width)
+                return [b.apply(operation, b.input("g", result), b.parameter("w", weight))]
+            })
+        cases.append(
+            OperationCase("convolutionWeightGradient \(form)", seed: seed) { b in
+                let operation = Operation.convolutionWeightGradient(
+                    window, kernelHeight: kernel.0, kernelWidth: kernel.1)
+                return [b.apply(operation, b.input("x", x), b.input("g", result))]
+            })
+    }
+    addWindow((9, 11), 6, 10, kernel: (3, 3), ConvolutionWindow(padding: 2, dilation: 2))
+    addWindow((13, 12), 16, 32, kernel: (3, 3), ConvolutionWindow(padding: 3, dilation: 3), batch: 2)
+    addWindow((12, 13), 6, 10, kernel: (3, 4), ConvolutionWindow(stride: 2, padding: 2, dilation: 2))
+    addWindow((12, 13), 6, 10, kernel: (4, 3), ConvolutionWindow(stride: 2, padding: 3, dilation: 3))
+    addWindow((13, 11), 8, 8, kernel: (3, 2), ConvolutionWindow(stride: 4, padding: 1, dilation: 2, groups: 2))
+    addWindow((11, 14), 8, 8, kernel: (3, 3), ConvolutionWindow(stride: 3, padding: 2, dilation: 2, groups: 8))
+    addWindow(
+        (7, 9), 5, 6, kernel: (4, 4), ConvolutionWindow(margins: Margins(top: 1, left: 2, bottom: 2, right: 1)))
+    addWindow(
+        (10, 9), 16, 16, kernel: (3, 3), ConvolutionWindow(stride: 2, margins: Margins(bottom: 1, right: 1)), batch: 2)
+    addWindow(
+        (8, 9), 4, 6, kernel: (3, 3),
+        ConvolutionWindow(stride: 2, dilation: 2, margins: Margins(top: 3, left: 0, bottom: 1, right: 4), groups: 2))
     add((1, 1), 1, 1)
     add((9, 11), 16, 16)
     add((13, 14), 64, 32, batch: 2)

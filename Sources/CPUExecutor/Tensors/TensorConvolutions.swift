@@ -51,8 +51,12 @@ extension PlanCompiler {
             (gathering.first_channel, gathering.channels) = (Int64(group * inputs), Int64(inputs))
             (gathering.height, gathering.width) = (Int64(form.g.height), Int64(form.g.width))
             gathering.step = Int64(form.stride)
-            (gathering.row_base, gathering.column_base) = (Int64(-form.padding), Int64(-form.padding))
-            (gathering.tap_step, gathering.taps_y, gathering.taps_x) = (1, Int64(form.weight[2]), Int64(form.weight[3]))
+            (gathering.row_base, gathering.column_base) = (
+                Int64(-form.window.margins.top), Int64(-form.window.margins.left)
+            )
+            (gathering.tap_step, gathering.taps_y, gathering.taps_x) = (
+                Int64(form.window.dilation), Int64(form.weight[2]), Int64(form.weight[3])
+            )
             appendProduct(
                 GatheredProduct(
                     name: "convolution \(form)", gathering: gathering, source: x, weights: packed,
@@ -75,19 +79,19 @@ extension PlanCompiler {
         // Pixels of equal remainder by the stride read the same taps: those of that remainder, from the first one on.
         for phaseY in 0..<min(stride, form.x.height) {
             for phaseX in 0..<min(stride, form.x.width) {
-                let (firstY, firstX) = ((phaseY + form.padding) % stride, (phaseX + form.padding) % stride)
-                let tapsY = max(0, (kernelHeight - firstY + stride - 1) / stride)
-                let tapsX = max(0, (kernelWidth - firstX + stride - 1) / stride)
+                let rows = form.phase(phaseY, margin: form.window.margins.top, taps: kernelHeight)
+                let columns = form.phase(phaseX, margin: form.window.margins.left, taps: kernelWidth)
+                let (tapsY, tapsX) = (rows?.count ?? 0, columns?.count ?? 0)
                 let taps = tapsY * tapsX
                 let packed = newBuffer(max(1, form.groups * taps * outputs * inputs))
-                if taps > 0 {
+                if taps > 0, let rows, let columns {
                     let all = kernelHeight * kernelWidth
                     appendCopy(
-                        "pack", from: weight, to: packed, sourceOffset: firstY * kernelWidth + firstX,
+                        "pack", from: weight, to: packed, sourceOffset: rows.first * kernelWidth + columns.first,
                         [
                             Axis(form.groups, outputs * inputs * all, taps * outputs * inputs),
-                            Axis(tapsY, stride * kernelWidth, tapsX * outputs * inputs),
-                            Axis(tapsX, stride, outputs * inputs), Axis(outputs, inputs * all, inputs),
+                            Axis(tapsY, rows.step * kernelWidth, tapsX * outputs * inputs),
+                            Axis(tapsX, columns.step, outputs * inputs), Axis(outputs, inputs * all, inputs),
                             Axis(inputs, all, 1),
                         ])
                 }
@@ -101,9 +105,10 @@ extension PlanCompiler {
                     gathering.height = Int64((form.x.height - phaseY + stride - 1) / stride)
                     gathering.width = Int64((form.x.width - phaseX + stride - 1) / stride)
                     gathering.step = 1
-                    gathering.row_base = Int64((phaseY + form.padding - firstY) / stride)
-                    gathering.column_base = Int64((phaseX + form.padding - firstX) / stride)
-                    (gathering.tap_step, gathering.taps_y, gathering.taps_x) = (-1, Int64(tapsY), Int64(tapsX))
+                    (gathering.row_base, gathering.column_base) = (Int64(rows?.base ?? 0), Int64(columns?.base ?? 0))
+                    (gathering.tap_step, gathering.taps_y, gathering.taps_x) = (
+                        Int64(-(rows?.shift ?? 1)), Int64(tapsY), Int64(tapsX)
+                    )
                     appendProduct(
                         GatheredProduct(
                             name: "transposed convolution \(form)", gathering: gathering, source: g, weights: packed,
@@ -144,9 +149,11 @@ extension PlanCompiler {
                 (gathering.first_channel, gathering.channels) = (Int64(group * inputs), Int64(inputs))
                 (gathering.height, gathering.width) = (Int64(form.g.height), Int64(form.g.width))
                 gathering.step = Int64(form.stride)
-                (gathering.row_base, gathering.column_base) = (Int64(-form.padding), Int64(-form.padding))
+                (gathering.row_base, gathering.column_base) = (
+                    Int64(-form.window.margins.top), Int64(-form.window.margins.left)
+                )
                 (gathering.tap_step, gathering.taps_y, gathering.taps_x) = (
-                    1, Int64(form.weight[2]), Int64(form.weight[3])
+                    Int64(form.window.dilation), Int64(form.weight[2]), Int64(form.weight[3])
                 )
                 return WeightGradientJob(
                     gathering: gathering, gradient: resolve(g) + group * outputs, gradientChannels: form.g.channels,

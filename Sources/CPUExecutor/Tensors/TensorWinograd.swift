@@ -9,8 +9,7 @@ internal import Tensor
 extension PlanCompiler {
     /// Whether a convolution from so many channels to so many can be done this way.
     func canWinograd(_ form: ConvolutionForm, from inputs: Int, to outputs: Int) -> Bool {
-        form.weight[2] == 3 && form.weight[3] == 3 && form.stride == 1 && form.padding == 1 && form.groups == 1
-            && inputs % 16 == 0 && outputs % 16 == 0 && outputs <= 64 * Int(ck_maximum_chunks)
+        form.isPlain3x3 && inputs % 16 == 0 && outputs % 16 == 0 && outputs <= 64 * Int(ck_maximum_chunks)
     }
 
     /// - Parameters:

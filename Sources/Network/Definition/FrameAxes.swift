@@ -120,8 +120,8 @@ package struct FrameTrace {
             if axes[3].contains(where: \.isFrame) { return lost(index) }
             axes[3] = plain(node.shape.channels)
             return axes
-        case .convolution(let stride, _, _): return try scaled(index, operands, Ratio(stride))
-        case .convolutionTranspose(let stride, _, _, _, _): return try scaled(index, operands, Ratio(1, stride))
+        case .convolution(let window): return try scaled(index, operands, Ratio(window.stride))
+        case .convolutionTranspose(let window, _, _): return try scaled(index, operands, Ratio(1, window.stride))
         case .upsampleNearest(let factor), .pixelShuffle(let factor):
             return try scaled(index, operands, Ratio(1, factor))
         case .pixelUnshuffle(let factor), .sumPool(let factor): return try scaled(index, operands, Ratio(factor))

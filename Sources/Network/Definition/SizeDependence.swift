@@ -50,8 +50,7 @@ extension Operation {
         switch self {
         case .resize(_, _, let filter): .resize(height: 1, width: 1, filter)
         case .resizeAdjoint(_, _, let filter): .resizeAdjoint(height: 1, width: 1, filter)
-        case .convolutionTranspose(let stride, let padding, let groups, _, _):
-            .convolutionTranspose(stride: stride, padding: padding, groups: groups, height: 1, width: 1)
+        case .convolutionTranspose(let window, _, _): .convolutionTranspose(window, height: 1, width: 1)
         // A network that fills up to a multiple does so at the bottom and on the right.
         case .pad(let margins, let mode): .pad(Margins(top: margins.top, left: margins.left), mode)
         case .padAdjoint(let margins, let mode): .padAdjoint(Margins(top: margins.top, left: margins.left), mode)

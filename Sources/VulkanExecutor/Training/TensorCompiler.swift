@@ -20,13 +20,14 @@ struct TensorLimits {
     /// The tile of all products; nil chooses by size.
     var tile: ProductTile?
 
-    init(_ capabilities: Capabilities, _ precision: StoragePrecision) {
+    /// - Parameter bindingLimit: bytes that a binding may span, where that is less than the device's own limit.
+    init(_ capabilities: Capabilities, _ precision: StoragePrecision, bindingLimit: Int = .max) {
         storesHalf = precision == .fp16 && capabilities.has16BitStorage
         threads = capabilities.maximumGroupSize >= 256 ? 256 : 128
         productDepth = capabilities.sharedMemoryBytes >= 32 << 10 ? 16 : 8
         groupsAcross = capabilities.maximumGroups[0]
         bindings = min(capabilities.maximumStorageBuffers, 64)
-        bindingWords = capabilities.maximumBindingBytes / 4
+        bindingWords = min(bindingLimit, capabilities.maximumBindingBytes) / 4
     }
 
     /// So many workgroups, folded into two axes where one cannot hold them; kernels pass over those that are too many.

@@ -108,16 +108,21 @@ extension TensorCompiler {
         let rows = to.batch * grid.0 * grid.1
         let tile = ProductTile(rows: rows, columns: columns, count: phases * form.groups, limits)
         let numbers = [
-            form.stride, form.padding, form.weight[2], form.weight[3], from.height, from.width, from.channels,
-            to.height, to.width, to.channels, grid.0, grid.1, depth, columns,
+            form.stride, form.window.margins.top, form.weight[2], form.weight[3], from.height, from.width,
+            from.channels, to.height, to.width, to.channels, grid.0, grid.1, depth, columns,
         ]
+        // What taps of a phase are apart, in the kernel and in g; see `ConvolutionForm.phase`.
+        let phase = (0..<form.stride).lazy.compactMap {
+            form.phase($0, margin: form.window.margins.top, taps: form.stride)
+        }.first
+        let taps = [form.window.margins.left, form.window.dilation, phase?.step ?? 1, phase?.shift ?? 1]
         let flags = [
             bias != nil, depth % 4 == 0 && from.channels % 4 == 0, columns % 4 == 0,
             columns % 4 == 0 && to.channels % 4 == 0,
         ]
         let constants =
             tile.constants(leftAlongDepth: true, rightAlongDepth: false) + [isAdjoint ? 1 : 0]
-            + numbers.map { UInt32($0) } + flags.map { $0 ? 1 : 0 }
+            + numbers.map { UInt32($0) } + flags.map { $0 ? 1 : 0 } + taps.map { UInt32($0) }
         let tiles = (blocks(rows, tile.rows), blocks(columns, tile.columns))
         let result = operand(target)
         let workgroups = tiles.0 * tiles.1 * phases * form.groups
@@ -141,11 +146,16 @@ extension TensorCompiler {
         let tiles = (blocks(rows, tile.rows), blocks(columns, tile.columns))
         // Enough parts to fill a large device, as long as each has some work and their sums stay small.
         let count = form.weight.count
-        let most = max(1, min(1024 / (tiles.0 * tiles.1 * form.groups), (16 << 20) / max(1, count), pixels / 256))
+        let most = max(
+            1,
+            min(
+                1024 / (tiles.0 * tiles.1 * form.groups), min(16 << 20, limits.bindingWords) / max(1, count),
+                pixels / 256))
         let perPart = blocks(blocks(pixels, max(1, most)), tile.depth) * tile.depth
         let parts = max(1, blocks(pixels, max(1, perPart)))
         let numbers = [
-            form.stride, form.padding, form.weight[2], form.weight[3], form.x.height, form.x.width, form.x.channels,
+            form.stride, form.window.margins.top, form.weight[2], form.weight[3], form.x.height, form.x.width,
+            form.x.channels,
             form.g.height, form.g.width, form.g.channels, form.groupInputs, form.groupOutputs,
         ]
         let flags = [
@@ -154,7 +164,7 @@ extension TensorCompiler {
         ]
         let constants =
             tile.constants(leftAlongDepth: false, rightAlongDepth: false) + numbers.map { UInt32($0) }
-            + flags.map { $0 ? 1 : 0 }
+            + flags.map { $0 ? 1 : 0 } + [form.window.margins.left, form.window.dilation].map { UInt32($0) }
         let workgroups = tiles.0 * tiles.1 * parts * form.groups
         let result = operand(target)
         let partial = parts == 1 ? result : reference(newBuffer(parts * count), count: parts * count)
