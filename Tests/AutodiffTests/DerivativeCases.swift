@@ -157,6 +157,12 @@ let derivativeCases: [DerivativeCase] = {
         let normal = b.groupNorm(x[0], "n", groups: 2, affine: false)
         return b.apply(.multiply, b.square(normal), x[0])
     }
+    add("layer normalisation", [.nhwc(2, 3, 4, 5), [5], [5]]) { b, x in
+        b.square(b.layerNorm(x[0], weight: x[1], bias: x[2]))
+    }
+    add("root mean square normalisation", [.nhwc(2, 3, 4, 5), [5]]) { b, x in
+        b.apply(.multiply, b.square(b.rmsNorm(x[0], weight: x[1])), x[0])
+    }
     add("maximum of 2x2", [.nhwc(1, 5, 6, 2)]) { b, x in b.square(b.maxPool2(x[0])) }
     add("two convolutions and a gate", [.nhwc(1, 4, 4, 2), [4, 2, 3, 3], [2, 4, 3, 3]]) { b, x in
         let operation = Operation.convolution(stride: 1, padding: 1, groups: 1)

@@ -216,6 +216,10 @@ def define_cases():
     case("FIR resampling", [(1, 3, 4, 2)], squared(fir))
     case("group normalisation", [(2, 3, 4, 4)],
          lambda x: nhwc(F.group_norm(nchw(x), 2, eps=float(np.float32(1e-5)))) ** 2 * x)
+    case("layer normalisation", [(2, 3, 4, 5), (5,), (5,)],
+         squared(lambda x, w, b: F.layer_norm(x, (5,), w, b, float(np.float32(1e-5)))))
+    case("root mean square normalisation", [(2, 3, 4, 5), (5,)],
+         lambda x, w: F.rms_norm(x, (5,), w, float(np.float32(1e-6))) ** 2 * x)
     case("maximum of 2x2", [(1, 5, 6, 2)], squared(pictures(lambda x: F.max_pool2d(x, 2))))
 
     def gate(x, v, w):
