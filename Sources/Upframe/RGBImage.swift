@@ -7,7 +7,10 @@ public struct RGBImage: Sendable, Hashable {
     /// `height * width * 3` values. A network's results may lie a little outside 0...1.
     public let values: [Float]
 
-    /// - Parameter values: `height * width * 3` finite numbers.
+    /// - Parameters:
+    ///   - width: in pixels.
+    ///   - height: in pixels.
+    ///   - values: `height * width * 3` finite numbers.
     /// - Throws: `UpframeError` of kind `image` when their number, or one of them, is another.
     public init(width: Int, height: Int, values: [Float]) throws(UpframeError) {
         try Self.check(width, height, values.count)
@@ -19,7 +22,10 @@ public struct RGBImage: Sendable, Hashable {
 
     /// An image of 8-bit values.
     ///
-    /// - Parameter bytes: `height * width * 3` of them, 0 for black and 255 for full.
+    /// - Parameters:
+    ///   - width: in pixels.
+    ///   - height: in pixels.
+    ///   - bytes: `height * width * 3` of them, 0 for black and 255 for full.
     /// - Throws: as for floats.
     public init(width: Int, height: Int, bytes: [UInt8]) throws(UpframeError) {
         try Self.check(width, height, bytes.count)
