@@ -23,16 +23,13 @@ let package = Package(
     name: "upframe",
     products: [
         .executable(name: "upframe", targets: ["upframe"]),
-        .library(
-            name: "Upframe",
-            targets: [
-                "Pipeline", "Media", "Weights", "Catalogue", "Network", "Reference", "CPUExecutor", "VulkanExecutor",
-                "Tensor",
-            ]),
+        .library(name: "Upframe", targets: ["Upframe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // For `swift package generate-documentation` only; nothing links it.
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         // System libraries: a module map and a shim header, nothing else.
@@ -110,6 +107,11 @@ let package = Package(
                 "Weights", "Catalogue", .product(name: "Yams", package: "Yams"),
             ]),
 
+        // What users of the library import, and nothing else of the package.
+        room(
+            "Upframe",
+            ["Threads", "Tensor", "Network", "Weights", "Catalogue", "Media", "Pipeline", "TrainingRun"]),
+
         // What is taken to machines without Swift and FFmpeg: self-tests and benchmarks of networks (Benchmarks/standalone).
         .executableTarget(
             name: "upframe-bench",
@@ -149,7 +151,10 @@ let package = Package(
         tests("RunRecordsTests", ["RunRecords", "Tensor", "Weights"]),
         tests(
             "TrainingRunTests",
-            ["TrainingRun", "Planning", "Degradation", "CPUExecutor", "Media", "RunRecords", "Weights"]),
+            [
+                "TrainingRun", "Planning", "Degradation", "CPUExecutor", "VulkanExecutor", "Compute", "Media",
+                "RunRecords", "Weights",
+            ]),
         tests("WeightsTests", ["Weights", "Catalogue", "Network", "Reference", "Tensor", "OperationCases"]),
         tests("GoldenTests", ["Weights", "Catalogue", "Reference", "CPUExecutor", "VulkanExecutor"]),
         tests("MediaTests", ["Media"]),
@@ -160,10 +165,11 @@ let package = Package(
                 "CAllocationCounter", "CPUExecutor", "Pipeline", "Catalogue", "Media", "VulkanExecutor", "Compute",
                 "Threads",
             ]),
+        tests("UpframeTests", ["Upframe"]),
         tests(
             "CommandTests",
             [
-                "upframe", "Catalogue", "Media", "Network", "Pipeline", "Tensor", "Weights",
+                "upframe", "Catalogue", "Media", "Network", "Pipeline", "Tensor", "TrainingRun", "Weights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

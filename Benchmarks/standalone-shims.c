@@ -27,6 +27,7 @@ uint32_t arc4random(void) {
 // gives them no convolution unless a test asks for it, so that results must be right and speed is no aim; training on the
 // processor uses them and is therefore not measured with this program.
 
+int openblas_get_num_threads(void) { return 1; }
 void openblas_set_num_threads(int count) { (void)count; }
 
 void cblas_sgemm(

@@ -19,7 +19,6 @@
 //
 // It allocates nothing while running, reads no files, knows no models, and computes in fp32 only.
 internal import CKernels
-internal import COpenBLAS
 public import Network
 internal import Planning
 internal import Tensor
@@ -80,8 +79,6 @@ public final class CPUExecutor: Executor {
         self.pool = ThreadPool(threads: count)
         self.threads = pool.threads
         self.options = options
-        // The work is split here; threads below these would only fight for the same cores.
-        openblas_set_num_threads(1)
     }
 
     public func compile(_ graph: Graph, parameters: Parameters) throws -> any Plan {
@@ -97,6 +94,7 @@ public final class CPUExecutor: Executor {
     }
 
     func compile(_ graph: Graph, _ parameters: Parameters, state: CPUState?) throws -> CPUPlan {
+        try pool.check(device: name)
         var planning = PlanningOptions()
         planning.parametersChange = state != nil
         let memory = PlanMemory(device: name)
@@ -111,7 +109,8 @@ public final class CPUExecutor: Executor {
 /// The executor's threads.
 final class ThreadPool: @unchecked Sendable {
     // Unchecked: the pool's own locks guard it.
-    private let pool: OpaquePointer
+    /// Nil where there was no memory for one; `check` says so before anything is run.
+    private let pool: OpaquePointer?
     let threads: Int
 
     /// As many of `threads` threads as the system grants.
@@ -122,18 +121,22 @@ final class ThreadPool: @unchecked Sendable {
             count -= 1
             pool = ck_pool_create(Int32(count))
         }
-        guard let pool else { preconditionFailure("no memory for a thread pool") }
         self.pool = pool
         self.threads = count
     }
 
-    deinit { ck_pool_destroy(pool) }
+    deinit { if pool != nil { ck_pool_destroy(pool) } }
+
+    /// - Throws: `ExecutionError.outOfMemory` where the pool could not be made.
+    func check(device: String) throws(ExecutionError) {
+        if pool == nil { throw .outOfMemory(device: device, bytes: 1 << 20) }
+    }
 
     /// Keeps other plans out while `body` runs its steps.
     func exclusively<R>(_ body: () throws -> R) rethrows -> R {
         ck_pool_lock(pool)
         defer { ck_pool_unlock(pool) }
-        return try body()
+        return try BLASThreads.shared.withOne(body)
     }
 
     /// Bytes that a run of `steps` needs for its own state, aligned to 64.

@@ -25,28 +25,26 @@ public enum ComputeError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noLoader, .noDriver:
-            "--device vulkan: no Vulkan driver found: install mesa-vulkan-drivers or your GPU's driver, "
-                + "or use --device cpu"
+            "no Vulkan driver was found: install mesa-vulkan-drivers or your GPU's driver"
         case .onlySoftware(let name, let index):
-            "--device vulkan: the only driver is software (\(name)): install your GPU's driver, use --device cpu, "
-                + "or name it with --device vulkan:\(index)"
+            "the only Vulkan driver is software (\(name), device \(index)): install your GPU's driver, or ask for this one"
         case .noSuchDevice(let index, let count):
-            "--device vulkan:\(index): no such device: "
-                + (count == 1 ? "the only one is vulkan:0" : "there are vulkan:0 to vulkan:\(count - 1)")
+            "there is no Vulkan device \(index): "
+                + (count == 1 ? "the only one is 0" : "there are 0 to \(count - 1)")
         case .unsuitable(let device, let lacks):
-            "\(device) lacks \(lacks): update its driver, or use --device cpu"
+            "\(device) lacks \(lacks): update its driver, or use another device"
         case .noValidationLayer:
             "the Vulkan validation layer is not installed: install vulkan-validationlayers"
         case .outOfMemory(let device, let bytes):
-            "\(device) has no room for \((bytes + (1 << 20) - 1) >> 20) MiB: use smaller tiles (--tile 256)"
+            "\(device) has no room for \((bytes + (1 << 20) - 1) >> 20) MiB: use smaller tiles"
         case .deviceLost(let device):
-            "\(device) was lost while computing: update its driver, or use --device cpu"
+            "\(device) was lost while computing: update its driver, or use another device"
         case .refused(let device, let reason):
-            "\(device) computes wrong results (\(reason)): update its driver, or use --device cpu"
+            "\(device) computes wrong results (\(reason)): update its driver, or use another device"
         case .timeout(let device, let seconds):
-            "\(device) did not finish within \(Int(seconds)) s: use smaller tiles (--tile 256), or --device cpu"
+            "\(device) did not finish within \(Int(seconds)) s: use smaller tiles, or another device"
         case .failed(let device, let call, let result):
-            "\(device): \(call) failed with \(result): update its driver, or use --device cpu"
+            "\(device): \(call) failed with \(result): update its driver, or use another device"
         }
     }
 }

@@ -170,8 +170,13 @@ public final class Device: Sendable {
     }
 
     func check(_ result: VkResult, _ call: String, bytes: Int = 0) throws(ComputeError) {
+        if result == VK_ERROR_DEVICE_LOST { lose() }
         try result.check(call, device: name, bytes: bytes)
     }
+
+    /// Notes that the device is lost: from now on submissions throw `ComputeError.deviceLost`. Tests call it in the place
+    /// of a driver.
+    func lose() { timeline.isLost.store(true, ordering: .relaxed) }
 
     /// Hands a recorded command buffer to the queue and returns the timeline's value that says it is done. Does not
     /// block. Submissions run in order.
@@ -195,6 +200,8 @@ public final class Device: Sendable {
                             info.pCommandBuffers = commands
                             info.signalSemaphoreCount = 1
                             info.pSignalSemaphores = semaphore
+                            // A driver that has lost the device says so again, or hangs.
+                            if timeline.isLost.load(ordering: .relaxed) { return VK_ERROR_DEVICE_LOST }
                             return functions.queueSubmit(queue.handle, 1, &info, nil)
                         }
                     }

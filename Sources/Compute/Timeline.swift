@@ -11,6 +11,8 @@ public final class Timeline: Sendable {
     private let deviceName: String
     private let counters: Counters
     private let last = Atomic<UInt64>(0)
+    /// Whether the driver has reported the loss of the device; nothing is submitted any more then.
+    let isLost = Atomic(false)
     /// The last submission that somebody saw done.
     private let known = Atomic<UInt64>(0)
 
@@ -70,6 +72,7 @@ public final class Timeline: Sendable {
             }
         }
         if result == VK_TIMEOUT { throw .timeout(device: deviceName, seconds: seconds) }
+        if result == VK_ERROR_DEVICE_LOST { isLost.store(true, ordering: .relaxed) }
         try result.check("vkWaitSemaphores", device: deviceName)
         known.max(value, ordering: .releasing)
     }

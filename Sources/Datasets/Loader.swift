@@ -11,6 +11,13 @@ public final class Loader<Batch: Sendable>: @unchecked Sendable {
         public var description: String { "loading was cancelled." }
     }
 
+    /// What `next` throws where the system has no room for a single thread.
+    public struct NoThread: Error, CustomStringConvertible {
+        public var description: String {
+            "no thread can be started; free memory, or raise the limits on it and on processes (ulimit -v, ulimit -u)."
+        }
+    }
+
     /// What the threads share; it must not keep the loader alive.
     private final class State: @unchecked Sendable {
         let monitor = Monitor()
@@ -75,18 +82,19 @@ public final class Loader<Batch: Sendable>: @unchecked Sendable {
         precondition(count >= 1 && depth >= 1)
         let state = State(start: start, depth: depth, make: make)
         self.state = state
-        var threads = [WorkerThread("loader 0") { state.work() }]
+        var threads: [WorkerThread] = []
         while threads.count < count,
             let thread = WorkerThread(ifPossible: "loader \(threads.count)", { state.work() })
         { threads.append(thread) }
         self.threads = threads
+        if threads.isEmpty { state.monitor.change { state.ready[start] = .failure(NoThread()) } }
     }
 
     deinit { cancel() }
 
     /// The next batch. Blocks until it is made; the time is counted.
     ///
-    /// - Throws: what `make` threw for this batch, now and ever after; `Cancelled` after `cancel`.
+    /// - Throws: what `make` threw for this batch, now and ever after; `Cancelled` after `cancel`; `NoThread`.
     public func next() throws -> Batch {
         let start = monotonicSeconds()
         let result: Result<Batch, any Error> = state.monitor.wait(

@@ -60,7 +60,7 @@ internal final class FrameMaker {
         rgb: UnsafeBufferPointer<Float>, alpha: UnsafeBufferPointer<Float>?, clamp: (low: Float, high: Float)
     ) throws(MediaError) -> UnsafeMutablePointer<AVFrame> {
         guard let source = rgb.baseAddress else { preconditionFailure("a picture has at least one pixel") }
-        let frame = pool.frame()
+        let frame = try pool.frame()
         color.tagged.tag(frame)
         if layout.isRGB {
             for row in 0..<height {
@@ -176,8 +176,13 @@ internal final class FramePool {
 
     var format: AVPixelFormat { layout.format }
 
-    func frame() -> UnsafeMutablePointer<AVFrame> {
-        guard let frame = av_frame_alloc(), let buffer = av_buffer_pool_get(pool) else { fatalError("out of memory") }
+    /// - Throws: `MediaError.noResources` where there is no memory for another frame.
+    func frame() throws(MediaError) -> UnsafeMutablePointer<AVFrame> {
+        var made = av_frame_alloc()
+        guard let frame = made, let buffer = av_buffer_pool_get(pool) else {
+            av_frame_free(&made)
+            throw .noResources(path: "a frame of \(width)x\(height)", reason: "out of memory")
+        }
         frame.pointee.format = layout.format.rawValue
         frame.pointee.width = Int32(width)
         frame.pointee.height = Int32(height)

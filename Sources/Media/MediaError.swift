@@ -85,17 +85,16 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
                     : "install a fuller FFmpeg or convert the file first.")
         case .truncated(let path, let seconds, let reason):
             "\(path): the data end early\(Self.moment(seconds))\(Self.bracketed(reason)); get a complete copy of it"
-                + (seconds == nil || path == "-" || path.contains("://")
-                    ? "." : ", or upscale what there is with --keep-going.")
+                + (toleranceHelps ? ", or tolerate the damage and take what there is." : ".")
         case .corrupt(let path, let seconds, let packet, let reason):
             "\(path): damaged video at packet \(packet)\(Self.moment(seconds))\(Self.bracketed(reason)); get a sound copy"
-                + (packet == 0 ? "." : ", or go on after what is damaged with --keep-going.")
+                + (toleranceHelps ? ", or tolerate the damage and go on after it." : ".")
         case .corruptStream(let path, let stream, let seconds, let reason):
             "\(path): a damaged packet\(Self.moment(seconds)) in what became stream \(stream)\(Self.bracketed(reason));"
-                + " get a sound copy, or leave such packets out with --keep-going."
-        case .damagedPicture(let path, let reason, let isLost):
+                + " get a sound copy, or tolerate the damage and leave such packets out."
+        case .damagedPicture(let path, let reason, _):
             "\(path): is damaged or cut short\(Self.bracketed(reason)); get a sound copy of it"
-                + (isLost ? "." : ", or upscale what can be decoded with --keep-going.")
+                + (toleranceHelps ? ", or tolerate the damage and take what can be decoded." : ".")
         case .readFailed(let path, let reason):
             "\(path): reading failed (\(reason)); check the disk or the connection."
         case .interrupted(let path):
@@ -105,12 +104,12 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noMatchingStream(let path, let specifier):
             "\(path): has no stream that '\(specifier)' names; ffprobe lists them, and a '?' behind lets it be missing."
         case .rawVideoWithoutShape(let path):
-            "\(path): raw video says nothing of itself; give its --pixel-format and --size."
+            "\(path): raw video says nothing of itself; give its pixel format and size."
         case .deinterlacingFailed(let path, let reason):
-            "\(path): deinterlacing failed (\(reason)); try --deinterlace off."
+            "\(path): deinterlacing failed (\(reason)); try without deinterlacing."
 
         case .outputExists(let path):
-            "\(path): exists already; choose another name or pass --overwrite."
+            "\(path): exists already; choose another name, or allow it to be replaced."
         case .outputIsInput(let path):
             "\(path): is the input itself; choose another output name."
         case .outputIsFolder(let path):
@@ -124,18 +123,18 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unknownFormat(let name):
             "no container that can be written is called \(name); try mp4, matroska, mpegts, nut, y4m or rawvideo."
         case .pipeWithoutFormat:
-            "standard output has no extension; name its container with --output-format matroska, mpegts, nut, mp4, y4m"
+            "standard output has no extension; name its container: matroska, mpegts, nut, mp4, y4m"
                 + " or rawvideo."
         case .unknownEncoder(let name, let known):
             "no video encoder is called \(name); try one of: \(known.joined(separator: ", "))."
         case .unknownPixelFormat(let name):
             "no pixel format is called \(name); `ffmpeg -pix_fmts` lists them."
         case .encoderRefusesPixelFormat(let encoder, let pixelFormat, let accepted):
-            "the encoder \(encoder) does not take \(pixelFormat); use --pixel-format with one of: "
+            "the encoder \(encoder) does not take \(pixelFormat); use one of: "
                 + accepted.joined(separator: ", ") + "."
         case .encoderRefuses(let encoder, let reason):
             "the encoder \(encoder) cannot be opened (\(reason)); change its options or the size, or choose another"
-                + " --video-codec or format."
+                + " codec or format."
         case .unknownEncoderOption(let key, let encoder):
             "neither the encoder \(encoder) nor the container has an option \(key);"
                 + " `ffmpeg -h encoder=\(encoder)` lists them."
@@ -143,17 +142,17 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
             "the encoder \(encoder) does not take \(value) for its option \(key);"
                 + " `ffmpeg -h encoder=\(encoder)` lists what it takes."
         case .containerRefuses(let path, let reason):
-            "\(path): the container cannot hold this video (\(reason)); choose .mkv or another --video-codec."
+            "\(path): the container cannot hold this video (\(reason)); choose .mkv or another codec."
         case .encodeFailed(let path, let seconds, let reason):
-            "\(path): encoding failed\(Self.moment(seconds)) (\(reason)); try another --video-codec."
+            "\(path): encoding failed\(Self.moment(seconds)) (\(reason)); try another codec."
         case .writeFailed(let path, let reason):
             "\(path): writing failed (\(reason)); \(Self.writingRemedy(reason))."
         case .readerGone(let path):
             "\(path == "-" ? "standard output" : path): the reader has closed the pipe."
         case .onePictureOnly(let path):
-            "\(path): a picture holds one frame only; name a video file, or choose the frame with --start and --duration."
+            "\(path): a picture holds one frame only; name a video file, or choose the frame by a start and a duration."
         case .nothingWritten(let path):
-            "\(path): there was no frame to write; check --start and --duration."
+            "\(path): there was no frame to write; check the start and the duration."
         case .targetAppeared(let path, let keptAt):
             "\(path): was made by somebody else meanwhile; the result is kept at \(keptAt)."
         case .resultKept(let path, let keptAt, let reason):
@@ -168,7 +167,18 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .wrongFrame(let expected, let got):
             "a frame of \(got) came where \(expected) was agreed upon; the source changes in mid-stream."
         case .unsupportedConversion(let pixelFormat, let reason):
-            "cannot convert pixels of \(pixelFormat) (\(reason)); choose another --pixel-format."
+            "cannot convert pixels of \(pixelFormat) (\(reason)); choose another pixel format."
+        }
+    }
+
+    /// Whether reading with `ReaderOptions.toleratesDamage` gives what the error keeps back.
+    public var toleranceHelps: Bool {
+        switch self {
+        case .truncated(let path, let seconds, _): seconds != nil && path != "-" && !path.contains("://")
+        case .corrupt(_, _, let packet, _): packet != 0
+        case .corruptStream: true
+        case .damagedPicture(_, _, let isLost): !isLost
+        default: false
         }
     }
 

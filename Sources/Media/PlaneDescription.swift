@@ -119,10 +119,11 @@ public final class PlaneFrameMaker {
     /// A frame with the times, arrival and side data of the source's frame.
     ///
     /// - Parameter fill: is lent every plane once, row by row `stride` bytes apart; valid inside only.
+    /// - Throws: `MediaError.noResources` where there is no memory for another frame.
     public func frame(
         like original: VideoFrame, _ fill: (_ plane: Int, _ firstRow: UnsafeMutableRawPointer, _ stride: Int) -> Void
-    ) -> VideoFrame {
-        let made = pool.frame()
+    ) throws(MediaError) -> VideoFrame {
+        let made = try pool.frame()
         let planes = (description.components + [description.alpha].compactMap { $0 }).map(\.plane).max() ?? 0
         for plane in 0...planes {
             guard let data = made.plane(plane) else { preconditionFailure("a new frame has all its planes") }

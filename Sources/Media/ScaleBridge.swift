@@ -57,7 +57,7 @@ internal final class ScaleBridge {
 
     /// A new frame, owned by the caller, with the tags of the old one.
     func convert(_ source: UnsafeMutablePointer<AVFrame>) throws(MediaError) -> UnsafeMutablePointer<AVFrame> {
-        let target = pool.frame()
+        let target = try pool.frame()
         let sourceLines = [source.stride(0), source.stride(1), source.stride(2), source.stride(3)].map { Int32($0) }
         let targetLines = [target.stride(0), target.stride(1), target.stride(2), target.stride(3)].map { Int32($0) }
         let sourcePlanes = (0..<4).map { UnsafePointer<UInt8>(source.plane($0)) }

@@ -77,12 +77,24 @@ extension Plan {
     }
 }
 
-/// What a caller of an executor cannot foresee. Descriptions are one line and name the remedy.
+/// What a caller of an executor cannot foresee. Descriptions are one line and name the remedy, in words of this library:
+/// a program adds how its own users get it.
 public enum ExecutionError: Error, CustomStringConvertible {
     case missingParameter(name: String)
     case parameterShape(name: String, found: Shape, expected: Shape)
+    /// A plan was asked for with parameters that another executor's `makeState` made.
+    case foreignState(executor: String)
     case outOfMemory(device: String, bytes: Int)
+    /// The device failed for good, and all that lay in its memory is lost.
     case deviceLost(device: String)
+    /// The device did not finish within so many seconds.
+    case timeout(device: String, seconds: Double)
+    /// The device is not there, lacks something, or computes wrong results.
+    ///
+    /// - Parameter instead: devices that may do, by the names that `Pipeline.Device` reads ("cpu", "vulkan:0").
+    case unavailable(device: String, reason: String, instead: [String])
+    /// A call of the device's driver failed, with the result in the driver's own words.
+    case failed(device: String, call: String, result: String)
     /// Anything else that a device reports, in its own words.
     case device(device: String, message: String)
 
@@ -92,10 +104,18 @@ public enum ExecutionError: Error, CustomStringConvertible {
             "the weights lack the tensor '\(name)': the file does not fit the network"
         case .parameterShape(let name, let found, let expected):
             "the tensor '\(name)' is \(found), the network expects \(expected)"
+        case .foreignState(let executor):
+            "the parameters' state was made by another executor than \(executor): make it with the one that compiles"
         case .outOfMemory(let device, let bytes):
-            "\(device) has no room for \(bytes >> 20) MiB: use smaller tiles (--tile 256)"
+            "\(device) has no room for \(bytes >> 20) MiB: use smaller tiles"
         case .deviceLost(let device):
-            "\(device) was lost while computing: update its driver, or use --device cpu"
+            "\(device) was lost while computing: update its driver, or use another device"
+        case .timeout(let device, let seconds):
+            "\(device) did not finish within \(Int(seconds)) s: use smaller tiles, or another device"
+        case .unavailable(let device, let reason, let instead):
+            "\(device): \(reason)" + (instead.isEmpty ? "" : ", or use \(instead.joined(separator: " or "))")
+        case .failed(let device, let call, let result):
+            "\(device): \(call) failed with \(result): update its driver, or use another device"
         case .device(let device, let message):
             "\(device): \(message)"
         }

@@ -5,17 +5,34 @@ public import Tensor
 public protocol ParameterState: AnyObject {
     /// Every tensor's name, sorted.
     var names: [String] { get }
-    /// A copy of the tensor of this name.
-    /// - Precondition: there is one.
-    func read(_ name: String) -> HostTensor
-    /// Replaces the tensor of this name.
-    /// - Precondition: there is one, of the same shape.
-    func write(_ name: String, _ tensor: HostTensor)
+    /// A copy of the tensor of this name. Blocks until the device has given it.
+    /// - Throws: `ExecutionError.missingParameter` when there is none; what the device reports, `.deviceLost` among it. The
+    ///   state's tensors are lost with their device.
+    func read(_ name: String) throws(ExecutionError) -> HostTensor
+    /// Replaces the tensor of this name. Blocks until the device has taken it.
+    /// - Throws: as `read`, and `ExecutionError.parameterShape` when the tensor has another shape.
+    func write(_ name: String, _ tensor: HostTensor) throws(ExecutionError)
 }
 
 extension ParameterState {
     /// Copies of all tensors.
-    public var tensors: Parameters { Dictionary(uniqueKeysWithValues: names.map { ($0, read($0)) }) }
+    /// - Throws: as `read`.
+    public var tensors: Parameters {
+        get throws(ExecutionError) {
+            var result: Parameters = [:]
+            for name in names { result[name] = try read(name) }
+            return result
+        }
+    }
+
+    /// Checks that a state has every tensor that `graph` names, with its shape.
+    /// - Parameter shape: the state's tensor of a name; nil where it has none.
+    public func check(_ graph: Graph, shape: (String) -> Shape?) throws(ExecutionError) {
+        for (name, expected) in graph.parameters {
+            guard let found = shape(name) else { throw .missingParameter(name: name) }
+            guard found == expected else { throw .parameterShape(name: name, found: found, expected: expected) }
+        }
+    }
 }
 
 /// An executor whose plans can change their parameters.
@@ -27,8 +44,8 @@ public protocol TrainingExecutor: Executor {
     /// Compiles `graph` to a plan that reads its parameters from `state` at every run, and applies the graph's updates at
     /// the end of it.
     ///
-    /// - Precondition: this executor made `state`.
-    /// - Throws: `ExecutionError` when the state lacks a parameter or has it in another shape, or the device lacks memory.
+    /// - Throws: `ExecutionError` when another executor made the state, when it lacks a parameter or has it in another
+    ///   shape, or when the device lacks memory.
     func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan
 }
 

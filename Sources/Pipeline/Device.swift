@@ -42,7 +42,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     ///     store fp32 whatever is asked.
     ///   - threads: worker threads of the CPU; nil for one per core.
     ///   - memoryLimit: bytes that all plans on a Vulkan device may take together; nil for all that it has.
-    /// - Throws: the executor's own error when there is no such device.
+    /// - Throws: `ExecutionError.unavailable` when there is no such device, or none that computes right.
     public func open(precision: StoragePrecision? = nil, threads: Int? = nil, memoryLimit: Int? = nil) throws
         -> any Executor
     {

@@ -83,7 +83,8 @@ public final class DeviceGroup<Job, Output>: @unchecked Sendable {
     ///   - names: of the devices, for their threads.
     ///   - window: frames that may be under way at once; more than all devices can begin, or some are always idle.
     ///   - works: what each device does with jobs, on its own thread; what they own is used by nobody else.
-    public init(names: [String], window: Int? = nil, works: [DeviceWork<Job, Output>]) {
+    /// - Throws: `PipelineError.noThread`.
+    public init(names: [String], window: Int? = nil, works: [DeviceWork<Job, Output>]) throws(PipelineError) {
         precondition(!works.isEmpty && names.count == works.count, "a name and work for each device")
         self.window = window ?? 4 * works.count
         precondition(self.window > works.count || works.count == 1, "a window of more than \(works.count) frames")
@@ -91,7 +92,16 @@ public final class DeviceGroup<Job, Output>: @unchecked Sendable {
         counts = Array(repeating: 0, count: works.count)
         for (index, work) in works.enumerated() {
             let work = Work(value: work)
-            threads.append(WorkerThread("upframe \(names[index])") { [self] in run(work.value, on: index) })
+            guard
+                let thread = WorkerThread(
+                    ifPossible: "upframe \(names[index])", { [self] in run(work.value, on: index) })
+            else {
+                cancel()
+                finish()
+                for thread in threads { thread.join() }
+                throw .noThread
+            }
+            threads.append(thread)
         }
     }
 

@@ -68,14 +68,16 @@ public final class FrameTransfer {
 
     /// What `FramePlan.wait` gave, as a frame with the source frame's times and side data: in the plan's memory, or a copy
     /// where that must be given back.
-    public func frame(from lent: LentFrame, like original: VideoFrame) -> VideoFrame {
+    ///
+    /// - Throws: `MediaError.noResources`.
+    public func frame(from lent: LentFrame, like original: VideoFrame) throws -> VideoFrame {
         let planes = lent.planes.planes
         if lent.mayBeKept, let last = planes.last {
             return maker.frame(
                 like: original, lending: planes.map { ($0.address, $0.stride) }, rows: last.rows, owner: lent)
         }
-        return withExtendedLifetime(lent) {
-            maker.frame(like: original) { index, first, stride in
+        return try withExtendedLifetime(lent) {
+            try maker.frame(like: original) { index, first, stride in
                 let plane = planes[index]
                 plane.copy(
                     to: FramePlanes.Plane(address: first, stride: stride, rowBytes: plane.rowBytes, rows: plane.rows))

@@ -13,7 +13,7 @@ public struct ReferenceExecutor: TrainingExecutor {
     public func makeState(_ parameters: Parameters) -> any ParameterState { ReferenceState(parameters) }
 
     public func compile(_ graph: Graph, state: any ParameterState) throws -> any Plan {
-        guard let state = state as? ReferenceState else { preconditionFailure("a state of another executor") }
+        guard let state = state as? ReferenceState else { throw ExecutionError.foreignState(executor: name) }
         try graph.check(state.tensors)
         return ReferencePlan(graph: graph, state: state)
     }
@@ -35,10 +35,16 @@ private final class ReferenceState: ParameterState {
 
     var names: [String] { tensors.keys.sorted() }
 
-    func read(_ name: String) -> HostTensor { tensors[name]! }
+    func read(_ name: String) throws(ExecutionError) -> HostTensor {
+        guard let tensor = tensors[name] else { throw .missingParameter(name: name) }
+        return tensor
+    }
 
-    func write(_ name: String, _ tensor: HostTensor) {
-        precondition(tensors[name]?.shape == tensor.shape, "'\(name)' has no place for \(tensor.shape)")
+    func write(_ name: String, _ tensor: HostTensor) throws(ExecutionError) {
+        let shape = try read(name).shape
+        guard shape == tensor.shape else {
+            throw .parameterShape(name: name, found: tensor.shape, expected: shape)
+        }
         tensors[name] = tensor
     }
 }

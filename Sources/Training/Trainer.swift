@@ -170,18 +170,20 @@ public final class Trainer {
     }
 
     /// The generator to test and to keep, under its own names: the moving average where there is one, else what its
-    /// optimiser says.
-    public var generatorParameters: Parameters {
+    /// optimiser says. Reads the state, and blocks meanwhile.
+    ///
+    /// - Throws: what the device reports; its parameters are lost with it.
+    public func generatorParameters() throws(ExecutionError) -> Parameters {
         var result: Parameters = [:]
         for name in state.names where name.hasPrefix("g.") {
             let key = String(name.dropFirst(2))
             if rules.averageDecay != nil {
-                result[key] = state.read("ema." + name)
+                result[key] = try state.read("ema." + name)
             } else if rules.generatorOptimizer.rule == .scheduleFree {
-                let tensors = [name: state.read(name), "free.z." + name: state.read("free.z." + name)]
+                let tensors = [name: try state.read(name), "free.z." + name: try state.read("free.z." + name)]
                 result[key] = rules.generatorOptimizer.averaged(name, in: tensors)
             } else {
-                result[key] = state.read(name)
+                result[key] = try state.read(name)
             }
         }
         return result

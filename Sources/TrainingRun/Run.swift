@@ -220,13 +220,8 @@ public final class TrainingRun {
 
     private var validatedStep = -1
 
-    /// The generator's weights to show: the moving average where there is one.
-    private func generatorParameters() -> Parameters {
-        trainer.generatorParameters
-    }
-
     private func validate() throws {
-        let parameters = generatorParameters()
+        let parameters = try trainer.generatorParameters()
         let (values, strip) = try validation.measure(recipe.generator, parameters, on: executor)
         (latestValidation, validatedStep) = (values, trainer.step)
         let png = try folder.write(strip: strip, step: trainer.step)
@@ -251,7 +246,7 @@ public final class TrainingRun {
     // MARK: Files
 
     private func save() throws {
-        try model(generatorParameters(), validated: validatedStep == trainer.step ? latestValidation : [:])
+        try model(trainer.generatorParameters(), validated: validatedStep == trainer.step ? latestValidation : [:])
             .save(path: folder.last)
         // The checkpoint last: it says that all before it is there.
         try Checkpoint(
@@ -276,7 +271,7 @@ public final class TrainingRun {
         report.strips = folder.strips(of: chosen.map(\.element))
         report.recipe = recipe.yaml
         report.facts = [
-            ("Parameters", "\(trainer.generatorParameters.values.reduce(0) { $0 + $1.values.count })"),
+            ("Parameters", "\(recipe.generator.parameterShapes.reduce(0) { $0 + $1.shape.count })"),
             ("Data", dataSummary), ("Device", executor.name),
         ]
         if let best, let bestStep {

@@ -103,7 +103,7 @@ public struct TrainingEstimate: Sendable {
         ])
         rows.append(["work", "\((multiplyAdds * 2e-8).rounded() / 10) GFLOP a step, \(steps) steps"])
         guard let measured else {
-            rows.append(["time", "not measured; --measure runs a few steps"])
+            rows.append(["time", "not measured"])
             return rows
         }
         let hours = measured.milliseconds * Double(steps) / 3_600_000

@@ -18,16 +18,16 @@ public enum TrainingRunError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .folderInUse(let path):
-            "\(path): holds a training run already; go on with --resume, or name another folder with --output."
+            "\(path): holds a training run already; resume it, or name another folder."
         case .foreignFolder(let path, let file):
-            "\(path): holds files that are no training run's ('\(file)'); name a new or empty folder with --output."
-        case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); choose another --output."
-        case .noCheckpoint(let path): "\(path): no checkpoint to resume from; start without --resume."
+            "\(path): holds files that are no training run's ('\(file)'); name a new or empty folder."
+        case .unwritable(let path, let reason): "\(path): cannot be written (\(reason)); choose another folder."
+        case .noCheckpoint(let path): "\(path): no checkpoint to resume from; start anew."
         case .notACheckpoint(let path):
-            "\(path): not a checkpoint of a training run; name the run's folder with --output."
+            "\(path): not a checkpoint of a training run; name the run's folder."
         case .otherNetwork(let path, let role, let found, let expected):
             "\(path): its \(role) is \(found), the recipe's is \(expected); use the recipe that it was made by, or another "
-                + "--output."
+                + "folder."
         case .alreadyFinished(let path, let step, let steps):
             "\(path): has taken \(step) of \(steps) steps already; raise 'steps' to go on."
         case .otherStart(let path, let found, let expected):
@@ -36,7 +36,7 @@ public enum TrainingRunError: Error, Equatable, CustomStringConvertible {
             "\(path): lacks '\(tensor)'; 'perceptual.weights' names torchvision's VGG19, saved as safetensors."
         case .nothingToDegrade:
             "the recipe's data are pairs: their small pictures are taken as they are, and there is nothing to preview."
-        case .noTraining(let device): "\(device) cannot train; use --device cpu."
+        case .noTraining(let device): "\(device) cannot train; use the CPU."
         }
     }
 }

@@ -26,7 +26,7 @@ internal import Tensor
 public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingExecutor {
     /// A device as `devices()` lists it.
     public struct DeviceDescription: Sendable, Hashable {
-        /// The n of `--device vulkan:n`.
+        /// Its number among the loader's devices: the n of `vulkan:n`.
         public let index: Int
         public let name: String
         public let driver: String
@@ -96,16 +96,26 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     ///     what exceeds it fails as on a full device, and callers retry with smaller tiles.
     ///   - measuresTiles: whether the best tile of a layer shape is measured on first use, which takes a second or so a
     ///     network and size, instead of guessed. Where nil: when there is a cache to keep the answer in.
-    /// - Throws: `ComputeError`, with the remedy, when there is no such device or it fails its self-test.
+    /// - Throws: `ExecutionError.unavailable`, with the remedy, when there is no such device or it fails its self-test; what
+    ///   else the device reports.
     public convenience init(
         device: Int? = nil, precision: StoragePrecision = .fp32, allowSoftware: Bool = false, validation: Bool = false,
         framesInFlight: Int = 2, cacheDirectory: String? = VulkanExecutor.defaultCacheDirectory,
         memoryLimit: Int = .max, measuresTiles: Bool? = nil
     ) throws {
-        try self.init(
-            device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
-            framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max,
-            memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
+        do {
+            try self.init(
+                device: device, precision: precision, allowSoftware: allowSoftware, validation: validation,
+                framesInFlight: framesInFlight, cacheDirectory: cacheDirectory, bindingLimit: .max,
+                memoryLimit: memoryLimit, measuresTiles: measuresTiles ?? (cacheDirectory != nil))
+        } catch let error as ComputeError { throw ExecutionError(error) }
+        try translatingErrors { try testKernels() }
+        trainingIsUntested.withLock { $0 = true }
+        submissionWork = chosenSubmissionWork()
+        kernels.cache.save()
+    }
+
+    private func testKernels() throws {
         do {
             if multiplication == .matrices && !matricesPay() { multiplication = .vectors }
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
@@ -116,9 +126,6 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
             multiplication = .vectors
             try SelfTest(self, cacheDirectory: cacheDirectory).pass()
         }
-        trainingIsUntested.withLock { $0 = true }
-        submissionWork = chosenSubmissionWork()
-        kernels.cache.save()
     }
 
     /// Without the self-tests, and with a limit lower than the device's where tests want one.
@@ -152,9 +159,9 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
 
     /// Every device that some driver offers. Opens none of them.
     ///
-    /// - Throws: `ComputeError.noLoader` or `.noDriver`.
+    /// - Throws: `ExecutionError.unavailable` where there is no driver.
     public static func devices() throws -> [DeviceDescription] {
-        try Instance().physicalDevices().map { physical in
+        try translatingErrors { try Instance().physicalDevices() }.map { physical in
             let capabilities = physical.capabilities
             return DeviceDescription(
                 index: physical.index, name: capabilities.name,
@@ -266,7 +273,7 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
     /// What was done with the device since it was opened: buffers, pipelines, submissions, waits.
     public var activity: DeviceActivity { device.activity }
 
-    /// The n of `--device vulkan:n`.
+    /// Its number among the loader's devices: the n of `vulkan:n`.
     public var deviceIndex: Int { device.index }
 
     // MARK: Choosing

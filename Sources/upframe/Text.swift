@@ -102,14 +102,6 @@ extension Unicode.Scalar {
     }
 }
 
-/// What of the command line helps against an error that does not know of it; empty where nothing does.
-func remedy(_ error: any Error) -> String {
-    if case PipelineError.wholeFramesOnly = error {
-        return " (--tile off, or --memory-limit with as much and --tile auto)"
-    }
-    return ""
-}
-
 extension Model {
     /// The hyperparameters on one line, as in the weight file's metadata.
     func hyperparameterText() throws -> String {

@@ -67,7 +67,7 @@ struct TrainCommand: ParsableCommand {
         let display = TrainingDisplay(ProgressStyle(rawValue: progress)!, isQuiet: quiet)
         let recipe: Recipe
         do { recipe = try Recipe(path: self.recipe, overrides: changes) } catch {
-            throw CommandFailure.usage(error.description)
+            throw CommandFailure.usage((changes.contains(error.path) ? "--set " : "") + error.description)
         }
         if let previewDegradations {
             try preview(recipe, path: previewDegradations)
@@ -76,7 +76,7 @@ struct TrainCommand: ParsableCommand {
         var estimate = TrainingEstimate(recipe)
         if dryRun, !measure {
             print(recipe.yaml)
-            print(table(estimate.rows))
+            print(table(estimate.rows.map { $0 == ["time", "not measured"] ? $0.dropLast() + [Self.unmeasured] : $0 }))
             // Told even where this machine is not the one.
             try estimate.check(processorComputes: Device(device) == .cpu)
             return
@@ -109,6 +109,8 @@ struct TrainCommand: ParsableCommand {
         display.finish(summary)
         if summary.interrupted { throw ExitCode(130) }
     }
+
+    private static let unmeasured = "not measured; --measure runs a few steps"
 
     private func preview(_ recipe: Recipe, path: String) throws {
         if fileExists(path) {

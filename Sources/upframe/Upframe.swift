@@ -66,7 +66,8 @@ struct Upframe: ParsableCommand {
                 say(message(for: error).split(separator: "\n").joined(separator: " "), "; see 'upframe --help'")
                 terminate(2)
             }
-            say("\(error)", remedy(error))
+            let (text, ending) = line(error)
+            say(text, ending)
             terminate(1)
         }
     }

@@ -83,6 +83,8 @@ struct UpscaleCommand: ParsableCommand {
         options.reuses = work.reuse == "auto"
         options.encoder = target.settings(isRaw: source.isRaw)
         options.overwrite = overwrite
+        // The process ends at once.
+        options.waitsForThreads = false
 
         let job: UpscaleJob
         do { job = try UpscaleJob(options, reader: reader) } catch MediaError.readerGone { return }

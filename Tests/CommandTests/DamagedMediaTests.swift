@@ -121,7 +121,7 @@ import Testing
             let about: Comment = "\(kind) \(options): \(result.status) \(result.errors)"
             #expect(result.status == 0 || result.status == 1, about)
             #expect(result.errors.split(separator: "\n").count <= 3, about)
-            for remedy in ["free space", "permissions", "check the disk", "--start", "--duration", "another --video"] {
+            for remedy in ["free space", "permissions", "check the disk", "--start", "--duration", "another codec"] {
                 #expect(!result.errors.contains(remedy), about)
             }
             #expect(folder.contents == (result.status == 0 ? (before + [source.target]).sorted() : before), about)

@@ -191,10 +191,11 @@ private func pipeline(_ device: Device, adding addend: UInt32, cache: PipelineCa
         #expect(Loader(library: "libnothing-of-the-kind.so.9") == nil)
         let device = try validated()
         #expect { try DeviceBuffer(device, bytes: 1 << 50) } throws: { error in
-            if case .outOfMemory(_, 1 << 50) = error as? ComputeError { "\(error)".contains("--tile") } else { false }
+            guard case .outOfMemory(_, 1 << 50) = error as? ComputeError else { return false }
+            return "\(error)".contains("smaller tiles")
         }
         let lost = ComputeError.deviceLost(device: "X")
-        #expect("\(lost)".contains("--device cpu"))
+        #expect("\(lost)".contains("another device"))
     }
 
     /// Work of several threads on one device: submissions are ordered, results are each thread's own.

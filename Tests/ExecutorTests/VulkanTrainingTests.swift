@@ -107,18 +107,18 @@ import Testing
         let again = try executor.compile(graph, state: state)
         let x = HostTensor([3], [1, 1, 1])
         #expect(try plan.run([x]).map(\.values) == [[1, 2, 3], [2, 3, 4]])
-        #expect(state.read("a").values == [2, 3, 4] && state.read("c").values == [1, 2, 3])
+        #expect(try state.read("a").values == [2, 3, 4] && state.read("c").values == [1, 2, 3])
         // Another plan of the same state sees it.
         #expect(try again.run([x]).map(\.values) == [[2, 3, 4], [3, 4, 5]])
-        #expect(state.read("c").values == [2, 3, 4])
-        state.write("a", HostTensor([3], [0, 0, 0]))
+        #expect(try state.read("c").values == [2, 3, 4])
+        try state.write("a", HostTensor([3], [0, 0, 0]))
         #expect(try plan.run([x])[1].values == [1, 1, 1])
         // Where a guard is no finite number, nothing is changed.
         for bad in [Float.nan, .infinity, -.infinity] {
             let poisoned = try plan.run([HostTensor([3], [1, bad, 1])])
-            #expect(!poisoned[1].values[1].isFinite && state.read("a").values == [1, 1, 1])
+            #expect(try !poisoned[1].values[1].isFinite && state.read("a").values == [1, 1, 1])
         }
-        #expect(state.names == ["a", "c", "other"] && state.tensors["other"]?.values == [7])
+        #expect(try state.names == ["a", "c", "other"] && state.tensors["other"]?.values == [7])
         #expect(executor.validationMessages.first == nil)
     }
 
@@ -135,7 +135,7 @@ import Testing
         let state = try executor.makeState(start)
         let plan = try executor.compile(graph, state: state)
         for _ in 0..<3 { _ = try plan.run([]) }
-        for index in 0..<4 { #expect(state.read("p\(index)") == start["p\((index + 3) % 4)"]) }
+        for index in 0..<4 { #expect(try state.read("p\(index)") == start["p\((index + 3) % 4)"]) }
     }
 
     /// A step of an optimiser on many parameters: how many dispatches that is does not depend on how many they are.
@@ -167,7 +167,7 @@ import Testing
                 #expect(largestDifference(found[0], expected[0]) < 1e-5 * expected[0].values[0])
             }
             for name in state.names {
-                #expect(largestDifference(state.read(name), other.read(name)) < 1e-6, "\(name)")
+                #expect(try largestDifference(state.read(name), other.read(name)) < 1e-6, "\(name)")
             }
             #expect(executor.validationMessages.first == nil)
             return plan.recorded.dispatches

@@ -22,7 +22,7 @@ import Weights
     /// A slow device computes fewer frames than a fast one; all come out in order, what needs no device too.
     @Test func resultsKeepTheirOrder() throws {
         let delays = [0.002, 0.008, 0.004]
-        let group = DeviceGroup<Int, Int>(
+        let group = try DeviceGroup<Int, Int>(
             names: ["a", "b", "c"],
             works: delays.map { delay in
                 DeviceWork { number in
@@ -49,7 +49,7 @@ import Weights
             var most = 0
         }
         let queues = [Queue(), Queue()]
-        let group = DeviceGroup<Int, Int>(
+        let group = try DeviceGroup<Int, Int>(
             names: ["a", "b"], window: 12,
             works: queues.map { queue in
                 DeviceWork(
@@ -77,7 +77,7 @@ import Weights
     @Test func errorsAtTheBeginning() throws {
         struct Failure: Error {}
         var held: [Int] = []
-        let group = DeviceGroup<Int, Int>(
+        let group = try DeviceGroup<Int, Int>(
             names: ["a"], window: 8,
             works: [
                 DeviceWork(
@@ -116,7 +116,7 @@ import Weights
 
     @Test func errorsComeAtTheirPlaceAndEndAll() throws {
         struct Failure: Error {}
-        let group = DeviceGroup<Int, Int>(
+        let group = try DeviceGroup<Int, Int>(
             names: ["a", "b"],
             works: (0..<2).map { _ in
                 DeviceWork { number in
@@ -152,7 +152,7 @@ import Weights
         let executors: [any Executor] = [
             CPUExecutor(threads: 1), try VulkanExecutor(allowSoftware: true, cacheDirectory: nil),
         ]
-        let group = DeviceGroup<HostTensor, HostTensor>(
+        let group = try DeviceGroup<HostTensor, HostTensor>(
             names: executors.map(\.name), window: 64,
             works: executors.map { executor in
                 let upscaler = Upscaler(model: model, executor: executor)

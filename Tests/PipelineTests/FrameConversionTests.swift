@@ -82,7 +82,7 @@ import Testing
             try converter.frame(fromRGB: $0, width: width, height: height, timestamp: 7, duration: 2)
         }
         var generator = Philox(key: seed)
-        return maker.frame(like: blank) { plane, first, stride in
+        return try maker.frame(like: blank) { plane, first, stride in
             let row = format.rowBytes(plane: plane)
             for y in 0..<format.extent(plane: plane).height {
                 let values = generator.uniform(row / format.bytesPerSample)
@@ -264,7 +264,7 @@ import Testing
             let original = frames[results.count]
             try plan.wait(tickets.removeFirst()) { planes in
                 results.append(
-                    maker.frame(like: original) { index, first, stride in
+                    try maker.frame(like: original) { index, first, stride in
                         let plane = planes.planes[index]
                         for row in 0..<plane.rows {
                             (first + row * stride).copyMemory(

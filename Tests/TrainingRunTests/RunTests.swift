@@ -9,7 +9,9 @@ import Testing
 import Training
 import Weights
 
+@testable import Compute
 @testable import TrainingRun
+@testable import VulkanExecutor
 
 @Suite struct RunTests {
     /// Pictures with edges and texture, as PNG files.
@@ -82,7 +84,7 @@ import Weights
         #expect(report.contains("<svg") && report.contains("data:image/png;base64,") && report.contains("RealtimeSR"))
         // A second run does not touch it.
         #expect { _ = try TrainingRun(try recipe(pictures), executor: executor, folder: folder) } throws: {
-            "\($0)".contains("--resume")
+            "\($0)".contains("resume it")
         }
     }
 
@@ -125,6 +127,30 @@ import Weights
         #expect(throws: TrainingRunError.self) {
             _ = try TrainingRun(recipe, executor: executor, folder: out.file("parts"), resume: true)
         }
+    }
+
+    /// A device that is lost ends the run with an error, and what was saved before is there to go on from, on another.
+    @Test func lostDevice() throws {
+        let (pictures, out) = (try TemporaryFolder(), try TemporaryFolder())
+        try Self.makePictures(pictures)
+        let device = try VulkanExecutor(
+            device: nil, precision: .fp32, allowSoftware: true, validation: false, framesInFlight: 1,
+            cacheDirectory: nil, bindingLimit: .max)
+        let run = try TrainingRun(try recipe(pictures), executor: device, folder: out.file("run"))
+        var last = 0
+        #expect {
+            _ = try run.run {
+                last = $0.step
+                if last == 6 { device.device.lose() }
+            }
+        } throws: {
+            if case .deviceLost = $0 as? ExecutionError { true } else { false }
+        }
+        #expect(last == 6)
+        var steps: [Int] = []
+        let summary = try TrainingRun(try recipe(pictures), executor: executor, folder: out.file("run"), resume: true)
+            .run { steps.append($0.step) }
+        #expect(steps == Array(6...12) && !summary.interrupted)
     }
 
     @Test func anotherNetworksCheckpoint() throws {

@@ -156,7 +156,7 @@ struct ParityCase: CustomStringConvertible, Sendable {
         var worstWeight: (Float, String) = (0, "nothing")
         for name in file.entries.keys.sorted() where name.hasPrefix("weight.") && !ignored.contains(name) {
             let right = try file.tensor(name)
-            let found = trainer.state.read(String(name.dropFirst(7)))
+            let found = try trainer.state.read(String(name.dropFirst(7)))
             let size = right.values.reduce(1e-3) { max($0, abs($1)) }
             let difference = largestDifference(found, right) / size
             if difference > worstWeight.0 { worstWeight = (difference, name) }

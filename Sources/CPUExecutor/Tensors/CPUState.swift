@@ -17,14 +17,18 @@ final class CPUState: ParameterState {
     func shape(_ name: String) -> Shape? { places[name]?.shape }
     func pointer(_ name: String) -> UnsafeMutablePointer<Float> { places[name]!.data }
 
-    func read(_ name: String) -> HostTensor {
-        let (shape, data) = places[name]!
+    func read(_ name: String) throws(ExecutionError) -> HostTensor {
+        guard let (shape, data) = places[name] else { throw .missingParameter(name: name) }
         return HostTensor(shape, Array(UnsafeBufferPointer(start: data, count: shape.count)))
     }
 
-    func write(_ name: String, _ tensor: HostTensor) {
-        let (shape, data) = places[name]!
-        precondition(shape == tensor.shape, "'\(name)' has no place for \(tensor.shape)")
-        tensor.withUnsafeValues { data.update(from: $0.baseAddress!, count: shape.count) }
+    func write(_ name: String, _ tensor: HostTensor) throws(ExecutionError) {
+        guard let (shape, data) = places[name] else { throw .missingParameter(name: name) }
+        guard shape == tensor.shape else {
+            throw .parameterShape(name: name, found: tensor.shape, expected: shape)
+        }
+        tensor.withUnsafeValues { values in
+            if let base = values.baseAddress { data.update(from: base, count: shape.count) }
+        }
     }
 }

@@ -14,13 +14,8 @@ extension CPUExecutor: TrainingExecutor {
 
     /// As `compile`, with the type that can be asked for its timings.
     func compilePlan(_ graph: Graph, state: any ParameterState) throws -> CPUPlan {
-        guard let state = state as? CPUState else { preconditionFailure("a state of another executor") }
-        for (name, shape) in graph.parameters {
-            guard let found = state.shape(name) else { throw ExecutionError.missingParameter(name: name) }
-            guard found == shape else {
-                throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
-            }
-        }
+        guard let state = state as? CPUState else { throw ExecutionError.foreignState(executor: name) }
+        try state.check(graph) { state.shape($0) }
         return try compile(graph, [:], state: state)
     }
 }

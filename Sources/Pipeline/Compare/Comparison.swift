@@ -109,7 +109,7 @@ public enum ComparisonError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .noFrames(let path): "\(path): holds no frame to compare"
         case .sizes(let a, let w, let h, let b, let v, let g):
-            "\(a) is \(w)x\(h) and \(b) is \(v)x\(g): pass --scale-to a or --scale-to b to bring both to one size"
+            "\(a) is \(w)x\(h) and \(b) is \(v)x\(g): bring both to one size"
         }
     }
 }

@@ -220,7 +220,7 @@ final class DirectWorker {
     }
 
     func collect(_ ticket: FrameTicket, _ source: VideoFrame) throws -> VideoFrame {
-        do { return transfer.frame(from: try plan.wait(ticket), like: source) } catch ExecutionError.outOfMemory {
+        do { return try transfer.frame(from: plan.wait(ticket), like: source) } catch ExecutionError.outOfMemory {
             // A frame that overflows half precision is computed again in single precision, which takes more room than
             // there may be: such frames go through tiles.
             return try computeSlowly(source)

@@ -11,12 +11,13 @@ final class SharedStage<Input, Output> {
 
     /// - Parameter window: frames under way at once; where each holds a buffer, there must be as many of those, or a later
     ///   frame could hold the one that an earlier frame waits for.
+    /// - Throws: `PipelineError.noThread`.
     init(
         names: [String], window: Int, clock: StageClock, input: Channel<Item<Input>>, output: Channel<Item<Output>>,
         works: [DeviceWork<Input, Output>]
-    ) {
+    ) throws(PipelineError) {
         (self.clock, self.input, self.output) = (clock, input, output)
-        group = DeviceGroup(
+        group = try DeviceGroup(
             names: names, window: window,
             works: works.map { work in
                 DeviceWork(capacity: work.capacity, begin: work.begin) { .content(try work.end()) }

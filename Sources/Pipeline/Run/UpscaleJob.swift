@@ -28,6 +28,9 @@ public struct UpscaleOptions: Sendable {
     public var reader = ReaderOptions()
     public var encoder = EncoderSettings()
     public var overwrite = false
+    /// Whether `UpscaleJob.run` waits, after an interruption, until the frame that the network is in the middle of is
+    /// done and every thread has ended. A program that ends at once may leave them behind.
+    public var waitsForThreads = true
 
     public init(input: String, output: String, model: Model, executor: any Executor) {
         (self.input, self.output, self.model, self.executor) = (input, output, model, executor)
@@ -76,7 +79,7 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
             "\(model): reads \(count) channels a pixel; only colour (3-channel) models upscale pictures and video"
         case .notFinite(let path, let frame, let executor):
             "\(path): frame \(frame) came out of \(executor) with numbers that are not finite; "
-                + "try --precision fp32 or --device cpu"
+                + "try single precision or another device"
         case .noThread:
             "no thread can be started; free memory, or raise the limits on it and on processes (ulimit -v, ulimit -u)."
         case .wholeFramesOnly(let network, let operation, let bytes):

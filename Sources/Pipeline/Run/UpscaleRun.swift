@@ -111,11 +111,14 @@ final class UpscaleRun: @unchecked Sendable {
         let encoding = thread("encode") { try encode.run() }
         converting??.join()
         encoding?.join()
-        // After an interruption the network may be in the middle of a long frame: nobody waits for it.
-        if !job.isInterrupted {
+        func joinOthers() {
             decoding?.join()
             for thread in computing { thread?.join() }
         }
+        // After an interruption the network may be in the middle of a long frame: the output is finished before it is.
+        let isCutShort = job.isInterrupted
+        if !isCutShort { joinOthers() }
+        defer { if isCutShort, job.options.waitsForThreads { joinOthers() } }
         if let error = failure.value { throw error }
         if job.isInterrupted {
             let part = try encodeClock.measure(frames: 0) { try job.writer.finishInterrupted() }
@@ -162,7 +165,7 @@ final class UpscaleRun: @unchecked Sendable {
         let decode = DecodeStage(job, clock: decodeClock, sourceClock: sourceClock, sink: sink, note: note)
         let convert = ConvertStage(job, clock: convertClock, outputs: outputs, input: upscaled, output: converted)
         guard job.helpers.isEmpty else {
-            let shared = SharedStage(
+            let shared = try SharedStage(
                 names: upscalers.map(\.executor.name), window: pictures, clock: networkClock, input: decoded,
                 output: upscaled,
                 works: upscalers.map { upscaler in DeviceWork { [self] in try compute($0, upscaler) } })
@@ -217,7 +220,7 @@ final class UpscaleRun: @unchecked Sendable {
             try direct.prepare(job)
             return Threads(decode: decode.run, compute: [("network", direct.run)], convert: nil)
         }
-        let shared = SharedStage(
+        let shared = try SharedStage(
             names: workers.map(\.name), window: max(pictures, inFlight) + 1, clock: networkClock, input: plain,
             output: converted,
             works: workers.map { worker in

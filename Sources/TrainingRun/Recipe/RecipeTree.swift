@@ -78,18 +78,18 @@ struct RecipeTree {
 
     // MARK: Overrides
 
-    /// Sets one value as `--set data.batch=8` does; numbers in the path are places in a list, from 0.
+    /// Sets one value as `data.batch=8` says; numbers in the path are places in a list, from 0.
     mutating func set(_ assignment: String) throws(RecipeError) {
         guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
-            throw RecipeError(path: "--set \(assignment)", "expected key=value, as --set data.batch=8")
+            throw RecipeError(path: assignment, "expected key=value, as data.batch=8")
         }
         let keys = assignment[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard keys.count <= Self.deepest else {
-            throw RecipeError(path: "--set \(assignment)", "the key has \(keys.count) parts; \(Self.deepest) are most")
+            throw RecipeError(path: assignment, "the key has \(keys.count) parts; \(Self.deepest) are most")
         }
         let text = String(assignment[assignment.index(after: equals)...])
         guard Self.lineOfAlias(Self.mostAliases, in: text) == nil, let value = try? Yams.compose(yaml: text) ?? Node("")
-        else { throw RecipeError(path: "--set \(assignment)", "the value is not YAML that is taken here") }
+        else { throw RecipeError(path: assignment, "the value is not YAML that is taken here") }
         root = try Self.replaced(root, keys[...], Self.unmarked(value), assignment)
     }
 
@@ -114,7 +114,7 @@ struct RecipeTree {
         if case .sequence(var sequence) = node {
             guard let index = Int(key), sequence.indices.contains(index) else {
                 throw RecipeError(
-                    path: "--set \(assignment)", "'\(key)' is no place in a list of \(sequence.count); count from 0")
+                    path: assignment, "'\(key)' is no place in a list of \(sequence.count); count from 0")
             }
             sequence[index] = try replaced(sequence[index], rest, value, assignment)
             return .sequence(sequence)

@@ -66,14 +66,17 @@ final class VulkanState: ParameterState {
         for (name, tensor) in parameters { try set(name, tensor) }
     }
 
+    /// Whether `executor` can bind its memory.
+    func belongs(to executor: VulkanExecutor) -> Bool { self.executor.device === executor.device }
+
     func shape(_ name: String) -> Shape? { places[name]?.shape }
     func offset(_ name: String) -> Int { places[name]!.offset }
 
-    func read(_ name: String) -> HostTensor {
-        guard let (shape, offset) = places[name] else { preconditionFailure("there is no tensor '\(name)'") }
+    func read(_ name: String) throws(ExecutionError) -> HostTensor {
+        guard let (shape, offset) = places[name] else { throw .missingParameter(name: name) }
         var result = HostTensor(shape)
         if shape.count == 0 { return result }
-        insisting {
+        try executionErrors(device: executor.name) {
             try copy(memory.slice(offset, shape.count), to: readback.slice(bytes: shape.count * 4))
             try readback.read { source in
                 result.withUnsafeMutableValues { values in
@@ -85,9 +88,12 @@ final class VulkanState: ParameterState {
         return result
     }
 
-    func write(_ name: String, _ tensor: HostTensor) {
-        precondition(places[name]?.shape == tensor.shape, "'\(name)' has no place for \(tensor.shape)")
-        insisting { try set(name, tensor) }
+    func write(_ name: String, _ tensor: HostTensor) throws(ExecutionError) {
+        guard let (shape, _) = places[name] else { throw .missingParameter(name: name) }
+        guard shape == tensor.shape else {
+            throw .parameterShape(name: name, found: tensor.shape, expected: shape)
+        }
+        try executionErrors(device: executor.name) { try set(name, tensor) }
     }
 
     private func set(_ name: String, _ tensor: HostTensor) throws {
@@ -99,14 +105,8 @@ final class VulkanState: ParameterState {
         try copy(upload.slice(bytes: shape.count * 4), to: memory.slice(offset, shape.count))
     }
 
-    private func copy(_ source: BufferSlice, to target: BufferSlice) throws {
+    private func copy(_ source: BufferSlice, to target: BufferSlice) throws(ComputeError) {
         try CommandRecorder.copy(source, to: target, executor.device)
-    }
-
-    /// Copies of a few numbers fail only when the device is gone, and the parameters with it: nothing can be saved or
-    /// trained any more, and no tensor must be taken for one.
-    private func insisting(_ body: () throws -> Void) {
-        do { try translatingErrors(body) } catch { fatalError("the parameters are lost: \(error)") }
     }
 }
 

@@ -23,8 +23,8 @@ extension VulkanExecutor: TrainingExecutor {
     /// A state on the device, in single precision whatever the executor's. The first one of an executor tests the kernels
     /// of training.
     ///
-    /// Reading and writing its tensors waits for the device. A device that is lost takes the parameters with it; since
-    /// `read` and `write` cannot throw, they end the process then, with a line that says so.
+    /// Reading and writing its tensors waits for the device. A device that is lost takes the parameters with it: all that
+    /// is asked of the state then throws `ExecutionError.deviceLost`.
     ///
     /// - Throws: `ExecutionError.outOfMemory`; `.device` when a tensor is more than the device can bind at once, or when
     ///   it fails the self-test.
@@ -57,13 +57,10 @@ extension VulkanExecutor: TrainingExecutor {
 
     /// As `compile`, with the type that can be asked for its timings.
     func plan(_ graph: Graph, state: any ParameterState) throws -> VulkanPlan {
-        guard let state = state as? VulkanState else { preconditionFailure("a state of another executor") }
-        for (name, shape) in graph.parameters {
-            guard let found = state.shape(name) else { throw ExecutionError.missingParameter(name: name) }
-            guard found == shape else {
-                throw ExecutionError.parameterShape(name: name, found: found, expected: shape)
-            }
+        guard let state = state as? VulkanState, state.belongs(to: self) else {
+            throw ExecutionError.foreignState(executor: name)
         }
+        try state.check(graph) { state.shape($0) }
         let plan = try translatingErrors { try VulkanPlan(self, graph, state: state) }
         kernels.cache.save()
         return plan
