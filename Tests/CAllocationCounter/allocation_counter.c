@@ -12,7 +12,14 @@ static _Thread_local bool marked __attribute__((tls_model("initial-exec")));
 int64_t ac_count(void) { return atomic_load(&count); }
 void ac_mark(bool value) { marked = value; }
 
-#if defined(__linux__) && defined(__GLIBC__)
+// A sanitizer has a malloc of its own, which has to stay the process's.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
+#if defined(__linux__) && defined(__GLIBC__) && !IS_SANITIZED
 #include <link.h>
 #include <sys/auxv.h>
 

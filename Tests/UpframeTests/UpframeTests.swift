@@ -35,6 +35,8 @@ import Upframe
         async let first = upscaler.upscale(floats)
         async let second = upscaler.upscale(image)
         let both = try await [first, second]
+        let smallest = try await upscaler.upscale(RGBImage(width: 1, height: 1, bytes: [255, 0, 128]))
+        #expect(smallest.width == 2 && smallest.height == 2)
         #expect(both == [result, result] && Set(result.bytes).count > 8)
     }
 
@@ -58,10 +60,12 @@ import Upframe
 
     @Test func absentDevice() async throws {
         let model = try await UpscalingModel.load("realtime-x2")
-        let kind = await Self.kind { () async throws(UpframeError) in
-            try await ImageUpscaler(model, on: .vulkan(99))
+        for index in [99, -1] {
+            let kind = await Self.kind { () async throws(UpframeError) in
+                try await ImageUpscaler(model, on: .vulkan(index))
+            }
+            #expect(kind == .deviceUnavailable)
         }
-        #expect(kind == .deviceUnavailable)
         #expect(Device.vulkan(3).description == "vulkan:3" && Device.available().contains { $0.device == .cpu() })
     }
 
