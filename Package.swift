@@ -107,7 +107,7 @@ let package = Package(
                 "Weights", "Catalogue", .product(name: "Yams", package: "Yams"),
             ]),
 
-        // What users of the library import, and nothing else of the package.
+        // The façade: the one module that users of the library import.
         room(
             "Upframe",
             ["Threads", "Tensor", "Network", "Weights", "Catalogue", "Media", "Pipeline", "TrainingRun"]),

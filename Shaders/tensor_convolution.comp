@@ -37,7 +37,7 @@ layout(constant_id = 26) const bool TARGET_VECTOR = false;
 layout(constant_id = 27) const uint PADDING_LEFT = 1;
 // Pixels from tap to tap.
 layout(constant_id = 28) const uint DILATION = 1;
-// Of the adjoint: from tap to tap of a phase, and how many pixels of g these are apart.
+// Distance between taps of one phase of the adjoint: in taps of the kernel, and in pixels of g.
 layout(constant_id = 29) const uint TAP_STEP = 1;
 layout(constant_id = 30) const uint TAP_SHIFT = 1;
 

@@ -14,7 +14,7 @@ layout(binding = 2, std430) writeonly buffer Target { float target[]; };
 layout(push_constant) uniform Push
 {
     uint count;
-    // Of an image of the target.
+    // Pixels of one image of the target.
     uint pixels;
     uint channels;
     uint height;

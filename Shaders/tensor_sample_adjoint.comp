@@ -15,7 +15,7 @@ layout(push_constant) uniform Push
 {
     // Images times channels.
     uint count;
-    // Of an image of the source.
+    // Pixels of one image of the source.
     uint pixels;
     uint channels;
     uint height;

@@ -3,13 +3,14 @@ internal import Tensor
 
 /// The bilinear `sample` as its four nearest samples and their weights, of which its derivatives of all orders are made.
 ///
-/// As in PyTorch's `grid_sample`, a position that was clamped to the border, or lies on it, has no derivative.
+/// The derivative by a position that was clamped to the border, or lies on it, is zero, as in PyTorch's `grid_sample`.
 struct SampledCorners {
     private let x: Value
     private let border: SampleBorder
-    /// Where the four pixels lie: above left, above right, below left, below right.
+    /// Positions of the four pixels: above left, above right, below left, below right.
     private let positions: [Value]
-    /// How far the position lies behind the first of them, `[N, h, w, 1]` each, and 1 minus that.
+    /// Distances of the position from the first of them along columns and rows, in pixels, `[N, h, w, 1]` each, and 1 minus
+    /// those.
     private let right, below, left, above: Value
     /// 1 where the position may move, `[N, h, w, 2]`; nil where it always may.
     private let isFree: Value?

@@ -9,7 +9,7 @@ final class BLASThreads: Sendable {
     private struct Setting {
         /// Bodies of `withOne` at work.
         var users = 0
-        /// What the process had set before the first of them.
+        /// The thread count that the process had set before the first of them.
         var before: Int32 = 1
     }
 

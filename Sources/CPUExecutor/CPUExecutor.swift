@@ -85,9 +85,9 @@ public final class CPUExecutor: Executor {
         try compilePlan(graph, parameters: parameters)
     }
 
-    /// As `compile`, for callers that want to ask the plan for its timings.
+    /// The plan that `compile` makes, with the type that can be asked for its timings.
     public func compilePlan(_ graph: Graph, parameters: Parameters) throws -> CPUPlan {
-        // What changes parameters changes copies of them, which belong to the plan.
+        // Updates change copies of the parameters, which belong to the plan.
         if !graph.updates.isEmpty { return try compilePlan(graph, state: makeState(parameters)) }
         try graph.check(parameters)
         return try compile(graph, parameters, state: nil)

@@ -214,6 +214,8 @@ private struct PlannedTensors {
             executor, graph, precision, isTraining: state != nil, limits: limits, mostMembers: mostMembers,
             readsFrames: readsFrames)
         compiler.compile()
+        // A state has seen to that when it was made.
+        if state == nil && compiler.steps.contains(where: { !$0.isOnViews }) { try executor.testTensorKernels() }
         for step in compiler.steps where !step.isOnViews {
             for tensor in step.tensors {
                 // Of an image there can be smaller tiles.

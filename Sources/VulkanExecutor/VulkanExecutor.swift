@@ -177,11 +177,10 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
 
     /// As `compile`, with the type that can have several frames in flight.
     public func plan(_ graph: Graph, parameters: Parameters) throws -> VulkanPlan {
-        // What changes parameters changes copies of them, which belong to the plan.
+        // Updates change copies of the parameters, which belong to the plan.
         if !graph.updates.isEmpty { return try plan(graph, state: makeState(parameters)) }
         try graph.check(parameters)
         let plan = try translatingErrors {
-            try testTensorKernels(for: graph)
             return try VulkanPlan(self, graph, parameters, precision)
         }
         kernels.cache.save()
@@ -204,7 +203,6 @@ public final class VulkanExecutor: FrameExecutor, MemoryBoundExecutor, BatchingE
                 try VulkanPlan(self, graph, parameters, precision, ends: ends), input: ring, output: output)
         }
         let plan = try translatingErrors {
-            try testTensorKernels(for: graph)
             if let layout = arrangement.flatMap({ FrameLayout(input, $0) }) {
                 // Nothing but speed is lost without.
                 do { return try plan(layout, lends: true) } catch ComputeError.outOfMemory {}

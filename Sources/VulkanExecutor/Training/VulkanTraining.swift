@@ -36,18 +36,11 @@ extension VulkanExecutor: TrainingExecutor {
     }
 
     /// Tests the kernels for tensors, unless that was done.
-    private func testTensorKernels() throws {
+    func testTensorKernels() throws {
         try trainingIsUntested.withLock { isUntested in
             if isUntested { try TrainingSelfTest(executor: self, cacheDirectory: cacheDirectory).pass() }
             isUntested = false
         }
-    }
-
-    /// Tests the kernels for tensors where a graph of inference needs them.
-    func testTensorKernels(for graph: Graph) throws {
-        let program = Planner.plan(graph, options: PlanMemory.options(self, precision))
-        let needsThem = program.steps.contains { if case .tensors = $0 { true } else { false } }
-        if needsThem { try testTensorKernels() }
     }
 
     /// - Throws: as the protocol says, and `.device` when a tensor is more than the device can bind at once.
